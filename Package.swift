@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The tests may be lax about pointers: it is what they call that has to be safe.
+let testSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+let settings = testSettings + [.strictMemorySafety()]
+
+let package = Package(
+    name: "certctl",
+    products: [.executable(name: "certctl", targets: ["certctl"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CLinux"),
+
+        .target(name: "PKI", dependencies: ["COpenSSL", "CLinux"], swiftSettings: settings),
+        .target(name: "HTTP", dependencies: ["CCurl", "CLinux"], swiftSettings: settings),
+        .target(name: "ACME", dependencies: ["HTTP", "PKI"], swiftSettings: settings),
+        .target(name: "Lineages", dependencies: ["PKI", "CLinux"], swiftSettings: settings),
+        .target(
+            name: "Deployment",
+            dependencies: ["CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
+            swiftSettings: settings),
+        .target(
+            name: "Renewal",
+            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "certctl",
+            dependencies: [
+                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
+        .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
+        .target(
+            name: "Rig",
+            dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Tests/Rig",
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
+        .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
+        .testTarget(
+            name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
+        .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
+        .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: testSettings),
+        .testTarget(name: "ACMETests", dependencies: ["ACME", "HTTP", "PKI", "Rig"], swiftSettings: testSettings),
+        .testTarget(name: "LineagesTests", dependencies: ["Lineages", "PKI", "Rig"], swiftSettings: testSettings),
+    ]
+)

@@ -1,0 +1,113 @@
+package import HTTP
+package import PKI
+
+/// Why a CA did not do what it was asked for.
+package enum ACMEError: Error, Sendable, CustomStringConvertible {
+    /// There was no whole answer.
+    case unreachable(HTTPError)
+    /// The CA refused a request, and may have said when to come again, in seconds from now.
+    case refused(Problem, retryAfter: Duration?)
+    /// An answer is not what RFC 8555 says it is.
+    case malformed(url: String, what: String)
+    /// The CA could not validate names: its words about each.
+    case authorizationFailed([Refusal])
+    /// An order became invalid for another reason than its authorizations.
+    case orderInvalid(Problem?)
+    /// The CA offers no challenge for a name that certctl can answer.
+    case noChallenge(name: String, offered: [String])
+    /// There is no account, and the operator has not agreed to the terms of service.
+    case termsNotAgreed(server: String, terms: String?)
+    /// The CA gives accounts only to those that it knows already.
+    case externalAccountRequired(server: String)
+    /// The CA does not know the account that the tree holds.
+    case unknownAccount(url: String)
+    /// The directory has no such profile, and the lineage needs it.
+    case unknownProfile(String, offered: [String])
+    /// An answer to a challenge could not be shown.
+    case notPresented(name: String, reason: String)
+    /// The order stayed as it was for longer than anybody waits.
+    case stillPending(url: String, status: Order.Status, waited: Duration)
+    /// A request could not be signed.
+    case signing(PKIError)
+    /// The task was cancelled.
+    case cancelled
+
+    /// One name that was not validated, and why.
+    package struct Refusal: Hashable, Sendable {
+        package let name: String
+        package let problem: Problem?
+    }
+
+    /// Whether trying again later may help, with nothing changed here.
+    package var isTemporary: Bool {
+        switch self {
+        case .unreachable(let error): error.isTemporary
+        case .refused(let problem, _): problem.isTemporary
+        case .orderInvalid(let problem): problem?.isTemporary ?? false
+        case .stillPending: true
+        case .malformed, .authorizationFailed, .noChallenge, .termsNotAgreed, .externalAccountRequired, .unknownAccount,
+            .unknownProfile, .notPresented, .signing, .cancelled:
+            false
+        }
+    }
+
+    /// Whether the CA says that it has no such account.
+    var isUnknownAccount: Bool {
+        if case .refused(let problem, _) = self { problem.type == "accountDoesNotExist" } else { false }
+    }
+
+    /// Whether an order that was taken up by its URL is of no more use: the CA does not have it (any more), or it has failed.
+    package var meansOrderIsGone: Bool {
+        switch self {
+        case .orderInvalid, .authorizationFailed: true
+        case .refused(let problem, _): problem.status == 404 || ["malformed", "unauthorized"].contains(problem.type)
+        default: false
+        }
+    }
+
+    var isBadNonce: Bool {
+        if case .refused(let problem, _) = self { problem.type == "badNonce" } else { false }
+    }
+
+    /// One line: what a CA wrote has no control characters left, wherever in the error it stands.
+    package var description: String { text.plain }
+
+    private var text: String {
+        switch self {
+        case .unreachable(let error): "\(error)"
+        case .refused(let problem, let retryAfter):
+            "the CA refuses: \(problem)" + (retryAfter.map { "; try again in \($0.components.seconds) s" } ?? "")
+        case .malformed(let url, let what): "the answer of \(url) is not ACME: \(what)"
+        case .authorizationFailed(let refusals):
+            "the CA could not validate "
+                + refusals.map { "\($0.name): \($0.problem.map(\.description) ?? "no reason given")" }
+                .joined(separator: "; ")
+        case .orderInvalid(let problem): "the order failed: \(problem.map(\.description) ?? "no reason given")"
+        case .noChallenge(let name, let offered):
+            "the CA offers no challenge for \(name) that certctl can answer, only \(offered.isEmpty ? "none" : offered.joined(separator: ", "))"
+        case .termsNotAgreed(let server, let terms):
+            "there is no account at \(server) yet; to make one, read \(terms ?? "its terms of service") "
+                + "and run again with --agree-tos"
+        case .externalAccountRequired(let server):
+            "\(server) makes accounts only with external account binding, which certctl does not have yet"
+        case .unknownAccount(let url):
+            "the CA does not know the account \(url): it was deleted there, or the tree is from another CA"
+        case .unknownProfile(let name, let offered):
+            "the CA has no profile \(name), only \(offered.isEmpty ? "none" : offered.joined(separator: ", "))"
+        case .notPresented(let name, let reason): "the challenge for \(name) could not be answered: \(reason)"
+        case .stillPending(let url, let status, let waited):
+            "the order \(url) is still \(status.rawValue) after \(waited.components.seconds) s"
+        case .signing(let error): "\(error)"
+        case .cancelled: "cancelled"
+        }
+    }
+}
+
+/// Runs what needs the account key; its failure is one of signing.
+func signing<Result>(_ body: () throws(PKIError) -> Result) throws(ACMEError) -> Result {
+    do throws(PKIError) {
+        return try body()
+    } catch {
+        throw .signing(error)
+    }
+}

@@ -1,0 +1,134 @@
+import FoundationEssentials
+import HTTP
+package import PKI
+
+/// One account at one CA: the requests of RFC 8555 §7, each as a call.
+package struct Client: Sendable {
+    /// The conversation that the requests are part of.
+    package let session: Session
+    /// The account's URL.
+    package let accountURL: String
+    private let key: PrivateKey
+    private let signer: RequestSigner
+
+    /// The client of an account that exists.
+    package init(session: Session, key: PrivateKey, accountURL: String) {
+        (self.session, self.key, self.accountURL) = (session, key, accountURL)
+        signer = RequestSigner(key: key, identity: .account(accountURL))
+    }
+
+    /// Makes an account (RFC 8555 §7.3); a key that has one already gets that one.
+    ///
+    /// - Parameters:
+    ///   - email: where the CA may write to; not every CA keeps it.
+    ///   - agreeToTerms: without it, a CA that has terms gives only an account that exists; that there is none is
+    ///     ``ACMEError/termsNotAgreed(server:terms:)``.
+    package static func register(
+        session: Session, key: PrivateKey, email: String?, agreeToTerms: Bool
+    ) async throws(ACMEError) -> Client {
+        let directory = try await session.fetchDirectory()
+        if !agreeToTerms, let terms = directory.meta?.termsOfService {
+            do throws(ACMEError) {
+                return try await existing(session: session, key: key)
+            } catch {
+                guard error.isUnknownAccount else { throw error }
+                throw .termsNotAgreed(server: session.server, terms: terms)
+            }
+        }
+        if directory.meta?.externalAccountRequired == true { throw .externalAccountRequired(server: session.server) }
+        let request = NewAccount(
+            contact: email.map { ["mailto:\($0)"] }, termsOfServiceAgreed: agreeToTerms ? true : nil)
+        return try await newAccount(request, session: session, key: key, url: directory.newAccount)
+    }
+
+    /// Finds the account of a key (RFC 8555 §7.3.1).
+    package static func existing(session: Session, key: PrivateKey) async throws(ACMEError) -> Client {
+        let url = try await session.fetchDirectory().newAccount
+        return try await newAccount(NewAccount(onlyReturnExisting: true), session: session, key: key, url: url)
+    }
+
+    private static func newAccount(
+        _ request: NewAccount, session: Session, key: PrivateKey, url: String
+    ) async throws(ACMEError) -> Client {
+        let signer = RequestSigner(
+            key: key, identity: .key(try signing { () throws(PKIError) in try JSONWebKey(key) }))
+        let payload = try signing { () throws(PKIError) in try RequestSigner.json(request) }
+        let response = try await session.post(url, payload: payload, signer: signer)
+        guard let location = response.headers["Location"] else {
+            throw .malformed(url: url, what: "there is no Location of the account")
+        }
+        return Client(session: session, key: key, accountURL: location)
+    }
+
+    /// Orders a certificate; the order's URL comes with it.
+    func newOrder(_ request: NewOrder) async throws(ACMEError) -> (url: String, order: Order) {
+        let url = try await session.fetchDirectory().newOrder
+        let response = try await post(url, request)
+        guard let location = response.headers["Location"] else {
+            throw .malformed(url: url, what: "there is no Location of the order")
+        }
+        return (location, try response.decode(Order.self, from: url))
+    }
+
+    /// Reads an order, and how long the CA wants to be left alone before the next look.
+    func order(_ url: String) async throws(ACMEError) -> (order: Order, retryAfter: Duration?) {
+        let response = try await post(url)
+        return (try response.decode(Order.self, from: url), RetryAfter.delay(in: response.headers, now: Date.now))
+    }
+
+    func authorization(_ url: String) async throws(ACMEError) -> Authorization {
+        try await post(url).decode(Authorization.self, from: url)
+    }
+
+    /// Tells the CA that the answer to a challenge is there (RFC 8555 §7.5.1).
+    func ready(_ challenge: Challenge) async throws(ACMEError) {
+        _ = try await post(challenge.url, [String: String]())
+    }
+
+    /// Hands in the request for the certificate (RFC 8555 §7.4). Not repeated: the order tells whether it arrived.
+    func finalize(_ order: Order, _ request: SigningRequest) async throws(ACMEError) -> (
+        order: Order, retryAfter: Duration?
+    ) {
+        let response = try await post(order.finalize, ["csr": Base64URL.encode(request.der)], repeatable: false)
+        let finalized = try response.decode(Order.self, from: order.finalize)
+        return (finalized, RetryAfter.delay(in: response.headers, now: Date.now))
+    }
+
+    /// Fetches a chain in PEM, and where the CA offers others (RFC 8555 §7.4.2).
+    func certificate(_ url: String) async throws(ACMEError) -> (pem: [UInt8], alternates: [String]) {
+        let response = try await post(url, accept: "application/pem-certificate-chain")
+        return (response.body, Link.targets(of: "alternate", in: response.headers.all("Link")))
+    }
+
+    /// The second half of every key authorization (RFC 8555 §8.1).
+    func thumbprint() throws(ACMEError) -> String {
+        try signing { () throws(PKIError) in try JSONWebKey(key).thumbprint() }
+    }
+
+    private func post(_ url: String, accept: String? = nil) async throws(ACMEError) -> HTTPResponse {
+        try await known { () throws(ACMEError) in
+            try await session.post(url, payload: nil, signer: signer, accept: accept)
+        }
+    }
+
+    private func post(
+        _ url: String, _ payload: some Encodable & Sendable, repeatable: Bool = true
+    ) async throws(ACMEError) -> HTTPResponse {
+        let body = try signing { () throws(PKIError) in try RequestSigner.json(payload) }
+        return try await known { () throws(ACMEError) in
+            try await session.post(url, payload: body, signer: signer, repeatable: repeatable)
+        }
+    }
+
+    /// Says which account it is that the CA does not know.
+    private func known(
+        _ body: () async throws(ACMEError) -> HTTPResponse
+    ) async throws(ACMEError) -> HTTPResponse {
+        do throws(ACMEError) {
+            return try await body()
+        } catch {
+            guard error.isUnknownAccount else { throw error }
+            throw .unknownAccount(url: accountURL)
+        }
+    }
+}

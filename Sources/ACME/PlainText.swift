@@ -1,0 +1,24 @@
+extension String {
+    /// The text on one line that a terminal takes literally.
+    ///
+    /// Line breaks become spaces; control characters and invisible ones, which could hide or reverse what follows, become
+    /// question marks.
+    package var plain: String {
+        var text = ""
+        for scalar in unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control where scalar == "\n" || scalar == "\t", .lineSeparator, .paragraphSeparator: text += " "
+            case .control where scalar == "\r": continue
+            case .control, .format, .surrogate, .privateUse, .unassigned: text += "?"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
+    }
+
+    /// `plain`, and no longer than anybody reads: a problem's detail is a sentence or two, but a body may have a megabyte.
+    var plainSentence: String {
+        let (text, most) = (plain, 2_000)
+        return text.unicodeScalars.count > most ? String(text.unicodeScalars.prefix(most)) + "…" : text
+    }
+}

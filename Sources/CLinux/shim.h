@@ -1,0 +1,46 @@
+// What Swift's Glibc module lacks: variadic calls, and Linux calls without a declaration there.
+#ifndef CERTCTL_CLINUX_H
+#define CERTCTL_CLINUX_H
+
+// Without _GNU_SOURCE, as Swift's Glibc is built: the same structs would otherwise have two definitions.
+#include <fcntl.h>
+#include <sys/xattr.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/// Exchanges two directory entries at once: both must exist. -1 and errno on failure (renameat2(2)).
+static inline int certctl_rename_exchange(const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 2 /* RENAME_EXCHANGE */);
+}
+
+/// Renames without replacing: EEXIST when the target is there (renameat2(2)).
+static inline int certctl_rename_noreplace(const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
+}
+
+/// open(2) with a mode: the C function is variadic.
+static inline int certctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+/// A pipe whose ends a child does not get (pipe(2), FD_CLOEXEC).
+static inline int certctl_pipe(int ends[2]) {
+    if (pipe(ends) != 0) return -1;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+/// Tries a POSIX write lock on the whole file, without waiting (fcntl(2), F_SETLK).
+static inline int certctl_try_lock(int fd) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
+    return fcntl(fd, F_SETLK, &lock);
+}
+
+/// The pid that holds a lock which would conflict, 0 if none, -1 on an error (fcntl(2), F_GETLK).
+static inline pid_t certctl_lock_holder(int fd) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
+    if (fcntl(fd, F_GETLK, &lock) != 0) return -1;
+    return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+#endif

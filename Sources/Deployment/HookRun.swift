@@ -1,0 +1,204 @@
+/// The hooks of one run, in certbot's order and with its bookkeeping.
+///
+/// Hooks never run at the same time, however many lineages are renewed side by side. Unlike certbot it tells which
+/// hooks failed.
+package actor HookRun {
+    /// The longest list of names that a post hook is told, in bytes, as with certbot; the names beyond it are left out.
+    /// The system itself refuses a variable of 128 KiB, and with it the hook.
+    static let longestDomainList = 16_000
+
+    private let directory: HookDirectory?
+    private let runner: any CommandRunner
+    private let timeout: Duration
+    private let report: @Sendable (HookEvent) -> Void
+
+    /// The pre hooks that ran, each with its failure if it had one.
+    private var done: [String: HookFailure?] = [:]
+    /// The post hooks to run at the end.
+    private var owed: [Hook] = []
+    /// The callers that wait for the hooks of another one.
+    private var queue: [CheckedContinuation<Void, Never>] = []
+    private var isBusy = false
+
+    private let environment: [String: String]
+    /// Told what is owed before the first pre hook runs, and of nothing once it is paid.
+    private let remember: @Sendable ([Hook]) -> Void
+
+    /// A run that has not run a hook yet.
+    ///
+    /// - Parameters:
+    ///   - directory: Where directory hooks are.
+    ///   - directoryHooks: Whether they run at all (certbot's `--no-directory-hooks`).
+    ///   - timeout: The longest time for one hook.
+    ///   - environment: What every hook is told beyond certbot's facts.
+    ///   - remember: Told of the post hooks that are owed before a pre hook runs, and of none when they have run: whoever
+    ///     keeps it can pay after a crash.
+    ///   - report: Told of each hook's start and end, from any thread, one at a time.
+    package init(
+        directory: HookDirectory, directoryHooks: Bool = true, runner: any CommandRunner,
+        timeout: Duration = .seconds(600), environment: [String: String] = [:],
+        remember: @escaping @Sendable ([Hook]) -> Void = { _ in },
+        report: @escaping @Sendable (HookEvent) -> Void = { _ in }
+    ) {
+        self.directory = directoryHooks ? directory : nil
+        self.runner = runner
+        self.timeout = timeout
+        self.environment = environment
+        self.remember = remember
+        self.report = report
+    }
+
+    /// Runs the pre hooks for a lineage that is due, and notes the post hooks that are owed for it.
+    ///
+    /// First those of the directory, then the conf's. The same command runs once a run: if it failed, its failure is
+    /// returned again for each lineage that depends on it.
+    /// - Parameters:
+    ///   - hook: The conf's `pre_hook`.
+    ///   - postHook: The conf's `post_hook`.
+    package func pre(conf hook: String?, post postHook: String?) async -> [HookFailure] {
+        await inTurn {
+            let (postHooks, postTrouble) = hooks(.post, conf: postHook)
+            // Nothing is begun for a cancelled task, so that nothing has to be brought to its end.
+            if !Task.isCancelled { note(postHooks) }
+            let (hooks, trouble) = hooks(.pre, conf: hook)
+            var failures = trouble
+            for hook in hooks {
+                let failure: HookFailure?
+                if let earlier = done[hook.identity] {
+                    failure = earlier
+                } else {
+                    if !Task.isCancelled { remember(owed) }
+                    failure = await run(hook).failure
+                    done[hook.identity] = .some(failure)
+                }
+                if let failure { failures.append(failure) }
+            }
+            return failures + postTrouble
+        }
+    }
+
+    /// Runs the deploy hooks for a lineage that was renewed: those of the directory, then the conf's unless it is one
+    /// of those. A hook that fails does not stop the next.
+    ///
+    /// - Parameters:
+    ///   - hook: The conf's `renew_hook`.
+    ///   - domains: The names in the new certificate.
+    ///   - lineage: The path of the lineage's directory in `live/`.
+    ///   - isWanted: Which of them, where only some have to be run again.
+    package func deploy(
+        conf hook: String?, domains: [String], lineage: String, where isWanted: (Hook) -> Bool = { _ in true }
+    ) async -> [HookResult] {
+        await inTurn {
+            let (hooks, trouble) = hooks(.deploy, conf: hook)
+            let facts = ["RENEWED_DOMAINS": domains.joined(separator: " "), "RENEWED_LINEAGE": lineage]
+            return await trouble.map(HookResult.init) + runAll(hooks.filter(isWanted).map { $0.told(facts) })
+        }
+    }
+
+    /// Notes the post hooks of a lineage that is deployed without a renewal in this run.
+    ///
+    /// - Parameters:
+    ///   - hook: The conf's `post_hook`.
+    ///   - isWanted: Which of them, where only some have to be run again.
+    package func owe(conf hook: String?, where isWanted: (Hook) -> Bool = { _ in true }) {
+        note(hooks(.post, conf: hook).0.filter(isWanted))
+    }
+
+    /// Runs the post hooks that are owed, each once, in the order in which they were noted.
+    ///
+    /// They run also for a cancelled task, up to their time-out: a post hook may have to start the service again that
+    /// a pre hook stopped.
+    package func post(renewedDomains: [String], failedDomains: [String]) async -> [HookResult] {
+        let facts = ["RENEWED_DOMAINS": Self.list(renewedDomains), "FAILED_DOMAINS": Self.list(failedDomains)]
+        return await Task { await runOwed(facts) }.value
+    }
+
+    private func runOwed(_ facts: [String: String]) async -> [HookResult] {
+        await inTurn {
+            let hooks = owed
+            owed = []
+            let results = await runAll(hooks.map { $0.told(facts) })
+            if !done.isEmpty { remember([]) }
+            return results
+        }
+    }
+
+    /// Runs single hooks again, in this order, with the facts they carry: for what an earlier run left undone.
+    package func again(_ hooks: [Hook]) async -> [HookResult] {
+        await inTurn { await runAll(hooks) }
+    }
+
+    /// Runs the hooks of a kind that has no conf key, `failure` or `recovered`, with facts. They run also for a cancelled task.
+    package func tell(_ kind: Hook.Kind, _ facts: [String: String]) async -> [HookResult] {
+        await Task { await runTold(kind, facts) }.value
+    }
+
+    private func runTold(_ kind: Hook.Kind, _ facts: [String: String]) async -> [HookResult] {
+        await inTurn {
+            let (hooks, trouble) = hooks(kind, conf: nil)
+            return await trouble.map(HookResult.init) + runAll(hooks.map { $0.told(facts) })
+        }
+    }
+
+    /// What would run for a lineage, in order, without running it.
+    package func plan(_ kind: Hook.Kind, conf command: String?) -> [Hook] { hooks(kind, conf: command).0 }
+
+    private func note(_ hooks: [Hook]) {
+        for hook in hooks where !owed.contains(where: { $0.identity == hook.identity }) { owed.append(hook) }
+    }
+
+    /// The hooks of a kind in order, the same one once, and a failure if the directory could not be read.
+    private func hooks(_ kind: Hook.Kind, conf command: String?) -> ([Hook], [HookFailure]) {
+        var hooks: [Hook] = []
+        var trouble: [HookFailure] = []
+        if let directory {
+            let listing = directory.list(kind)
+            hooks = listing.hooks
+            if let unreadable = listing.unreadable {
+                let all = Hook(kind, .directory(path: unreadable.path))
+                let outcome = CommandOutcome(.notStarted("\(unreadable)"))
+                trouble.append(HookFailure(hook: all, outcome: outcome))
+            }
+        }
+        if let command, !command.isEmpty {
+            let hook = Hook(kind, .configuration(command: command))
+            if !hooks.contains(where: { $0.identity == hook.identity }) { hooks.append(hook) }
+        }
+        return (hooks, trouble)
+    }
+
+    private func runAll(_ hooks: [Hook]) async -> [HookResult] {
+        var results: [HookResult] = []
+        for hook in hooks { results.append(await run(hook)) }
+        return results
+    }
+
+    private func run(_ hook: Hook) async -> HookResult {
+        report(.started(hook))
+        var command = hook.command
+        command.environment.merge(environment) { fact, _ in fact }
+        let outcome = await runner.run(command, timeout: timeout)
+        report(.finished(hook, outcome))
+        return HookResult(hook: hook, outcome: outcome)
+    }
+
+    /// Names in one variable, whole ones only.
+    private static func list(_ domains: [String]) -> String {
+        var list = ""
+        for domain in domains {
+            let next = list.isEmpty ? domain : list + " " + domain
+            if next.utf8.count > longestDomainList { break }
+            list = next
+        }
+        return list
+    }
+
+    /// Runs `body` when all that was asked for before is done: an actor alone lets others in while one waits.
+    private func inTurn<Result>(_ body: () async -> Result) async -> Result {
+        if isBusy { await withCheckedContinuation { queue.append($0) } }
+        isBusy = true
+        let result = await body()
+        if queue.isEmpty { isBusy = false } else { queue.removeFirst().resume() }
+        return result
+    }
+}

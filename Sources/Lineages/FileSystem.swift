@@ -1,0 +1,226 @@
+import CLinux
+import Glibc
+
+/// The few calls to the file system that the tree needs, with errors that name the path.
+package enum FileSystem {
+    /// More than any PEM, renewal conf or account file holds; a larger one is not what it pretends to be.
+    package static let largestFile = 1 << 20
+
+    /// What `lstat(2)` or `stat(2)` says of a path.
+    package struct Status: Sendable {
+        /// What kind of thing it is.
+        package enum Kind: Sendable { case file, directory, link, other }
+        /// Regular file, directory, symbolic link, or anything else.
+        package let kind: Kind
+        /// The permission bits, `07777`.
+        package let mode: UInt32
+        /// The owner's id.
+        package let owner: UInt32
+        /// The group's id.
+        package let group: UInt32
+        /// Size in bytes.
+        package let size: Int
+
+        fileprivate init(_ status: stat) {
+            kind =
+                switch status.st_mode & S_IFMT {
+                case S_IFREG: .file
+                case S_IFDIR: .directory
+                case S_IFLNK: .link
+                default: .other
+                }
+            (mode, owner, group) = (status.st_mode & 0o7777, status.st_uid, status.st_gid)
+            size = Int(status.st_size)
+        }
+    }
+
+    /// Looks at a path; follows links only if asked to. Nil when nothing is there.
+    package static func status(_ path: String, followingLinks: Bool = false) throws(FileError) -> Status? {
+        var status = stat()
+        let result = unsafe followingLinks ? stat(path, &status) : lstat(path, &status)
+        guard result == 0 else {
+            let error = FileError("look at", path)
+            if error.isNotFound { return nil }
+            throw error
+        }
+        return Status(status)
+    }
+
+    /// Reads a regular file whole; anything else (a FIFO would hang, a device would not end) and a file above the limit
+    /// is refused.
+    package static func read(_ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8] {
+        let descriptor = unsafe certctl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
+        guard descriptor >= 0 else { throw FileError("read", path) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError("read", path, because: "not a regular file") }
+        guard status.st_size <= limit else {
+            throw FileError("read", path, because: "it has \(status.st_size) bytes, more than \(limit)")
+        }
+        return try read(descriptor, path, expecting: Int(status.st_size), limit: limit)
+    }
+
+    /// Reads a file of /proc, whose size is not known beforehand.
+    static func readAll(_ path: String) throws(FileError) -> [UInt8] {
+        let descriptor = unsafe certctl_open(path, O_RDONLY | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw FileError("read", path) }
+        defer { close(descriptor) }
+        return try read(descriptor, path, expecting: 0, limit: largestFile)
+    }
+
+    /// Appends bytes to a file, which is made where it is not there, and syncs it.
+    package static func append(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) {
+        let descriptor = unsafe certctl_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw FileError("write", path) }
+        defer { close(descriptor) }
+        try write(bytes, to: descriptor, path)
+        guard fsync(descriptor) == 0 else { throw FileError("sync", path) }
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(FileError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw FileError("write", path) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    private static func read(
+        _ descriptor: Int32, _ path: String, expecting size: Int, limit: Int
+    ) throws(FileError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        // One more than it should have: the end is then seen with the first read.
+        var buffer = [UInt8](repeating: 0, count: min(max(size + 1, 4096), limit + 1))
+        while bytes.count <= limit {
+            let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError("read", path) }
+            if count == 0 { return bytes }
+            bytes += buffer.prefix(count)
+        }
+        throw FileError("read", path, because: "it has more than \(limit) bytes")
+    }
+
+    /// The names in a directory, in byte order, without `.` and `..`.
+    package static func entries(of directory: String) throws(FileError) -> [String] {
+        guard let stream = unsafe opendir(directory) else { throw FileError("list", directory) }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        errno = 0
+        while let entry = unsafe Glibc.readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+            errno = 0
+        }
+        guard errno == 0 else { throw FileError("list", directory) }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// The text of a symbolic link.
+    package static func linkText(_ path: String) throws(FileError) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(path, &buffer, buffer.count)
+        guard count >= 0 else { throw FileError("read the link", path) }
+        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Makes a directory; one that is there already is fine.
+    package static func makeDirectory(_ path: String, mode: UInt32) throws(FileError) {
+        if unsafe mkdir(path, mode) != 0 {
+            let error = FileError("create", path)
+            guard error.code == EEXIST, try status(path, followingLinks: true)?.kind == .directory else { throw error }
+            return
+        }
+        // mkdir(2) takes the umask off; the tree's modes are fixed.
+        guard unsafe chmod(path, mode) == 0 else { throw FileError("set the mode of", path) }
+    }
+
+    /// Makes a directory and what is missing above it.
+    package static func makeDirectories(_ path: String, mode: UInt32) throws(FileError) {
+        if try status(path, followingLinks: true) == nil, let parent = directory(of: path), parent != path {
+            try makeDirectories(parent, mode: mode)
+        }
+        try makeDirectory(path, mode: mode)
+    }
+
+    /// Asks whether files can be made in a directory, with the rights (access(2)) and the space as they are.
+    package static func requireWritable(_ directory: String) throws(FileError) {
+        guard unsafe access(directory, W_OK | X_OK) == 0 else { throw FileError("write to", directory) }
+        var space = statvfs()
+        guard unsafe statvfs(directory, &space) == 0 else { throw FileError("write to", directory) }
+        let blocks = geteuid() == 0 ? space.f_bfree : space.f_bavail
+        // A file system that does not count its inodes says that it has none.
+        let isOutOfInodes = space.f_files > 0 && space.f_ffree < leastInodes
+        guard UInt64(blocks) * UInt64(space.f_frsize) >= leastSpace, !isOutOfInodes else {
+            throw FileError("write to", directory, code: ENOSPC)
+        }
+    }
+
+    /// Bytes that a version of a lineage and what it takes to install it need at most; below that nothing is begun.
+    private static let leastSpace: UInt64 = 128 << 10
+    /// The same in files and directories.
+    private static let leastInodes: UInt64 = 16
+
+    /// Makes a symbolic link.
+    package static func makeLink(_ path: String, to text: String) throws(FileError) {
+        guard unsafe symlink(text, path) == 0 else { throw FileError("create the link", path) }
+    }
+
+    /// Renames, replacing what is there.
+    package static func rename(_ from: String, to: String) throws(FileError) {
+        guard unsafe Glibc.rename(from, to) == 0 else { throw FileError("rename", "\(from) to \(to)") }
+    }
+
+    /// Renames where nothing may be there yet.
+    package static func renameToNew(_ from: String, to: String) throws(FileError) {
+        guard unsafe certctl_rename_noreplace(from, to) != 0 else { return }
+        let error = FileError("rename", "\(from) to \(to)")
+        // A file system without the flag (EINVAL): the tree's lock keeps others away between the look and the rename.
+        guard error.code == EINVAL || error.code == ENOSYS else { throw error }
+        guard try status(to) == nil else { throw FileError("rename", "\(from) to \(to)", code: EEXIST) }
+        try rename(from, to: to)
+    }
+
+    /// Removes a file or link; one that is not there is fine.
+    package static func remove(_ path: String) throws(FileError) {
+        guard unsafe unlink(path) != 0 else { return }
+        let error = FileError("remove", path)
+        if !error.isNotFound { throw error }
+    }
+
+    /// Removes an empty directory.
+    package static func removeDirectory(_ path: String) throws(FileError) {
+        guard unsafe rmdir(path) == 0 else { throw FileError("remove", path) }
+    }
+
+    /// Makes a directory's entries durable.
+    package static func sync(directory path: String) throws(FileError) {
+        let descriptor = unsafe certctl_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw FileError("sync", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError("sync", path) }
+    }
+
+    /// The path without its last component; nil for a bare name.
+    package static func directory(of path: String) -> String? {
+        guard let slash = path.lastIndex(of: "/") else { return nil }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The last component of a path.
+    package static func name(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+    }
+
+    /// The path made absolute and, where it exists, free of links and dots (realpath(3)); else as given.
+    package static func resolved(_ path: String) -> String {
+        guard let resolved = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+}

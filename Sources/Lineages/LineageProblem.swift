@@ -1,0 +1,54 @@
+/// Something that is wrong with a lineage, for an operator to read and for a program to tell by its code.
+package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Stable names: they are part of `status --format json`.
+    package enum Code: String, Sendable, CaseIterable {
+        /// The renewal conf cannot be read.
+        case confUnreadable = "conf-unreadable"
+        /// The renewal conf is empty or breaks the dialect.
+        case confMalformed = "conf-malformed"
+        /// The renewal conf lacks what certbot needs.
+        case confIncomplete = "conf-incomplete"
+        /// An option has a value that stops a renewal.
+        case optionInvalid = "option-invalid"
+        /// An option is set that certctl does not act on.
+        case optionIgnored = "option-ignored"
+        /// renew_before_expiry is no time span.
+        case renewBeforeExpiry = "renew-before-expiry"
+        /// A link in live/ is not there, or points to nothing.
+        case liveMissing = "live-missing"
+        /// A path in live/ is not a link.
+        case liveNotALink = "live-not-a-link"
+        /// The links in live/ point to different versions, or out of the lineage's archive.
+        case liveInconsistent = "live-inconsistent"
+        /// A file that live/ leads to cannot be read.
+        case unreadable
+        /// The certificate is not one.
+        case certificateMalformed = "certificate-malformed"
+        /// The private key is not one, or encrypted.
+        case keyMalformed = "key-malformed"
+        /// The private key is for another certificate.
+        case keyMismatch = "key-mismatch"
+        /// fullchain.pem does not begin with the certificate of cert.pem.
+        case fullchainMismatch = "fullchain-mismatch"
+        /// A hook has failed for the live version.
+        case hookFailed = "hook-failed"
+        /// A renewal has failed.
+        case renewalFailed = "renewal-failed"
+        /// A listener serves something else than the live version.
+        case servedWrongly = "served-wrongly"
+        /// archive/ has a complete version above the live one.
+        case newerVersion = "newer-version"
+    }
+
+    package let code: Code
+    /// What is wrong, lower case, in one line.
+    package let message: String
+    /// Whether the lineage is broken by it: shown as such, and not renewed.
+    package let isFatal: Bool
+
+    package init(_ code: Code, _ message: String, isFatal: Bool = true) {
+        (self.code, self.message, self.isFatal) = (code, message, isFatal)
+    }
+
+    package var description: String { message }
+}

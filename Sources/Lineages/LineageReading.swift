@@ -1,0 +1,180 @@
+import PKI
+
+extension Tree {
+    /// Reads one lineage. Never fails: what cannot be read is among its problems.
+    package func lineage(_ name: String) -> Lineage {
+        let confPath = confPath(name)
+        let conf: ConfFile
+        do throws(LineageProblem) {
+            conf = try Tree.conf(at: confPath)
+        } catch {
+            return Lineage(
+                name: name, confPath: confPath, conf: nil, options: nil, paths: nil, certificate: nil, version: nil,
+                problems: [error])
+        }
+        var problems: [LineageProblem] = []
+        var options: RenewalOptions?
+        var paths: LineagePaths?
+        do throws(LineageProblem) {
+            guard conf.hasSection(["renewalparams"]) else {
+                throw LineageProblem(.confIncomplete, "\(confPath) has no section [renewalparams]")
+            }
+            options = try RenewalOptions(conf, defaults: defaults)
+        } catch {
+            problems.append(error)
+        }
+        var live = LiveFiles()
+        do throws(LineageProblem) {
+            let found = try LineagePaths(conf, configDirectory: path, name: name)
+            paths = found
+            live = LiveFiles(found)
+        } catch {
+            problems.append(error)
+        }
+        problems += live.problems
+        problems += options?.remarks ?? []
+        return Lineage(
+            name: name, confPath: confPath, conf: conf, options: options, paths: paths, certificate: live.certificate,
+            version: live.version, problems: problems.filter(\.isFatal) + problems.filter { !$0.isFatal })
+    }
+
+    private static func conf(at path: String) throws(LineageProblem) -> ConfFile {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileSystem.read(path)
+        } catch {
+            throw LineageProblem(.confUnreadable, "\(error)")
+        }
+        guard bytes.contains(where: { $0 > UInt8(ascii: " ") }) else {
+            throw LineageProblem(.confMalformed, "\(path) is empty")
+        }
+        do throws(ConfError) {
+            return try ConfFile(bytes: bytes)
+        } catch {
+            throw LineageProblem(.confMalformed, "\(path): \(error)")
+        }
+    }
+}
+
+/// What the four paths in live/ lead to.
+private struct LiveFiles {
+    var certificate: Certificate?
+    var version: Int?
+    var problems: [LineageProblem] = []
+
+    init() {}
+
+    init(_ paths: LineagePaths) {
+        guard readLinks(paths), let leaf = readChain(paths.link(.cert))?.first else { return }
+        certificate = leaf
+        checkKey(paths, leaf)
+        checkFullchain(paths, leaf)
+        if let version, let archive = try? Archive(directory: paths.archive), let latest = archive.latestComplete,
+            latest > version
+        {
+            report(
+                .newerVersion, "version \(latest) is in \(paths.archive), but live/ shows version \(version)",
+                isFatal: false)
+        }
+    }
+
+    private mutating func report(_ code: LineageProblem.Code, _ message: String, isFatal: Bool = true) {
+        problems.append(LineageProblem(code, message, isFatal: isFatal))
+    }
+
+    /// False when not even the links can be looked at.
+    private mutating func readLinks(_ paths: LineagePaths) -> Bool {
+        var versions: [PEMKind: Int] = [:]
+        for kind in [PEMKind.cert, .privkey, .chain, .fullchain] {
+            let link = paths.link(kind)
+            do throws(FileError) {
+                guard let status = try FileSystem.status(link) else {
+                    report(.liveMissing, "\(link) is missing")
+                    continue
+                }
+                guard status.kind == .link else {
+                    report(.liveNotALink, "\(link) is not a link into \(paths.archive)")
+                    continue
+                }
+                guard try FileSystem.status(link, followingLinks: true) != nil else {
+                    report(.liveMissing, "\(link) points to \(try FileSystem.linkText(link)), which is not there")
+                    continue
+                }
+                guard let version = try LiveFiles.version(of: link, kind, archive: paths.archive) else {
+                    report(
+                        .liveInconsistent,
+                        "\(link) points to \(try FileSystem.linkText(link)), not to a \(kind.rawValue) in \(paths.archive)"
+                    )
+                    continue
+                }
+                versions[kind] = version
+            } catch {
+                report(.unreadable, "\(error)")
+                return false
+            }
+        }
+        guard let version = versions[.cert], versions.count == PEMKind.allCases.count else { return true }
+        guard versions.values.allSatisfy({ $0 == version }) else {
+            let list = versions.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }
+            report(
+                .liveInconsistent,
+                "the links in \(paths.live) show different versions: \(list.joined(separator: ", "))")
+            return true
+        }
+        self.version = version
+        return true
+    }
+
+    /// The version that a link shows, nil if it leads out of the archive or to another kind of file.
+    private static func version(of link: String, _ kind: PEMKind, archive: String) throws(FileError) -> Int? {
+        let text = try FileSystem.linkText(link)
+        let target = text.hasPrefix("/") ? text : "\(FileSystem.directory(of: link) ?? ".")/\(text)"
+        guard let directory = FileSystem.directory(of: target),
+            FileSystem.resolved(directory) == FileSystem.resolved(archive),
+            let (found, version) = Archive.parse(FileSystem.name(of: target)), found == kind
+        else { return nil }
+        return version
+    }
+
+    private mutating func readChain(_ path: String) -> [Certificate]? {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileSystem.read(path)
+        } catch {
+            if !error.isNotFound { report(.unreadable, "\(error)") }
+            return nil
+        }
+        do throws(PKIError) {
+            return try Certificate.chain(pem: bytes)
+        } catch {
+            report(.certificateMalformed, "\(path): \(error)")
+            return nil
+        }
+    }
+
+    private mutating func checkKey(_ paths: LineagePaths, _ leaf: Certificate) {
+        let path = paths.link(.privkey)
+        do throws(FileError) {
+            let bytes = try FileSystem.read(path)
+            do throws(PKIError) {
+                guard try PrivateKey(pem: bytes).fits(leaf) else {
+                    report(.keyMismatch, "the key in \(path) does not fit the certificate beside it")
+                    return
+                }
+            } catch {
+                report(.keyMalformed, "\(path): \(error)")
+            }
+        } catch {
+            // Whoever may not read keys can still be told about certificates.
+            if !error.isNotFound, !error.isPermission { report(.unreadable, "\(error)") }
+        }
+    }
+
+    private mutating func checkFullchain(_ paths: LineagePaths, _ leaf: Certificate) {
+        let path = paths.link(.fullchain)
+        guard let chain = readChain(path), let first = chain.first else { return }
+        if first.der != leaf.der {
+            report(.fullchainMismatch, "\(path) does not begin with the certificate of \(paths.link(.cert))")
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/// A config directory in certbot's layout, such as `/etc/letsencrypt`.
+package struct Tree: Sendable {
+    /// Its absolute path, without a trailing slash.
+    package let path: String
+    /// What `cli.ini` says, as if it had been typed.
+    package let defaults: CLIDefaults
+
+    /// Why a tree cannot be worked with at all.
+    package enum Failure: Error, Sendable, CustomStringConvertible {
+        /// A file or directory that everything rests on cannot be read.
+        case unreadable(FileError)
+        /// `cli.ini` cannot be parsed.
+        case badDefaults(path: String, ConfError)
+
+        package var description: String {
+            switch self {
+            case .unreadable(let error): "\(error)"
+            case .badDefaults(let path, let error): "\(path): \(error)"
+            }
+        }
+
+        /// Whether the caller lacks the rights.
+        package var isPermission: Bool {
+            if case .unreadable(let error) = self { error.isPermission } else { false }
+        }
+    }
+
+    /// Opens a tree and reads its `cli.ini`. A relative path is taken from the working directory.
+    ///
+    /// - Parameter userDefaults: a second `cli.ini`, of the user's, whose values win.
+    package init(_ path: String, userDefaults: String? = nil) throws(Failure) {
+        // Confs hold absolute paths only.
+        var trimmed = path.hasPrefix("/") ? path : "\(FileSystem.resolved("."))/\(path)"
+        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+        self.path = trimmed
+        var files: [CLIFile] = []
+        for file in [trimmed + "/cli.ini", userDefaults].compactMap(\.self) {
+            if let parsed = try Tree.defaults(at: file) { files.append(parsed) }
+        }
+        defaults = CLIDefaults(files)
+    }
+
+    private static func defaults(at path: String) throws(Failure) -> CLIFile? {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileSystem.read(path)
+        } catch {
+            if error.isNotFound { return nil }
+            throw .unreadable(error)
+        }
+        do throws(ConfError) {
+            return try CLIFile(bytes: bytes)
+        } catch {
+            throw .badDefaults(path: path, error)
+        }
+    }
+
+    /// `renewal/NAME.conf`.
+    package func confPath(_ name: String) -> String { "\(path)/renewal/\(name).conf" }
+
+    /// Every lineage, in the byte order of its conf's file name, as certbot takes them; a broken one is among them with its
+    /// problems.
+    ///
+    /// A tree without `renewal/` has no lineages; one whose `renewal/` cannot be read is a failure.
+    ///
+    /// - Parameter wanted: reads only the lineages of these names.
+    package func lineages(_ wanted: Set<String>? = nil) throws(Failure) -> [Lineage] {
+        let names: [String]
+        do throws(FileError) {
+            names = try FileSystem.entries(of: "\(path)/renewal")
+        } catch {
+            guard error.isNotFound else { throw .unreadable(error) }
+            guard (try? FileSystem.status(path, followingLinks: true))?.kind == .directory else {
+                throw .unreadable(FileError("read", path, because: "there is no such directory"))
+            }
+            return []
+        }
+        let lineages =
+            names
+            .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
+            .map { String($0.dropLast(".conf".count)) }
+            .filter { wanted?.contains($0) ?? true }
+            .map { lineage($0) }
+        return Tree.markingCopies(lineages)
+    }
+
+    /// Tells copies of a conf, `cp one.conf one-old.conf`, from the original: each would renew the same certificate once more.
+    ///
+    /// The original is the one that its directory in live/ is named after, else the first that can be renewed.
+    private static func markingCopies(_ lineages: [Lineage]) -> [Lineage] {
+        let renewable = lineages.filter { $0.fatalProblem == nil && $0.reasonUnmanaged == nil }
+        var originals: [String: String] = [:]
+        for lineage in renewable {
+            guard let live = lineage.paths?.live else { continue }
+            if originals[live] == nil || FileSystem.name(of: live) == lineage.name { originals[live] = lineage.name }
+        }
+        return lineages.map { lineage in
+            guard let live = lineage.paths?.live, let original = originals[live], original != lineage.name else {
+                return lineage
+            }
+            var copy = lineage
+            copy.original = original
+            return copy
+        }
+    }
+}

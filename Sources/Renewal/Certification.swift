@@ -1,0 +1,187 @@
+package import ACME
+import FoundationEssentials
+package import Lineages
+package import PKI
+
+/// Everything it takes to get one certificate and make it live, decided before the CA is asked for anything.
+package struct Certification: Sendable {
+    /// The lineage's name.
+    package let name: String
+    package let names: [SubjectName]
+    /// The key that the certificate is to be for.
+    package let key: KeySource
+    package let mustStaple: Bool
+    package let wishes: Issuance.Wishes
+    package let responder: any ChallengeResponder
+    package let paths: LineagePaths
+    /// The live leaf, if there is one.
+    package let previous: Certificate?
+    /// The conf to write; nil where it stays as it is.
+    package let conf: (path: String, bytes: [UInt8])?
+    /// Set where the lineage's directories have to be made first.
+    package let newLineage: NewLineage?
+
+    /// Where the key comes from.
+    package enum KeySource: Sendable {
+        case generate(KeyType)
+        /// The conf's `reuse_key`: the live key, in a copy.
+        case reuse(path: String)
+    }
+
+    package init(
+        name: String, names: [SubjectName], key: KeySource, mustStaple: Bool = false,
+        wishes: Issuance.Wishes = Issuance.Wishes(), responder: any ChallengeResponder, paths: LineagePaths,
+        previous: Certificate?, conf: (path: String, bytes: [UInt8])?, newLineage: NewLineage?
+    ) {
+        (self.name, self.names, self.key, self.mustStaple, self.wishes) = (name, names, key, mustStaple, wishes)
+        (self.responder, self.paths, self.previous) = (responder, paths, previous)
+        (self.conf, self.newLineage) = (conf, newLineage)
+    }
+
+    /// Brings the certificate to the stage *issued*: key and chain are staged, and the books say so.
+    ///
+    /// An order that an earlier run placed for the same names is taken up by its URL, with the key that was staged for it.
+    func issue(
+        client: Client, books: LineageBooks, entry: inout LedgerEntry,
+        report: @escaping @Sendable (Issuance.Step) -> Void
+    ) async throws(RenewalFailure) {
+        if entry.isIssued, books.staging.chain != nil, books.staging.key != nil { return }
+        entry.isIssued = false
+        let issuance = Issuance(client: client, responder: responder, report: report)
+        let (key, placed) = try await placedOrder(issuance, client, books, &entry)
+        do {
+            let request = try SigningRequest(for: names, key: key, mustStaple: mustStaple)
+            let chain = try await issuance.certificate(of: placed, request: request, wishes: wishes)
+            try books.staging.stage(chain: chain)
+            entry.order = nil
+            entry.isIssued = true
+            try books.save(entry)
+        } catch {
+            if let error = error as? ACMEError, error.meansOrderIsGone { entry.order = nil }
+            throw RenewalFailure(.issuance, error)
+        }
+    }
+
+    /// Runs the whole exchange with a key that is not kept, and checks what comes as an installation would.
+    func rehearse(
+        client: Client, now: Date, report: @escaping @Sendable (Issuance.Step) -> Void
+    ) async throws -> CertificateSet {
+        let key =
+            switch key {
+            case .generate(let type): try PrivateKey(generating: type)
+            case .reuse(let path): try PrivateKey(pem: FileSystem.read(path))
+            }
+        let request = try SigningRequest(for: names, key: key, mustStaple: mustStaple)
+        let chain = try await Issuance(client: client, responder: responder, report: report)
+            .certificate(for: names, request: request, wishes: wishes)
+        return try CertificateSet(key: key, chain: chain, names: names, after: nil, now: now)
+    }
+
+    /// Checks what is staged and makes it live; returns the number of the new version.
+    func install(
+        books: LineageBooks, entry: inout LedgerEntry, now: Date
+    ) throws(RenewalFailure) -> (version: Int, certificate: Certificate) {
+        do {
+            guard let key = books.staging.key, let chain = books.staging.chain else {
+                throw FileError("read", "the staged certificate", because: "it is not there any more")
+            }
+            let set = try CertificateSet(
+                key: PrivateKey(pem: key), chain: chain, names: names, after: previous, now: now)
+            try newLineage?.makeDirectories()
+            let version = try Installation(paths: paths, stateDirectory: books.stateDirectory).install(set, conf: conf)
+            try entry.install(set.leaf, number: version, at: now)
+            try books.save(entry)
+            try books.staging.clear()
+            return (version, set.leaf)
+        } catch {
+            // A set that is not fit will not be so the next time: it is ordered anew.
+            if error is CertificateSet.Unfit || error is PKIError {
+                entry.isIssued = false
+                try? books.staging.clear()
+            }
+            throw RenewalFailure(.installation, error)
+        }
+    }
+
+    private func placedOrder(
+        _ issuance: Issuance, _ client: Client, _ books: LineageBooks, _ entry: inout LedgerEntry
+    ) async throws(RenewalFailure) -> (key: PrivateKey, placed: Issuance.PlacedOrder) {
+        let wanted = names.map(\.description).sorted()
+        do {
+            if let order = entry.order, order.server == client.session.server, order.names.sorted() == wanted,
+                let pem = books.staging.key, let key = try? PrivateKey(pem: pem)
+            {
+                do throws(ACMEError) {
+                    return (key, try await issuance.placed(at: order.url))
+                } catch {
+                    // What the CA has no more, or what has failed, is ordered anew.
+                    guard error.meansOrderIsGone else { throw error }
+                }
+            }
+            entry.order = nil
+            let key =
+                switch key {
+                case .generate(let type): try PrivateKey(generating: type)
+                case .reuse(let path): try PrivateKey(pem: FileSystem.read(path))
+                }
+            try books.staging.stage(key: try key.pem())
+            let placed = try await issuance.place(names, wishes: wishes)
+            entry.order = LedgerEntry.Order(url: placed.url, server: client.session.server, names: wanted)
+            try books.save(entry)
+            return (key, placed)
+        } catch {
+            throw RenewalFailure(.issuance, error)
+        }
+    }
+}
+
+/// The books as far as one lineage is concerned.
+struct LineageBooks: Sendable {
+    let ledger: Ledger
+    let stateDirectory: String
+    let name: String
+
+    var staging: Staging { ledger.staging(name) }
+
+    func save(_ entry: LedgerEntry) throws(FileError) { try ledger.save(entry) }
+}
+
+extension Certification {
+    /// The renewal of a lineage as its conf has it.
+    ///
+    /// - Throws: what is wrong with the lineage or its webroot.
+    package init(renewing lineage: Lineage) throws {
+        guard let options = lineage.options, let paths = lineage.paths, let certificate = lineage.certificate else {
+            throw lineage.fatalProblem ?? LineageProblem(.confIncomplete, "\(lineage.confPath) is not complete")
+        }
+        let names = certificate.names
+        guard !names.isEmpty else {
+            throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
+        }
+        try Certification.requireWritable([paths.archive, FileSystem.directory(of: paths.live) ?? "/"])
+        var webroots: [SubjectName: String] = [:]
+        for name in names { webroots[name] = options.webroot(for: name) }
+        self.init(
+            name: lineage.name, names: names,
+            key: options.reuseKey ? .reuse(path: paths.link(.privkey)) : .generate(options.keyType),
+            mustStaple: options.mustStaple, wishes: Issuance.Wishes(options),
+            responder: try WebrootResponder(webroots: webroots, names: names), paths: paths, previous: certificate,
+            conf: nil, newLineage: nil)
+    }
+}
+
+extension Certification {
+    /// Asks whether a certificate could be installed, before one is ordered.
+    package static func requireWritable(_ directories: [String]) throws(FileError) {
+        for directory in directories { try FileSystem.requireWritable(directory) }
+    }
+}
+
+extension Issuance.Wishes {
+    /// What a conf asks for.
+    init(_ options: RenewalOptions) {
+        self.init(
+            preferredProfile: options.preferredProfile, requiredProfile: options.requiredProfile,
+            preferredChain: options.preferredChain)
+    }
+}

@@ -1,0 +1,80 @@
+package import FoundationEssentials
+package import Lineages
+
+/// One line of the history: something that changed.
+package struct HistoryEvent: Codable, Equatable, Sendable {
+    /// What happened.
+    package enum Kind: String, Codable, Sendable {
+        /// A certificate became live.
+        case installed
+        /// Its hooks have exited with 0.
+        case deployed
+        /// A listener was seen serving it.
+        case verified
+        /// A lineage that was not in the books was entered.
+        case adopted
+        /// An earlier version was made live again.
+        case rolledBack = "rolled-back"
+        /// Something failed, or is still not right.
+        case failed
+    }
+
+    package var at: Date
+    /// `timer` or `terminal`.
+    package var by: String
+    package var lineage: String
+    package var event: Kind
+    /// The serial that was live before.
+    package var from: String?
+    /// The serial that is live now.
+    package var to: String?
+    /// What failed.
+    package var error: String?
+    /// How long it took, in seconds.
+    package var seconds: Double?
+}
+
+/// `history.jsonl` in the state directory: append-only, one JSON object a line, 0600.
+package struct History: Sendable {
+    private let path: String
+
+    /// At this size the file is set aside as `history.jsonl.1`, which takes the place of the one before.
+    static let rotationSize = 1 << 20
+
+    package init(stateDirectory: String) { path = stateDirectory + "/history.jsonl" }
+
+    /// Appends an event; the line is on the disk when this returns.
+    package func append(_ event: HistoryEvent) throws(FileError) {
+        if let size = try FileSystem.status(path, followingLinks: true)?.size, size >= History.rotationSize {
+            try FileSystem.rename(path, to: path + ".1")
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        let line: Data
+        do {
+            line = try encoder.encode(event)
+        } catch {
+            throw FileError("write", path, because: "\(error)")
+        }
+        try FileSystem.append(Array(line) + [UInt8(ascii: "\n")], to: path, mode: 0o600)
+    }
+
+    /// Every event that is kept, the oldest first; a line that was cut short by a crash is passed over.
+    ///
+    /// - Parameter name: only this lineage's.
+    package func events(of name: String? = nil) throws(FileError) -> [HistoryEvent] {
+        var events: [HistoryEvent] = []
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        for file in [path + ".1", path] {
+            guard try FileSystem.status(file, followingLinks: true) != nil else { continue }
+            for line in try FileSystem.read(file, limit: History.rotationSize * 2).split(separator: UInt8(ascii: "\n"))
+            {
+                guard let event = try? decoder.decode(HistoryEvent.self, from: Data(line)) else { continue }
+                if name == nil || event.lineage == name { events.append(event) }
+            }
+        }
+        return events
+    }
+}

@@ -1,0 +1,86 @@
+package import Lineages
+
+/// Host-wide settings, `/etc/certctl/certctl.conf`: the dialect of renewal confs, keys at the top level.
+package struct HostSettings: Sendable {
+    /// Where they are when nothing else is said.
+    package static let defaultPath = "/etc/certctl/certctl.conf"
+
+    /// How long one hook may take (`hook_timeout`, seconds).
+    package let hookTimeout: Duration
+    /// A PEM file of the CAs that servers are verified by, instead of the system's (`ca_bundle`).
+    package let caBundle: String?
+    /// The file itself, for the settings that a lineage may have of its own.
+    package let conf: ConfFile
+    /// Keys that mean nothing to certctl, a slip of the pen perhaps.
+    package let unknownKeys: [String]
+
+    /// Why the settings cannot be used.
+    package enum Failure: Error, Sendable, CustomStringConvertible {
+        case unreadable(FileError)
+        case malformed(path: String, ConfError)
+        case invalid(path: String, key: String, value: String, expected: String)
+
+        case malformedValue(path: String, LineageProblem)
+
+        package var description: String {
+            switch self {
+            case .malformedValue(let path, let problem): "\(path): \(problem)"
+            case .unreadable(let error): "\(error)"
+            case .malformed(let path, let error): "\(path): \(error)"
+            case .invalid(let path, let key, let value, let expected): "\(path): \(key) = \(value) is not \(expected)"
+            }
+        }
+    }
+
+    /// Certbot runs hooks without a limit; a hook that hangs must not keep every later run from its work.
+    package static let defaultHookTimeout: Duration = .seconds(600)
+
+    /// Reads the settings.
+    ///
+    /// - Parameter path: nil reads ``defaultPath``, which need not be there; a path that the operator names has to be.
+    package init(path: String?) throws(Failure) {
+        let file = path ?? HostSettings.defaultPath
+        let conf = try HostSettings.conf(at: file, mustExist: path != nil)
+        var timeout = HostSettings.defaultHookTimeout
+        if let value = HostSettings.text("hook_timeout", in: conf) {
+            guard let seconds = Int(value), seconds > 0 else {
+                throw .invalid(path: file, key: "hook_timeout", value: value, expected: "a number of seconds")
+            }
+            timeout = .seconds(seconds)
+        }
+        hookTimeout = timeout
+        caBundle = HostSettings.text("ca_bundle", in: conf)
+        self.conf = conf
+        unknownKeys = conf.keys(in: []).filter { !HostSettings.knownKeys.contains($0) }
+        do throws(LineageProblem) {
+            _ = try VerificationSettings(lineage: nil, host: conf)
+        } catch {
+            throw .malformedValue(path: file, error)
+        }
+    }
+
+    private static let knownKeys: Set = ["hook_timeout", "ca_bundle", "verify", "verify_names", "verify_timeout"]
+
+    private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileSystem.read(path)
+        } catch {
+            if error.isNotFound, !mustExist { return ConfFile() }
+            throw .unreadable(error)
+        }
+        do throws(ConfError) {
+            return try ConfFile(bytes: bytes)
+        } catch {
+            throw .malformed(path: path, error)
+        }
+    }
+
+    private static func text(_ key: String, in conf: ConfFile) -> String? {
+        switch conf.value(key) {
+        case .string(let text): text
+        case .list(let parts): parts.joined(separator: ", ")
+        case nil: nil
+        }
+    }
+}

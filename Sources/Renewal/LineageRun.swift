@@ -1,0 +1,202 @@
+import ACME
+import Deployment
+import FoundationEssentials
+import Lineages
+import PKI
+
+/// One lineage's way through a run: finish, decide, order, issue, install, deploy.
+extension RenewalRun {
+    func take(
+        _ lineage: Lineage, policy: RenewalPolicy, isNamed: Bool, _ run: inout RunReport
+    ) async -> Work {
+        for problem in lineage.problems where !problem.isFatal {
+            report(.remark(name: lineage.name, problem.message))
+        }
+        var work = opened(lineage, &run)
+        guard work.failure == nil else { return work }
+        if let reason = lineage.reasonUnmanaged {
+            if isNamed { return fail(work, RenewalFailure(.preparation, Unmanaged(reason: reason))) }
+            report(.leftAlone(name: lineage.name, because: reason))
+            work.outcome = .leftAlone(because: reason)
+            return work
+        }
+        guard let certificate = lineage.certificate, let options = lineage.options else {
+            return fail(work, RenewalFailure(.preparation, RenewalRun.incomplete(lineage)))
+        }
+        if work.entry.held != nil {
+            if isNamed || policy.isForced || RenewalRun.isShort(certificate, at: now()) {
+                release(&work, &run)
+            } else {
+                return await deployedAgain(work, lineage, &run)
+            }
+        }
+        let isInFlight = work.entry.order != nil || work.entry.isIssued
+        switch policy.decision(for: certificate, options: options, at: now()) {
+        case .renew(let reason):
+            let renewed = await renew(
+                lineage, options, work, because: "\(reason)", mayWait: !isNamed && !policy.isForced, &run)
+            return await settled(renewed, isNamed: isNamed, &run)
+        case .wait(let date, _) where isInFlight:
+            work.outcome = .notDue(until: date)
+            let renewed = await renew(
+                lineage, options, work, because: "begun earlier", mayWait: !isNamed, &run)
+            return await settled(renewed, isNamed: isNamed, &run)
+        case .wait(let date, let reason):
+            work.outcome = .notDue(until: date)
+            let finished = await finished(work, isNamed: isNamed, &run)
+            if finished.deployment == nil { report(.notDue(name: lineage.name, until: date, because: reason)) }
+            return finished
+        case .never(let reason):
+            work.outcome = .leftAlone(because: "\(reason)")
+            report(.leftAlone(name: lineage.name, because: "\(reason)"))
+            return await finished(work, isNamed: isNamed, &run)
+        }
+    }
+
+    /// What is live is deployed also where nothing newer could be had.
+    private func settled(_ work: Work, isNamed: Bool, _ run: inout RunReport) async -> Work {
+        work.failure == nil ? work : await finished(work, isNamed: isNamed, &run)
+    }
+
+    func renew(
+        _ lineage: Lineage, _ options: RenewalOptions, _ work: Work, because reason: String, mayWait: Bool,
+        _ run: inout RunReport
+    ) async -> Work {
+        if mayWait, let next = work.entry.nextAttempt, next > now() {
+            var work = work
+            let error = work.entry.lastError ?? "an earlier attempt failed"
+            report(.pending(name: work.name, error, next: next))
+            work.outcome = .failed(
+                RenewalFailure(
+                    .waiting, RenewalFailure.NotYet(error: error, isTemporary: work.entry.lastErrorIsTemporary)))
+            return work
+        }
+        let certification: Certification
+        do {
+            certification = try Certification(renewing: lineage)
+        } catch {
+            return fail(work, RenewalFailure(.preparation, error))
+        }
+        return await carryOut(certification, work, because: reason, &run) {
+            try await authorities.client(for: options.server, account: options.account)
+        }
+    }
+
+    /// Order, issue, install, and the deploy hooks.
+    func carryOut(
+        _ certification: Certification, _ start: Work, because reason: String, _ run: inout RunReport,
+        client: () async throws -> Client
+    ) async -> Work {
+        var work = start
+        let name = work.name
+        do {
+            try ledger.requireWritable()
+        } catch {
+            return fail(work, RenewalFailure(.preparation, error))
+        }
+        report(.started(name: name, names: certification.names, because: reason))
+        let preFailures = await hooks.pre(conf: work.commands.pre, post: work.commands.post)
+        if let first = preFailures.first {
+            run.hookFailures += preFailures.filter { !run.hookFailures.contains($0) }
+            return fail(work, RenewalFailure(.preparation, first))
+        }
+        let books = LineageBooks(ledger: ledger, stateDirectory: stateDirectory, name: name)
+        do throws(RenewalFailure) {
+            let isIssued = work.entry.isIssued && books.staging.chain != nil && books.staging.key != nil
+            if !isIssued {
+                let client = try await connected(client)
+                try await certification.issue(client: client, books: books, entry: &work.entry) { [report] in
+                    report(.step(name: name, $0))
+                }
+            }
+            work.answeredBefore = await look(at: work).answered
+            let passed = await isAccepted(work)
+            let before = work.entry
+            let (version, certificate) = try certification.install(books: books, entry: &work.entry, now: now())
+            work.certificate = certificate
+            work.outcome = .renewed(version: version, certificate)
+            report(.installed(name: name, version: version, certificate))
+            note(.installed, work, &run)
+            if passed, let refused = await refused(work, before: before, &run) { return refused }
+        } catch {
+            return fail(work, error)
+        }
+        work.deployment = .all
+        return await deployed(work, isNamed: true, &run)
+    }
+
+    func connected(_ client: () async throws -> Client) async throws(RenewalFailure) -> Client {
+        do {
+            return try await client()
+        } catch {
+            throw RenewalFailure(.preparation, error)
+        }
+    }
+
+    /// Takes up what an earlier run left of a deployment, or finds out where an unknown lineage stands.
+    func finished(_ start: Work, isNamed: Bool, _ run: inout RunReport) async -> Work {
+        var work = start
+        let retries = work.entry.failedHooks.contains { isNamed || Backoff.isDue($0, at: now()) }
+        guard work.entry.isAdopted || work.deployment != nil || work.entry.isDeploymentPending || retries else {
+            return work
+        }
+
+        let seen = await look(at: work)
+        work.seen = seen
+        if work.entry.isAdopted, !seen.isStale { return adopt(work, seen, &run) }
+        if work.deployment == nil {
+            // A listener that never changes is not pestered every few hours for ever.
+            let isResting =
+                !isNamed && work.entry.attempts >= Backoff.hookFailuresBeforeDaily
+                && (work.entry.nextAttempt ?? .distantPast) > now()
+            if seen.isStale, isResting { return work }
+            work.deployment = seen.isStale ? .all : .unfinished
+        }
+        return await deployed(work, isNamed: isNamed, &run)
+    }
+
+    func look(at work: Work) async -> ServedReport {
+        guard let certificate = work.certificate, let settings = work.settings else { return ServedReport([]) }
+        return await verification.look(at: certificate, settings, work.entry, archive: work.paths?.archive)
+    }
+
+    /// Enters a lineage that others have renewed, and that is served rightly as far as anybody can see: no hook runs.
+    func adopt(_ start: Work, _ seen: ServedReport, _ run: inout RunReport) -> Work {
+        var work = start
+        work.entry.isAdopted = false
+        work.entry.deployedAt = now()
+        work.entry.served.formUnion(seen.matches)
+        if !seen.matches.isEmpty { work.entry.verifiedAt = now() }
+        let found = seen.matches.first.map { "\($0.endpoint) serves it" } ?? "nobody was seen serving it here"
+        report(.adopted(name: work.name, found))
+        note(.adopted, work, &run)
+        keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
+        return work
+    }
+
+    /// Runs the deploy hooks to their end, also when a signal has asked the run to stop: a certificate that is live and not
+    /// deployed is the outage that certctl is there to prevent. The post hooks are noted for the end of the run.
+    func deployed(_ start: Work, isNamed: Bool, _ run: inout RunReport) async -> Work {
+        var work = start
+        guard work.deployment != nil, let paths = work.paths else { return work }
+        work.entry.isAdopted = false
+        let moment = now()
+        let results = await Task { [work, hooks] in
+            await hooks.owe(conf: work.commands.post) { work.wants($0, isNamed: isNamed, at: moment) }
+            return await hooks.deploy(conf: work.commands.deploy, domains: work.domains, lineage: paths.live) {
+                work.wants($0, isNamed: isNamed, at: moment)
+            }
+        }.value
+        run.hookFailures += results.failures
+        work.record(results, at: now())
+        keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
+        return work
+    }
+
+    /// A lineage was named that something else has to renew.
+    struct Unmanaged: Error, CustomStringConvertible {
+        let reason: String
+
+        var description: String { "certctl cannot renew it: \(reason)" }
+    }
+}

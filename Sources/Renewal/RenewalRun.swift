@@ -1,0 +1,137 @@
+package import ACME
+package import Deployment
+package import FoundationEssentials
+package import Lineages
+import PKI
+
+/// One run over a tree: what an earlier run left is finished, what is due is renewed, everything is deployed and verified, and the
+/// books say how far each lineage came. One lineage's failure stops no other.
+///
+/// To be used with the tree's lock held.
+package struct RenewalRun: Sendable {
+    let authorities: CertificateAuthorities
+    /// The hooks of the run.
+    package let hooks: HookRun
+    let ledger: Ledger
+    let history: History
+    let verification: Verification
+    let hostConf: ConfFile
+    let stateDirectory: String
+    let initiator: String
+    let now: @Sendable () -> Date
+    let report: @Sendable (RenewalEvent) -> Void
+
+    /// A run.
+    ///
+    /// - Parameters:
+    ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
+    ///   - initiator: who began it, for the history: `timer` or `terminal`.
+    ///   - now: the wall clock.
+    ///   - report: told of everything that happens, one event at a time.
+    package init(
+        authorities: CertificateAuthorities, hooks: HookRun, stateDirectory: String, hostConf: ConfFile = ConfFile(),
+        verification: Verification = Verification(), initiator: String = "terminal",
+        now: @escaping @Sendable () -> Date = { Date.now }, report: @escaping @Sendable (RenewalEvent) -> Void
+    ) {
+        (self.authorities, self.hooks, self.stateDirectory) = (authorities, hooks, stateDirectory)
+        (ledger, history) = (Ledger(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
+        (self.hostConf, self.verification, self.initiator) = (hostConf, verification, initiator)
+        (self.now, self.report) = (now, report)
+    }
+
+    /// Completes what an earlier run left of a switch of live/. To be called before the tree is read.
+    package func completeSwitches() throws(FileError) {
+        for name in try SwitchJournal.completeAll(in: stateDirectory) { report(.completedSwitch(name: name)) }
+    }
+
+    /// Finishes what is pending and renews the lineages that the policy says are due.
+    ///
+    /// - Parameter named: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew
+    ///   is a failure.
+    package func renew(_ lineages: [Lineage], policy: RenewalPolicy, named: Bool) async -> RunReport {
+        await run(lineages, isNamed: named) { lineage, run in
+            await take(lineage, policy: policy, isNamed: named, &run)
+        }
+    }
+
+    /// Runs the deploy step of lineages again, every hook of theirs, without ordering anything.
+    package func deploy(_ lineages: [Lineage]) async -> RunReport {
+        await run(lineages, isNamed: true) { lineage, run in
+            var work = opened(lineage, &run)
+            guard work.failure == nil else { return work }
+            work.outcome = .deployed
+            work.deployment = .all
+            return await deployed(work, isNamed: true, &run)
+        }
+    }
+
+    /// Gets one certificate that was asked for by name, with the hooks that a renewal has.
+    package func issue(
+        _ certification: Certification, client: Client, hooks commands: HookCommands, because reason: String
+    ) async -> RunReport {
+        var run = RunReport()
+        await payDebts(&run)
+        var work = Work(certification, commands, entry(certification.name, &run))
+        do {
+            work.settings = try VerificationSettings(lineage: nil, host: hostConf)
+        } catch {
+            report(.remark(name: work.name, error.message))
+        }
+        work = await carryOut(certification, work, because: reason, &run) { client }
+        await conclude([work], isNamed: true, &run)
+        return run
+    }
+
+    /// Makes an earlier version live again: a copy of it becomes the next one, which is then deployed and verified.
+    package func rollBack(_ lineage: Lineage, to set: CertificateSet) async -> RunReport {
+        await run([lineage], isNamed: true) { lineage, run in
+            var work = Work(lineage, entry(lineage.name, &run), outcome: .leftAlone(because: "not begun"))
+            guard let paths = lineage.paths else {
+                return fail(work, RenewalFailure(.preparation, lineage.fatalProblem ?? RenewalRun.incomplete(lineage)))
+            }
+            prepareVerification(&work)
+            do {
+                try ledger.requireWritable()
+                let version = try Installation(paths: paths, stateDirectory: stateDirectory).install(set)
+                try work.entry.install(set.leaf, number: version, at: now())
+                try ledger.save(work.entry)
+                try ledger.staging(work.name).clear()
+                work.certificate = set.leaf
+                work.outcome = .renewed(version: version, set.leaf)
+                report(.installed(name: work.name, version: version, set.leaf))
+                note(.rolledBack, work, &run)
+            } catch {
+                return fail(work, RenewalFailure(.installation, error))
+            }
+            work.deployment = .all
+            return await deployed(work, isNamed: true, &run)
+        }
+    }
+
+    private func run(
+        _ lineages: [Lineage], isNamed: Bool, _ take: (Lineage, inout RunReport) async -> Work
+    ) async -> RunReport {
+        var run = RunReport()
+        await payDebts(&run)
+        var works: [Work] = []
+        for lineage in lineages {
+            if Task.isCancelled { break }
+            works.append(await take(lineage, &run))
+        }
+        await conclude(works, isNamed: isNamed, &run)
+        run.wasInterrupted = Task.isCancelled
+        return run
+    }
+
+    /// Runs the post hooks that an earlier run owed and did not come to: a service may be stopped since.
+    func payDebts(_ run: inout RunReport) async {
+        let debts = ledger.debts()
+        guard !debts.isEmpty else { return }
+        report(.remark(name: nil, "an earlier run was cut short after its pre hooks: its post hooks run now"))
+        let results = await hooks.again(debts)
+        run.hookFailures += results.failures
+        let unpaid = results.filter { $0.failure != nil }.map(\.hook).filter(\.isThere)
+        keep(&run) { () throws(FileError) in try ledger.owe(unpaid) }
+    }
+
+}

@@ -1,0 +1,104 @@
+import FoundationEssentials
+package import Lineages
+package import PKI
+
+/// Looks at what listeners serve of a lineage.
+package struct Verification: Sendable {
+    private let probe: @Sendable (LedgerEntry.Place) async -> ServedLeaf
+    private let clock: any Clock<Duration>
+
+    /// How long one listener may take to answer.
+    static let probeTimeout: Duration = .seconds(5)
+    /// More probes at once than this gain nothing.
+    static let mostAtOnce = 16
+    /// How long to wait for a listener when a hook has failed.
+    static let shortWait: Duration = .seconds(3)
+    /// The time between two looks.
+    static let interval: Duration = .milliseconds(250)
+
+    /// Verifies over the network.
+    package init() {
+        self.init(clock: ContinuousClock()) { place in
+            await TLSProbe(timeout: Verification.probeTimeout).leaf(at: place.endpoint, serverName: place.name)
+        }
+    }
+
+    package init(clock: any Clock<Duration>, probe: @escaping @Sendable (LedgerEntry.Place) async -> ServedLeaf) {
+        (self.clock, self.probe) = (clock, probe)
+    }
+
+    /// Looks once at every place.
+    package func look(
+        at certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, archive: String?
+    ) async -> ServedReport {
+        let earlier = Set(entry.earlier).union(archive.map { Verification.leaves(in: $0, but: certificate) } ?? [])
+        return await look(settings.places(for: certificate), certificate, entry, earlier)
+    }
+
+    /// Looks once at a lineage as its conf and the host's settings have it; nil where it has no certificate to look for.
+    package func look(at lineage: Lineage, entry: LedgerEntry?, host: ConfFile) async -> ServedReport? {
+        guard let certificate = lineage.certificate,
+            let settings = try? VerificationSettings(lineage: lineage.conf, host: host)
+        else { return nil }
+        return await look(
+            at: certificate, settings, entry ?? LedgerEntry(name: lineage.name), archive: lineage.paths?.archive)
+    }
+
+    /// Looks until nothing is wrong any more, or the time is up.
+    ///
+    /// Where a hook has failed, the reload is not on its way: then a short wait has to do.
+    package func wait(
+        for certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, archive: String?
+    ) async -> ServedReport {
+        let timeout = entry.failedHooks.isEmpty ? settings.timeout : min(settings.timeout, Verification.shortWait)
+        let earlier = Set(entry.earlier).union(archive.map { Verification.leaves(in: $0, but: certificate) } ?? [])
+        let places = settings.places(for: certificate)
+        var report = await look(places, certificate, entry, earlier)
+        var waited: Duration = .zero
+        while report.wrong != nil, waited < timeout, !Task.isCancelled {
+            guard (try? await clock.sleep(for: Verification.interval)) != nil else { break }
+            waited += Verification.interval
+            report = await look(places, certificate, entry, earlier)
+        }
+        return report
+    }
+
+    private func look(
+        _ places: [(place: LedgerEntry.Place, isListed: Bool)], _ certificate: Certificate, _ entry: LedgerEntry,
+        _ earlier: Set<String>
+    ) async -> ServedReport {
+        var sightings: [Int: ServedReport.Sighting] = [:]
+        await withTaskGroup(of: (Int, ServedReport.Sighting).self) { group in
+            var next = 0
+            func add() {
+                guard next < places.count else { return }
+                let (index, place) = (next, places[next])
+                let counts = place.isListed || entry.served.contains(place.place)
+                next += 1
+                group.addTask { [probe] in
+                    let verdict = Verdict(await probe(place.place), expected: certificate, earlier: earlier)
+                    return (index, ServedReport.Sighting(place: place.place, counts: counts, verdict: verdict))
+                }
+            }
+            for _ in 0..<Verification.mostAtOnce { add() }
+            for await (index, sighting) in group {
+                sightings[index] = sighting
+                add()
+            }
+        }
+        return ServedReport(sightings.sorted { $0.key < $1.key }.map(\.value))
+    }
+
+    /// SHA-256 of every leaf that an archive holds, but for one.
+    private static func leaves(in directory: String, but live: Certificate) -> Set<String> {
+        guard let archive = try? Archive(directory: directory) else { return [] }
+        var found: Set<String> = []
+        for version in archive.versions.keys {
+            guard let pem = try? FileSystem.read(archive.path(.cert, version)),
+                let leaf = try? Certificate.chain(pem: pem).first, leaf.der != live.der, let sha256 = try? leaf.sha256()
+            else { continue }
+            found.insert(sha256)
+        }
+        return found
+    }
+}

@@ -1,0 +1,21 @@
+import ArgumentParser
+import Renewal
+
+/// `certctl deploy`: the deploy step again, for a certificate that is installed and not served.
+struct DeployCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deploy", abstract: "Run the deploy and post hooks again and verify, without ordering anything.")
+
+    @OptionGroup var tree: TreeOptions
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: ArgumentHelp("The lineages to deploy (default: all).", valueName: "name"))
+    var names: [String] = []
+
+    func run() async throws {
+        let setup = try RunSetup(tree, nil, output)
+        let lineages = try setup.tree.selected(names)
+        let code = await setup.carryOut { await $0.deploy(lineages) }
+        if code != 0 { throw ExitCode(code) }
+    }
+}

@@ -1,0 +1,38 @@
+import Glibc
+
+/// Exit codes, after sysexits.h where it has one.
+enum ExitStatus: Int32 {
+    /// Something failed, or is still pending.
+    case failed = 1
+    /// The command line is wrong.
+    case usage = 64
+    /// Nothing is wrong here: try later.
+    case tryLater = 75
+    /// The tree or the settings cannot be read.
+    case configuration = 78
+}
+
+/// An error that ends a command: the thing and its cause on one line, the next step on another.
+struct CommandFailure: Error {
+    let status: ExitStatus
+    let message: String
+    let next: String?
+
+    init(_ status: ExitStatus, _ message: String, next: String? = nil) {
+        (self.status, self.message, self.next) = (status, message, next)
+    }
+}
+
+/// The error stream, where everything goes that is not a result.
+enum StandardError {
+    /// Writes text as it is; a closed stream is nobody's loss.
+    static func write(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}

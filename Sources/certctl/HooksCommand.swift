@@ -1,0 +1,68 @@
+import ACME
+import ArgumentParser
+import Deployment
+import FoundationEssentials
+import Lineages
+import PKI
+import Renewal
+
+/// `certctl hooks`: what will run, and whether it works.
+struct HooksCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hooks", abstract: "Show the hooks of a lineage, or try them.",
+        subcommands: [List.self, Run.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Show what will run, in order, and what will not, and why.")
+
+        @OptionGroup var tree: TreeOptions
+
+        @Argument(help: ArgumentHelp("The lineage whose own hooks are shown, too.", valueName: "name"))
+        var name: String?
+
+        func run() throws {
+            let tree = try tree.tree()
+            let options = try name.map { try tree.selected([$0])[0].options } ?? nil
+            let directory = HookDirectory(configDirectory: tree.path)
+            let own = HookCommands(options, tree.defaults)
+            for kind in Hook.Kind.allCases {
+                let listing = directory.list(kind)
+                print("\(kind.rawValue):")
+                if let unreadable = listing.unreadable { print("  \(unreadable)") }
+                for hook in listing.hooks { print("  \(directory.path(of: kind))/\(hook.name)") }
+                if let command = own.command(kind) { print("  \(command.plain)  (\(name ?? "cli.ini"))") }
+                for skipped in listing.skipped { print("  not \(skipped.name.plain): \(skipped.reason)") }
+                if listing.hooks.isEmpty, listing.skipped.isEmpty, own.command(kind) == nil { print("  none") }
+            }
+        }
+    }
+
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "run", abstract: "Run the pre, deploy and post hooks of a lineage now, as a renewal would.")
+
+        @OptionGroup var tree: TreeOptions
+        @OptionGroup var output: OutputOptions
+
+        @Argument(help: ArgumentHelp("The lineage.", valueName: "name"))
+        var name: String
+
+        func run() async throws {
+            let setup = try RunSetup(tree, nil, output)
+            let lineage = try setup.tree.selected([name])[0]
+            guard let options = lineage.options, let paths = lineage.paths else {
+                throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
+            }
+            let domains = lineage.certificate?.names.map(\.description) ?? []
+            let hooks = setup.run.hooks
+            var failures = await hooks.pre(conf: options.preHook, post: options.postHook)
+            if failures.isEmpty {
+                failures += await hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
+            }
+            failures += await hooks.post(renewedDomains: domains, failedDomains: []).failures
+            guard failures.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
+            setup.printer.result("\(name): every hook exited with 0")
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import ACME
+import ArgumentParser
+import FoundationEssentials
+import Lineages
+import PKI
+import Renewal
+
+/// `certctl issue`: the first certificate of a lineage, or other names for it.
+struct IssueCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "issue", abstract: "Get a certificate for new names, proven by files in a webroot.",
+        discussion: """
+            Run again with the same names it does nothing until the certificate is due. With --name and other names the \
+            lineage gets those.
+            """)
+
+    @OptionGroup var tree: TreeOptions
+    @OptionGroup var ca: CAOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(
+        name: [.customShort("d"), .customLong("domain")],
+        help: ArgumentHelp("A name for the certificate; give it once for each.", valueName: "name"))
+    var domains: [String]
+
+    @Option(name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"))
+    var name: String?
+
+    @Option(name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"))
+    var webroot: OperatorPath?
+
+    @Option(name: .long, help: ArgumentHelp("The CA's directory (default: Let's Encrypt).", valueName: "url"))
+    var server: String?
+
+    @Option(name: .long, help: "Where the CA may write to about the account.")
+    var email: String?
+
+    @Flag(name: .long, help: "Agree to the CA's terms of service, for a new account.")
+    var agreeTos = false
+
+    @Option(name: .long, help: "The account to use where the tree has several for the CA.")
+    var account: String?
+
+    @Option(
+        name: .long, help: "ecdsa (the default, on P-256), p384, rsa (2048 bits), rsa3072 or rsa4096.",
+        transform: IssueCommand.keyType)
+    var keyType: KeyType?
+
+    func run() async throws {
+        let names = try parsedNames()
+        let setup = try RunSetup(tree, ca, output, makingTree: true)
+        let target = try IssueTarget(self, names: names, tree: setup.tree)
+        if let reason = target.reasonToWait(at: Date.now) {
+            setup.printer.result(reason)
+            return
+        }
+        try target.checkWebroots()
+        let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
+        let certification = try target.certification(account: account.id)
+        let (client, hooks) = (account.client, target.hooks)
+        let code = await setup.carryOut {
+            await $0.issue(certification, client: client, hooks: hooks, because: "asked for")
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func parsedNames() throws -> [SubjectName] {
+        var names: [SubjectName] = []
+        // certbot takes -d a,b as well.
+        for text in domains.flatMap({ $0.split(separator: ",") }) {
+            guard let name = SubjectName(String(text)) else {
+                throw CommandFailure(
+                    .usage, "\(text) is neither a DNS name nor an IP address",
+                    next: "give international names in their xn-- form")
+            }
+            guard !name.isWildcard else {
+                throw CommandFailure(.usage, "\(name) needs dns-01, and certctl proves names by http-01 only")
+            }
+            if !names.contains(name) { names.append(name) }
+        }
+        guard !names.isEmpty else {
+            throw CommandFailure(.usage, "there is no name to issue for", next: "give one with -d")
+        }
+        return names
+    }
+
+    /// The account to order with: the tree's, else a new one, which is kept before anything is ordered with it.
+    private func registered(
+        _ target: IssueTarget, _ setup: borrowing RunSetup, agreesToTerms: Bool
+    ) async throws -> (id: String, client: Client) {
+        do {
+            let registration = try await setup.authorities.registration(
+                at: target.server, account: target.account, email: email ?? setup.tree.defaults.value("email"),
+                agreeToTerms: agreesToTerms, host: HostName.current)
+            if registration.isNew { setup.printer.result("made an account at \(target.server): \(registration.id)") }
+            return (registration.id, registration.client)
+        } catch let error as AccountError {
+            throw CommandFailure(.failed, "\(error)")
+        } catch let error as ACMEError {
+            throw CommandFailure(
+                error.isTemporary ? .tryLater : .failed, "\(error)",
+                next: NextStep.after(RenewalFailure(.preparation, error), lineage: target.name))
+        } catch {
+            throw CommandFailure(.failed, "\(error)")
+        }
+    }
+
+    private func agreesToTerms(_ tree: Tree) throws -> Bool {
+        if agreeTos { return true }
+        do throws(ConfError) {
+            return try tree.defaults.flag("agree_tos") == true
+        } catch {
+            throw CommandFailure(.configuration, "\(tree.path)/cli.ini: \(error)")
+        }
+    }
+
+    private static func keyType(_ text: String) throws -> KeyType {
+        switch text.lowercased() {
+        case "ecdsa", "p256", "p-256": return .ec(.p256)
+        case "p384", "p-384": return .ec(.p384)
+        case "rsa", "rsa2048": return .rsa(bits: 2048)
+        case "rsa3072": return .rsa(bits: 3072)
+        case "rsa4096": return .rsa(bits: 4096)
+        default: throw ValidationError("\(text) is not a key type: ecdsa, p384, rsa, rsa3072 or rsa4096")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import FoundationEssentials
+import Glibc
+
+/// Times for people, in the zone of the host.
+enum LocalTime {
+    /// `2027-01-22 10:00`. From localtime_r: FoundationEssentials knows no zone but GMT.
+    static func text(_ date: Date) -> String {
+        var seconds = time_t(date.timeIntervalSince1970.rounded(.down))
+        var parts = unsafe tm()
+        guard unsafe localtime_r(&seconds, &parts) != nil else { return date.formatted(.iso8601) }
+        return
+            unsafe "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"
+            + " \(padded(Int(parts.tm_hour), 2)):\(padded(Int(parts.tm_min), 2))"
+    }
+
+    /// `in 89 days`, `in 5 hours`, `3 days ago`.
+    static func distance(to date: Date, from now: Date) -> String {
+        let seconds = date.timeIntervalSince(now)
+        let size = abs(seconds)
+        let (count, unit) =
+            switch size {
+            case 172_800...: (Int(size / 86_400), "days")
+            case 7200...: (Int(size / 3600), "hours")
+            default: (Int(size / 60), "minutes")
+            }
+        return seconds >= 0 ? "in \(count) \(unit)" : "\(count) \(unit) ago"
+    }
+
+    private static func padded(_ number: Int, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import FoundationEssentials
+import Lineages
+import PKI
+import Renewal
+
+/// `certctl rollback`: an earlier version, live again.
+struct RollbackCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Make an earlier version live again, then deploy and verify it.",
+        discussion: """
+            A copy of the earlier version becomes the next one: certbot would undo a link that goes back to a lower number.
+            """)
+
+    @OptionGroup var tree: TreeOptions
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"))
+    var name: String
+
+    @Option(
+        name: .long, help: ArgumentHelp("The version (default: the one before the live one).", valueName: "version"))
+    var to: Int?
+
+    @Flag(name: .long, help: "Take a version that has expired, or is for other names, too.")
+    var force = false
+
+    func run() async throws {
+        let setup = try RunSetup(tree, nil, output)
+        let lineage = try setup.tree.selected([name])[0]
+        let set = try earlierSet(of: lineage)
+        let code = await setup.carryOut { await $0.rollBack(lineage, to: set) }
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func earlierSet(of lineage: Lineage) throws -> CertificateSet {
+        guard let paths = lineage.paths else {
+            throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
+        }
+        do {
+            let archive = try Archive(directory: paths.archive)
+            let complete = archive.versions.filter { $0.value.count == PEMKind.allCases.count }.keys.sorted()
+            let list = complete.map(String.init).joined(separator: ", ")
+            guard let version = to ?? complete.last(where: { $0 < lineage.version ?? .max }), complete.contains(version)
+            else {
+                throw CommandFailure(
+                    .usage,
+                    "\(name) has no \(to.map { "version \($0)" } ?? "earlier version") to go back to"
+                        + (complete.isEmpty ? "" : " (whole in its archive: \(list))"))
+            }
+            guard version != lineage.version else {
+                throw CommandFailure(.usage, "version \(version) of \(name) is live already")
+            }
+            return try CertificateSet(
+                key: PrivateKey(pem: FileSystem.read(archive.path(.privkey, version))),
+                chain: FileSystem.read(archive.path(.fullchain, version)),
+                names: force ? [] : lineage.certificate?.names ?? [], after: nil,
+                now: force ? .distantPast : Date.now)
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch let unfit as CertificateSet.Unfit {
+            throw CommandFailure(
+                .failed, "\(name): \(unfit)", next: "--force takes it all the same, unless the key does not fit")
+        } catch {
+            throw CommandFailure(.failed, "\(name): \(error)")
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import ACME
+import Deployment
+import FoundationEssentials
+import Glibc
+import HTTP
+import Lineages
+import Renewal
+
+/// What `renew` and `issue` share: the options, the lock, the engine, the way their reports end.
+struct RunSetup: ~Copyable {
+    let tree: Tree
+    let authorities: CertificateAuthorities
+    let run: RenewalRun
+    let printer: RunPrinter
+    private let lock: TreeLock
+    /// Whether all that earlier runs left of a switch is completed.
+    private let isComplete: Bool
+
+    /// Takes the lock and completes what an earlier run left of a switch.
+    ///
+    /// - Parameters:
+    ///   - ca: nil for a command that talks to no CA.
+    ///   - makingTree: whether a config directory that is not there is made.
+    init(_ options: TreeOptions, _ ca: CAOptions?, _ output: OutputOptions, makingTree: Bool = false) throws {
+        SignalTrap.outliveOutputs()
+        let settings = try options.settings()
+        let tree = try options.tree()
+        let printer = RunPrinter(output)
+        let transport = try RunSetup.transport(caBundle: ca?.caBundle?.text ?? settings.caBundle)
+        if makingTree { try RunSetup.make(tree) }
+        let directoryHooks = try RunSetup.directoryHooks(tree)
+        let lock = try RunSetup.lock(tree)
+        try RunSetup.requireState(options.statePath)
+        for key in settings.unknownKeys {
+            printer.warn("\(options.config?.text ?? HostSettings.defaultPath): \(key) means nothing here")
+        }
+        if !tree.defaults.unsupportedKeys.isEmpty {
+            printer.warn("cli.ini: not acted on: \(tree.defaults.unsupportedKeys.joined(separator: ", "))")
+        }
+        if directoryHooks { RunSetup.warnOfSkippedHooks(HookDirectory(configDirectory: tree.path), printer) }
+        let report: @Sendable (RenewalEvent) -> Void = { printer.print($0) }
+        let statePath = options.statePath
+        let accounts = AccountStore(configDirectory: tree.path)
+        let authorities = CertificateAuthorities(accounts: accounts, transport: transport) { report(.exchange($0)) }
+        let hooks = HookRun(
+            directory: HookDirectory(configDirectory: tree.path),
+            directoryHooks: directoryHooks, runner: SubprocessRunner(), timeout: settings.hookTimeout,
+            environment: ["CERTCTL_CONFIG_DIR": tree.path, "CERTCTL_STATE_DIR": statePath],
+            remember: { hooks in
+                do {
+                    try Ledger(stateDirectory: statePath).owe(hooks)
+                } catch {
+                    printer.warn("the books cannot be kept: \(error)")
+                }
+            }
+        ) { report(.hook($0)) }
+        let run = RenewalRun(
+            authorities: authorities, hooks: hooks, stateDirectory: statePath, hostConf: settings.conf,
+            initiator: RunSetup.initiator, report: report)
+        isComplete = RunSetup.completeSwitches(run, printer)
+        self.tree = tree
+        self.authorities = authorities
+        self.run = run
+        self.printer = printer
+        self.lock = lock
+    }
+
+    private static func transport(caBundle: String?) throws -> CurlTransport {
+        do {
+            return try CurlTransport(
+                userAgent: "certctl/\(Version.number) libcurl/\(CurlTransport.libraryVersion)", caBundle: caBundle)
+        } catch {
+            throw CommandFailure(.configuration, "\(error)")
+        }
+    }
+
+    /// systemd gives every service an INVOCATION_ID; an operator sits at a terminal, or has no such thing.
+    private static var initiator: String {
+        unsafe getenv("INVOCATION_ID") != nil && isatty(STDERR_FILENO) == 0 ? "timer" : "terminal"
+    }
+
+    private static func make(_ tree: Tree) throws {
+        do {
+            guard try FileSystem.status(tree.path, followingLinks: true) == nil else { return }
+            try FileSystem.makeDirectories(tree.path, mode: 0o755)
+        } catch {
+            throw CommandFailure(.configuration, "\(error)", next: error.isPermission ? "run it as root" : nil)
+        }
+    }
+
+    /// A run that cannot note what it does must not buy certificates.
+    private static func requireState(_ directory: String) throws {
+        do {
+            // One that is there keeps its mode.
+            if try FileSystem.status(directory, followingLinks: true)?.kind != .directory {
+                try FileSystem.makeDirectories(directory, mode: 0o755)
+            }
+            try FileSystem.requireWritable(directory)
+        } catch {
+            throw CommandFailure(
+                .configuration, "\(error)",
+                next: error.isPermission ? "run it as root" : "make it writable, or name another with --state-dir")
+        }
+    }
+
+    private static func directoryHooks(_ tree: Tree) throws -> Bool {
+        do throws(ConfError) {
+            return try tree.defaults.flag("no_directory_hooks") != true
+        } catch {
+            throw CommandFailure(.configuration, "\(tree.path)/cli.ini: \(error)")
+        }
+    }
+
+    /// Names what looks like a hook and does not run; backups and files like `.gitkeep` are not meant to.
+    private static func warnOfSkippedHooks(_ directory: HookDirectory, _ printer: RunPrinter) {
+        for kind in Hook.Kind.allCases {
+            for skipped in directory.list(kind).skipped
+            where !skipped.name.hasPrefix(".") && !skipped.name.hasSuffix("~") {
+                printer.warn("\(directory.path(of: kind))/\(skipped.name) does not run: it \(skipped.reason)")
+            }
+        }
+    }
+
+    /// One lineage's switch that cannot be completed keeps no other lineage from its renewal.
+    private static func completeSwitches(_ run: RenewalRun, _ printer: RunPrinter) -> Bool {
+        do {
+            try run.completeSwitches()
+            return true
+        } catch {
+            printer.fault("a switch of live/ could not be completed: \(error)", next: nil)
+            return false
+        }
+    }
+
+    private static func lock(_ tree: Tree) throws -> TreeLock {
+        do throws(TreeLock.Failure) {
+            return try TreeLock(configDirectory: tree.path)
+        } catch {
+            switch error {
+            case .held: throw CommandFailure(.tryLater, "\(error)", next: "run it again when that process has ended")
+            case .file(let file) where file.isNotFound:
+                throw CommandFailure(
+                    Tree.Failure.unreadable(FileError("read", tree.path, because: "there is no such directory")))
+            case .file(let file):
+                throw CommandFailure(
+                    .configuration, "\(file)", next: file.isPermission ? "run it as root" : "make the tree writable")
+            }
+        }
+    }
+
+    /// Carries out the work so that SIGINT and SIGTERM end it in good order, prints the summary and returns the exit code.
+    func carryOut(_ work: @escaping @Sendable (RenewalRun) async -> RunReport) async -> Int32 {
+        let run = run
+        let task = Task { await work(run) }
+        let printer = printer
+        SignalTrap.install {
+            printer.warn("stopping in good order; a second signal ends it at once"); task.cancel()
+        }
+        let report = await task.value
+        // What a switch replaced was kept for whoever had it open.
+        let isComplete = RunSetup.completeSwitches(run, printer)
+        printer.finish(report)
+        return isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
+    }
+}

@@ -1,0 +1,14 @@
+import CLinux
+import Glibc
+
+/// Descriptors 0, 1 and 2, whatever the caller did with them.
+enum StandardStreams {
+    /// Opens /dev/null in place of each that is closed: the next file or connection would get its number, and what is meant
+    /// for the operator would be written into it.
+    static func fill() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one.
+            unsafe _ = certctl_open("/dev/null", O_RDWR, 0)
+        }
+    }
+}

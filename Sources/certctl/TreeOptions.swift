@@ -1,0 +1,66 @@
+import ArgumentParser
+import Glibc
+import HTTP
+import Lineages
+import Renewal
+
+/// Where a command works.
+struct TreeOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The tree, in certbot's layout.", valueName: "dir"))
+    var configDir = OperatorPath.tree
+
+    @Option(name: .long, help: ArgumentHelp("Where certctl keeps its own state.", valueName: "dir"))
+    var stateDir = OperatorPath.state
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Host-wide settings (default: \(HostSettings.defaultPath)).", valueName: "file"))
+    var config: OperatorPath?
+
+    /// The tree with its defaults.
+    func tree() throws -> Tree {
+        do throws(Tree.Failure) {
+            return try Tree(configDir.text, userDefaults: userDefaults)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    func settings() throws -> HostSettings {
+        do {
+            return try HostSettings(path: config?.text)
+        } catch {
+            throw CommandFailure(.configuration, "\(error)")
+        }
+    }
+
+    var statePath: String { stateDir.text }
+
+    /// The user's own cli.ini, which certbot reads beside that of /etc/letsencrypt. The home directory is the one that the
+    /// user database has: a service has no HOME.
+    private var userDefaults: String? {
+        guard configDir.text == OperatorPath.tree.text, let entry = unsafe getpwuid(geteuid()) else { return nil }
+        return unsafe String(cString: entry.pointee.pw_dir) + "/.config/letsencrypt/cli.ini"
+    }
+}
+
+/// How a command talks to a CA.
+struct CAOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Verify servers by the CAs in this PEM file, instead of the system's.", valueName: "file"))
+    var caBundle: OperatorPath?
+
+}
+
+extension CommandFailure {
+    init(_ failure: Tree.Failure) {
+        let next =
+            switch failure {
+            case .badDefaults: "mend that line: certbot stops at it, too"
+            case .unreadable where failure.isPermission: "run it as root, or as a user who may read the tree"
+            case .unreadable: "name the tree with --config-dir, or make a first certificate with certctl issue"
+            }
+        self.init(.configuration, "\(failure)", next: next)
+    }
+}

@@ -1,0 +1,78 @@
+import FoundationEssentials
+import Rig
+import Testing
+
+/// What the pages show in a terminal is run, and does what they say.
+///
+/// A block marked `console` holds commands after `$ `, each with its whole output; three dots on a line of their own
+/// stand for lines left out. All blocks of a page run in order, as root, on a host of the page's own. Every command has
+/// to exit with 0: a page that means to show another status shows `; echo $?`. Two comments, which readers do not see, belong to it:
+///
+/// - `<!-- setup` holds commands for what the page takes as given at that point;
+/// - `<!-- output of COMMAND` says what printed the next block, run at the top of the repository.
+@Suite(.stack, .parts("certbot"))
+struct ConsoleTests {
+    @Test func `what the pages show is what the commands do`() async throws {
+        try await Rig.withStack { stack in
+            for page in try MarkdownPage.all() {
+                try await check(page, in: Sandbox(stack, page: page.path))
+            }
+        }
+    }
+
+    private func check(_ page: MarkdownPage, in sandbox: Sandbox) async throws {
+        var match = OutputMatch()
+        var source: String?
+        for block in page.blocks {
+            var commands: [ShownCommand] = []
+            if block.isComment, block.info == "setup" {
+                let (status, printed) = try await sandbox.run((["set -e"] + block.lines).joined(separator: "\n"))
+                #expect(status == 0, "\(page.path):\(block.firstLine): the setup fails:\n\(printed)")
+                try await sandbox.serve()
+            } else if block.isComment, block.info.hasPrefix("output of ") {
+                let program = block.info.dropFirst("output of ".count)
+                source = "cd \(shellQuoted(MarkdownPage.repository)) && \(program) 2>/dev/null"
+            } else if let command = source {
+                commands = [ShownCommand(command: command, output: block.lines, line: block.firstLine)]
+                source = nil
+            } else if block.info == "console" {
+                commands = ShownCommand.all(in: block)
+            }
+            for shown in commands {
+                let (status, printed) = try await sandbox.run(shown.command)
+                #expect(status == 0, "\(page.path):\(shown.line): \(shown.command)\n\(printed)")
+                let isShown = match.accepts(printed, as: shown.output)
+                #expect(isShown, "\(page.path):\(shown.line): \(shown.command) prints:\n\(printed)")
+            }
+        }
+    }
+}
+
+/// What the comparison of outputs forgives, and what it does not.
+struct OutputMatchTests {
+    @Test(arguments: [
+        ("expires 2027-02-21 03:09 (in 89 days)", "expires 2026-01-01 10:00 (in 3 hours)"),
+        ("NAME  STATE\nx", "NAME     STATE\nx"), ("a\n...\nd", "a\nb\nc\nd"), ("...", ""),
+        ("serial 0B2274855C33499B, again 0b2274855c33499b", "serial AAAAAAAA5C33499B, again aaaaaaaa5c33499b"),
+    ])
+    func `what differs from run to run is forgiven`(shown: String, printed: String) {
+        var match = OutputMatch()
+        let isAccepted = match.accepts(printed + "\n", as: lines(shown))
+        #expect(isAccepted)
+    }
+
+    @Test(arguments: [
+        ("state ok", "state due"), ("a", "a\nb"), ("a\nb", "a"), ("a\n...\nd", "a\nb"), ("", "something"),
+        ("0B2274855C33499B 0B2274855C33499B", "0B2274855C33499B 76E258EB852468EA"),
+        ("0B2274855C33499B 76E258EB852468EA", "0B2274855C33499B 0B2274855C33499B"),
+    ])
+    func `what differs in substance is not`(shown: String, printed: String) {
+        var match = OutputMatch()
+        let isAccepted = match.accepts(printed, as: lines(shown))
+        #expect(!isAccepted)
+    }
+
+    private func lines(_ text: String) -> [String] {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    }
+}
