@@ -31,6 +31,7 @@ let package = Package(
             name: "Deployment",
             dependencies: ["CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
+        .target(name: "Scheduling", dependencies: ["Deployment"], swiftSettings: settings),
         .target(
             name: "Renewal",
             dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
@@ -43,6 +44,7 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Deployment"], swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",
