@@ -39,7 +39,7 @@ let package = Package(
         .executableTarget(
             name: "certctl",
             dependencies: [
-                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "CLinux",
+                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -56,6 +56,8 @@ let package = Package(
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(
             name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
+        .testTarget(
+            name: "RenewalTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: testSettings),
