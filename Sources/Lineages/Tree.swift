@@ -76,7 +76,9 @@ package struct Tree: Sendable {
     ) throws(Failure) -> [T] {
         var results: [T] = []
         var copies = CopyFinder()
-        for name in try lineageNames() where wanted?.contains(name) ?? true {
+        let names = try lineageNames().filter { wanted?.contains($0) ?? true }
+        results.reserveCapacity(names.count)
+        for name in names {
             let lineage = lineage(name)
             copies.note(lineage)
             results.append(transform(lineage))

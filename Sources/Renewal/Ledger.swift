@@ -108,7 +108,9 @@ package struct Ledger: Sendable {
     // MARK: Staging
 
     /// Where the key and the chain of a certificate in the making are kept.
-    package func staging(_ name: String) -> Staging { Staging(directory: "\(root)/staged/\(name)") }
+    package func staging(_ name: String) -> Staging { Staging(directory: stagingDirectory(name)) }
+
+    func stagingDirectory(_ name: String) -> String { "\(root)/staged/\(name)" }
 }
 
 /// The key and, once the CA has issued it, the chain of a certificate that is not installed yet.

@@ -23,8 +23,11 @@ package struct StatusReport: Codable, Equatable, Sendable {
     package init(
         _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, at now: Date
     ) throws(Tree.Failure) {
+        var texts = SharedTexts()
         let rows = try tree.mapLineages(wanted) { lineage in
-            LineageStatus(lineage, entry: ledger.knowledge(of: lineage.name).entry, at: now)
+            var row = LineageStatus(lineage, entry: ledger.knowledge(of: lineage.name).entry, at: now)
+            row.share(&texts)
+            return row
         }
         self.init(rows, lastRun: ledger.lastRun, at: now)
     }
@@ -52,6 +55,24 @@ package struct StatusReport: Codable, Equatable, Sendable {
             write("    \(try text(lineage, indentedBy: 4))\(index == lineages.count - 1 ? "" : ",")\n")
         }
         write("  ],\n  \"schema\" : \(schema)\n}\n")
+    }
+}
+
+/// Texts that many lineages have in common, kept once.
+private struct SharedTexts {
+    private var known: Set<String> = []
+
+    mutating func shared(_ text: String?) -> String? { text.map { known.insert($0).memberAfterInsert } }
+}
+
+extension LineageStatus {
+    fileprivate mutating func share(_ texts: inout SharedTexts) {
+        issuer = texts.shared(issuer)
+        issuerCommonName = texts.shared(issuerCommonName)
+        keyType = texts.shared(keyType)
+        renewal.because = texts.shared(renewal.because) ?? ""
+        // The lineage has the name of its first domain, as a rule.
+        if domains.first == name { domains[0] = name }
     }
 }
 

@@ -12,6 +12,7 @@ struct RunSetup: ~Copyable {
     let authorities: CertificateAuthorities
     let run: RenewalRun
     let printer: RunPrinter
+    let settings: HostSettings
     private let lock: TreeLock
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
@@ -63,6 +64,7 @@ struct RunSetup: ~Copyable {
         ledger = Ledger(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
         self.tree = tree
+        self.settings = settings
         self.authorities = authorities
         self.run = run
         self.printer = printer
