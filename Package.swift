@@ -11,6 +11,12 @@ let testSettings: [SwiftSetting] = [
 ]
 let settings = testSettings + [.strictMemorySafety()]
 
+/// The commit for `certctl --version`, which `make release` names in the environment. It is a setting of one target, so
+/// that another commit compiles that one anew and nothing else.
+let commit = Context.environment["CERTCTL_COMMIT"].map {
+    [SwiftSetting.unsafeFlags(["-Xcc", "-DCERTCTL_COMMIT=\"\($0)\""])]
+}
+
 let package = Package(
     name: "certctl",
     products: [.executable(name: "certctl", targets: ["certctl"])],
@@ -42,7 +48,7 @@ let package = Package(
                 "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings + (commit ?? [])),
 
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Deployment"], swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
