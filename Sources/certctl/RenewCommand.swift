@@ -16,7 +16,7 @@ struct RenewCommand: AsyncParsableCommand {
     @OptionGroup var ca: CAOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     @Flag(name: .long, help: "Renew whether it is due or not.")
