@@ -4,8 +4,8 @@ SWIFT_FLAGS = --explicit-target-dependency-import-check error
 
 # The static runtime is most of the binary: lld drops what nothing refers to, once the libraries' symbols are not exported,
 # and packs relocations (which needs the glibc 2.36 of Debian 12). Without a build id, and stripped of the compiler's hashes of
-# its command line, it is the same binary wherever the clone is.
-RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl -Xswiftc -use-ld=lld -Xswiftc -Osize \
+# its command line, it is the same binary wherever the clone is; GNU strip would take the section's RELRO away with it.
+RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl --disable-local-rpath -Xswiftc -use-ld=lld -Xswiftc -Osize \
 	-Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker --icf=safe \
 	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --build-id=none
 
@@ -34,7 +34,7 @@ build: ## a debug build in .build
 release: ## one binary with the Swift runtime inside, stripped, its manual pages and completions
 	Tests/install build
 	CERTCTL_COMMIT='$(COMMIT)' swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS)
-	strip --remove-section=.comment --remove-section=.swift_modhash .build/release/certctl
+	llvm-objcopy --strip-all --remove-section=.comment --remove-section=.swift_modhash .build/release/certctl
 	$(MAKE) generated
 
 generated: ## the manual pages and completions that $(BINARY) has
