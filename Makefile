@@ -48,7 +48,7 @@ install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enable
 	@[ -x $(BINARY) ] && [ -d $(GENERATED)/man ] || { echo "install: $(BINARY) or $(GENERATED) is not there: run make release" >&2; exit 1; }
 	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(DOCUMENTS)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/certctl
-	for file in systemd/*.*; do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${file##*/} || exit; done
+	for file in $$(find systemd -maxdepth 1 -type f); do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${file##*/} || exit; done
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/certctl/hooks hooks/*
 	for file in $(GENERATED)/man/*; do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/$${file##*/} || exit; done
 	install -D -m 644 $(GENERATED)/certctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl
@@ -61,17 +61,18 @@ install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enable
 
 uninstall: ## takes away what make install put there, and nothing else: no certificate, no setting, no state
 	rm -f $(DESTDIR)$(PREFIX)/bin/certctl $(DESTDIR)$(PREFIX)/share/man/man1/certctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/certctl-*.1
-	for file in systemd/*.*; do rm -f $(DESTDIR)$(UNITS)/$${file##*/}; done
+	for file in $$(find systemd -maxdepth 1 -type f); do rm -f $(DESTDIR)$(UNITS)/$${file##*/}; done
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/certctl.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/certctl $(DESTDIR)$(DOCUMENTS)
 
 deb: release ## certctl_VERSION_ARCH.deb, for Debian 12 and later
+	Tests/install deb
 	.debian/build $(BINARY) .
 
 test-deb: ## what is in the package of make deb, and what installing, upgrading and purging it does
 	Tests/install package
-	CERTCTL_DEB=$$(ls $(CURDIR)/certctl_*.deb) swift test --disable-xctest $(SWIFT_FLAGS) --filter PackageTests
+	CERTCTL_DEB=$$(ls -t $(CURDIR)/certctl_*.deb | head -n 1) swift test --disable-xctest $(SWIFT_FLAGS) --filter DebianTests
 
 test: ## every test, on real parts
 	Tests/install docker
