@@ -24,6 +24,9 @@ ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 DOCUMENTS = $(PREFIX)/share/doc/certctl
 # Units and pages name places below /usr, where the Debian package has them.
 place = sed -E 's,/usr/(bin/certctl|lib/certctl|share/certctl|share/doc/certctl),$(PREFIX)/\1,g'
+# README.md and docs/ are in one directory then, and the rest of the clone elsewhere.
+relink = sed -E 's,\]\(\.\./README,](README,g; s,\]\(docs/,](,g; s,\]\((\.\./)?hooks/,](../../certctl/hooks/,g; \
+	s,\]\((\.\./)?systemd/examples/,](example/systemd/,g; s,\]\((\.\./)?systemd/,](../../../lib/systemd/system/,g'
 
 .PHONY: build release generated install uninstall deb test test-deb sanitize demo check benchmark clean
 
@@ -54,8 +57,8 @@ install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enable
 	install -D -m 644 $(GENERATED)/certctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl
 	install -D -m 644 $(GENERATED)/_certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl
 	install -D -m 644 $(GENERATED)/certctl.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/certctl.fish
-	for file in README.md docs/*.md; do sed 's,](docs/,](,g; s,](\.\./README,](README,g' $$file | install -m 644 /dev/stdin $(DESTDIR)$(DOCUMENTS)/$${file##*/} || exit; done
-	for file in $$(find docs/example -type f); do install -D -m 644 $$file $(DESTDIR)$(DOCUMENTS)/$${file#docs/} || exit; done
+	for file in README.md $$(find docs -name '*.md'); do $(relink) $$file | install -D -m 644 /dev/stdin $(DESTDIR)$(DOCUMENTS)/$${file#docs/} || exit; done
+	for file in $$(find docs -type f ! -name '*.md' ! -path 'docs/man/*'); do install -D -m 644 $$file $(DESTDIR)$(DOCUMENTS)/$${file#docs/} || exit; done
 	install -m 644 LICENSE $(DESTDIR)$(DOCUMENTS)
 	if [ -d systemd/examples ]; then install -D -m 644 -t $(DESTDIR)$(DOCUMENTS)/example/systemd systemd/examples/*; fi
 

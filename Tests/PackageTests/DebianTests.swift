@@ -116,7 +116,7 @@ struct DebianTests {
                 removal.contains("/etc/letsencrypt/renewal-hooks/post/reload-nginx leads to a file of this package"))
             #expect(!dpkg.exists("etc/systemd/system/timers.target.wants/certctl.timer"))
             #expect(!dpkg.exists("etc/cron.d/certctl") && dpkg.exists("etc/cron.d/another"))
-            #expect(!dpkg.exists("usr/bin/certctl"))
+            #expect(!dpkg.exists("usr/bin/certctl") && !dpkg.exists("run/certctl"))
             #expect(string("\(dpkg.root)/etc/certctl/certctl.conf") == "hook_timeout = 7\n")
             #expect(dpkg.exists("var/lib/certctl/lineages/www.example.org.json"))
             #expect(try await dpkg.tree() == before)
@@ -196,6 +196,7 @@ private struct Dpkg: Sendable {
         try write(
             "etc/systemd/system/certctl.service.d/webroots.conf",
             "# Written by certctl setup, and anew by certctl issue\n")
+        try write("run/certctl/status.json", "{}\n")
         try write("etc/cron.d/certctl", "# Written by certctl setup: systemd does not run here.\n")
         try write("var/lib/certctl/setup/record.json", "{}\n")
         try write("var/lib/certctl/lineages/www.example.org.json", "{}\n")
