@@ -7,7 +7,10 @@ SWIFT_FLAGS = --explicit-target-dependency-import-check error
 # its command line, it is the same binary wherever the clone is; GNU strip would take the section's RELRO away with it.
 RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl --disable-local-rpath -Xswiftc -use-ld=lld -Xswiftc -Osize \
 	-Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker --icf=safe \
-	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --build-id=none
+	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --build-id=none \
+	-Xlinker --no-eh-frame-hdr -Xlinker --script -Xlinker $(CURDIR)/.build/release.ld
+# A seventh of the binary would be tables for unwinding C++ exceptions, which neither Swift nor C throws.
+RELEASE_SCRIPT = SECTIONS { /DISCARD/ : { *(.eh_frame) } } INSERT AFTER .text;
 
 # What `certctl --version` says a release is built of; empty outside of a clone, and --version says so.
 COMMIT := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
@@ -36,6 +39,8 @@ build: ## a debug build in .build
 
 release: ## one binary with the Swift runtime inside, stripped, its manual pages and completions
 	Tests/install build
+	mkdir -p .build
+	echo '$(RELEASE_SCRIPT)' >.build/release.ld
 	CERTCTL_COMMIT='$(COMMIT)' swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS)
 	llvm-objcopy --strip-all --remove-section=.comment --remove-section=.swift_modhash .build/release/certctl
 	$(MAKE) generated
@@ -73,9 +78,10 @@ deb: release ## certctl_VERSION_ARCH.deb, for Debian 12 and later
 	Tests/install deb
 	.debian/build $(BINARY) .
 
-test-deb: ## what is in the package of make deb, and what installing, upgrading and purging it does
+test-deb: ## the package of make deb: what is in it, what installing and purging it does, and the main job by its binary
 	Tests/install package
 	CERTCTL_DEB=$$(ls -t $(CURDIR)/certctl_*.deb | head -n 1) swift test --disable-xctest $(SWIFT_FLAGS) --filter DebianTests
+	CERTCTL=$(CURDIR)/$(BINARY) swift test --skip-build --disable-xctest --filter EndToEndTests.TakeoverTests
 
 test: ## every test, on real parts
 	Tests/install docker
