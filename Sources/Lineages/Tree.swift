@@ -65,9 +65,35 @@ package struct Tree: Sendable {
     ///
     /// - Parameter wanted: reads only the lineages of these names.
     package func lineages(_ wanted: Set<String>? = nil) throws(Failure) -> [Lineage] {
-        let names: [String]
+        try mapLineages(wanted) { $0 }
+    }
+
+    /// What a closure makes of each lineage, in the order of ``lineages(_:)``: a tree of ten thousand is not held in memory.
+    ///
+    /// - Parameter transform: called twice for the copy of a conf, and its second answer counts.
+    package func mapLineages<T>(
+        _ wanted: Set<String>? = nil, _ transform: (Lineage) -> T
+    ) throws(Failure) -> [T] {
+        var results: [T] = []
+        var copies = CopyFinder()
+        let names = try lineageNames().filter { wanted?.contains($0) ?? true }
+        results.reserveCapacity(names.count)
+        for name in names {
+            let lineage = lineage(name)
+            copies.note(lineage)
+            results.append(transform(lineage))
+        }
+        for (index, name, original) in copies.found(in: self) {
+            var copy = lineage(name)
+            copy.original = original
+            results[index] = transform(copy)
+        }
+        return results
+    }
+
+    private func lineageNames() throws(Failure) -> [String] {
         do throws(FileError) {
-            names = try FileSystem.entries(of: "\(path)/renewal")
+            return try Tree.lineageNames(in: path)
         } catch {
             guard error.isNotFound else { throw .unreadable(error) }
             guard (try? FileSystem.status(path, followingLinks: true))?.kind == .directory else {
@@ -75,32 +101,47 @@ package struct Tree: Sendable {
             }
             return []
         }
-        let lineages =
-            names
-            .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
-            .map { String($0.dropLast(".conf".count)) }
-            .filter { wanted?.contains($0) ?? true }
-            .map { lineage($0) }
-        return Tree.markingCopies(lineages)
     }
 
-    /// Tells copies of a conf, `cp one.conf one-old.conf`, from the original: each would renew the same certificate once more.
-    ///
-    /// The original is the one that its directory in live/ is named after, else the first that can be renewed.
-    private static func markingCopies(_ lineages: [Lineage]) -> [Lineage] {
-        let renewable = lineages.filter { $0.fatalProblem == nil && $0.reasonUnmanaged == nil }
-        var originals: [String: String] = [:]
-        for lineage in renewable {
-            guard let live = lineage.paths?.live else { continue }
-            if originals[live] == nil || FileSystem.name(of: live) == lineage.name { originals[live] = lineage.name }
-        }
-        return lineages.map { lineage in
-            guard let live = lineage.paths?.live, let original = originals[live], original != lineage.name else {
-                return lineage
+    /// The names for which a config directory has a conf, in the byte order of its file name.
+    package static func lineageNames(in path: String) throws(FileError) -> [String] {
+        try FileSystem.entries(of: "\(path)/renewal")
+            .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
+            .map { String($0.dropLast(".conf".count)) }
+    }
+}
+
+/// Tells copies of a conf, `cp one.conf one-old.conf`, from the original: each would renew the same certificate once more.
+///
+/// The original is the one that its directory in live/ is named after, else the first that can be renewed. Most lineages have a
+/// directory of their own name, and nothing is kept of them.
+private struct CopyFinder {
+    private var count = 0
+    /// The lineages that show another one's directory by its name.
+    private var suspects: [(index: Int, name: String, live: String)] = []
+    /// The first of them for each directory that can be renewed.
+    private var originals: [String: String] = [:]
+
+    mutating func note(_ lineage: Lineage) {
+        defer { count += 1 }
+        guard let live = lineage.paths?.live, FileSystem.name(of: live) != lineage.name else { return }
+        suspects.append((count, lineage.name, live))
+        if lineage.isRenewable, originals[live] == nil { originals[live] = lineage.name }
+    }
+
+    /// Index, name and original of each copy.
+    func found(in tree: Tree) -> [(index: Int, name: String, original: String)] {
+        suspects.compactMap { suspect in
+            let namesake = tree.lineage(FileSystem.name(of: suspect.live))
+            let isOriginal = namesake.paths?.live == suspect.live && namesake.isRenewable
+            guard let original = isOriginal ? namesake.name : originals[suspect.live], original != suspect.name else {
+                return nil
             }
-            var copy = lineage
-            copy.original = original
-            return copy
+            return (suspect.index, suspect.name, original)
         }
     }
+}
+
+extension Lineage {
+    fileprivate var isRenewable: Bool { fatalProblem == nil && reasonUnmanaged == nil }
 }

@@ -81,13 +81,36 @@ package struct Ledger: Sendable {
         }
     }
 
+    // MARK: The last run
+
+    /// How the last run ended; nil where that is not known.
+    package var lastRun: LastRun? {
+        guard let bytes = try? FileSystem.read("\(root)/last-run.json") else { return nil }
+        return try? JSONDecoder.ledger.decode(LastRun.self, from: Data(bytes))
+    }
+
+    /// Writes down how a run ended.
+    package func note(_ run: LastRun) throws(FileError) { try write(run, to: "\(root)/last-run.json") }
+
+    /// Whether the books are there, and this process may not read them.
+    package var isForbidden: Bool {
+        do throws(FileError) {
+            _ = try FileSystem.entries(of: "\(root)/lineages")
+            return false
+        } catch {
+            return error.isPermission
+        }
+    }
+
     /// Where a certificate that was taken back is kept.
     package func heldDirectory(_ name: String) -> String { "\(root)/held/\(name)" }
 
     // MARK: Staging
 
     /// Where the key and the chain of a certificate in the making are kept.
-    package func staging(_ name: String) -> Staging { Staging(directory: "\(root)/staged/\(name)") }
+    package func staging(_ name: String) -> Staging { Staging(directory: stagingDirectory(name)) }
+
+    func stagingDirectory(_ name: String) -> String { "\(root)/staged/\(name)" }
 }
 
 /// The key and, once the CA has issued it, the chain of a certificate that is not installed yet.

@@ -61,7 +61,8 @@ package struct RenewalFailure: Error, Sendable, CustomStringConvertible {
 
     package init(_ stage: Stage, _ cause: any Error) {
         (self.stage, self.cause) = (stage, cause)
-        isTemporary = (cause as? ACMEError)?.isTemporary ?? (cause as? NotYet)?.isTemporary ?? false
+        isTemporary =
+            (cause as? ACMEError)?.isTemporary ?? (cause as? NotYet)?.isTemporary ?? (cause is BudgetRefusal)
     }
 
     /// Whether the run was asked to stop.

@@ -52,25 +52,45 @@ package struct RenewalRun: Sendable {
         for name in try SwitchJournal.completeAll(in: stateDirectory) { report(.completedSwitch(name: name)) }
     }
 
+    /// What was decided about lineages before a renewal by force.
+    package struct Exceptions: Sendable {
+        /// Deployed again and not renewed.
+        package var deployed: Set<String> = []
+        /// Neither: why.
+        package var refused: [String: BudgetRefusal] = [:]
+
+        package init() {}
+    }
+
     /// Finishes what is pending and renews the lineages that the policy says are due.
     ///
-    /// - Parameter named: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew
-    ///   is a failure.
-    package func renew(_ lineages: [Lineage], policy: RenewalPolicy, named: Bool) async -> RunReport {
+    /// - Parameters:
+    ///   - named: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew is a failure.
+    ///   - exceptions: lineages that something else is done with.
+    package func renew(
+        _ lineages: [Lineage], policy: RenewalPolicy, named: Bool, exceptions: Exceptions = Exceptions()
+    ) async -> RunReport {
         await run(lineages, isNamed: named) { lineage, run in
-            await take(lineage, policy: policy, isNamed: named, &run)
+            if exceptions.deployed.contains(lineage.name) { return await deployAgain(lineage, &run) }
+            if let refusal = exceptions.refused[lineage.name] {
+                let work = opened(lineage, &run)
+                return work.failure == nil ? fail(work, RenewalFailure(.waiting, refusal)) : work
+            }
+            return await take(lineage, policy: policy, isNamed: named, &run)
         }
     }
 
     /// Runs the deploy step of lineages again, every hook of theirs, without ordering anything.
     package func deploy(_ lineages: [Lineage]) async -> RunReport {
-        await run(lineages, isNamed: true) { lineage, run in
-            var work = opened(lineage, &run)
-            guard work.failure == nil else { return work }
-            work.outcome = .deployed
-            work.deployment = .all
-            return await deployed(work, isNamed: true, &run)
-        }
+        await run(lineages, isNamed: true) { await deployAgain($0, &$1) }
+    }
+
+    private func deployAgain(_ lineage: Lineage, _ run: inout RunReport) async -> Work {
+        var work = opened(lineage, &run)
+        guard work.failure == nil else { return work }
+        work.outcome = .deployed
+        work.deployment = .all
+        return await deployed(work, isNamed: true, &run)
     }
 
     /// Gets one certificate that was asked for by name, with the hooks that a renewal has.

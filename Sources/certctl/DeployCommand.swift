@@ -9,13 +9,13 @@ struct DeployCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to deploy (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to deploy (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     func run() async throws {
         let setup = try RunSetup(tree, nil, output)
         let lineages = try setup.tree.selected(names)
-        let code = await setup.carryOut { await $0.deploy(lineages) }
+        let code = await setup.carryOut("deploy") { await $0.deploy(lineages) }
         if code != 0 { throw ExitCode(code) }
     }
 }

@@ -23,10 +23,14 @@ struct IssueCommand: AsyncParsableCommand {
         help: ArgumentHelp("A name for the certificate; give it once for each.", valueName: "name"))
     var domains: [String]
 
-    @Option(name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"))
+    @Option(
+        name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"),
+        completion: .lineage)
     var name: String?
 
-    @Option(name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"),
+        completion: .directory)
     var webroot: OperatorPath?
 
     @Option(name: .long, help: ArgumentHelp("The CA's directory (default: Let's Encrypt).", valueName: "url"))
@@ -43,7 +47,7 @@ struct IssueCommand: AsyncParsableCommand {
 
     @Option(
         name: .long, help: "ecdsa (the default, on P-256), p384, rsa (2048 bits), rsa3072 or rsa4096.",
-        transform: IssueCommand.keyType)
+        completion: .list(["ecdsa", "p384", "rsa", "rsa3072", "rsa4096"]), transform: IssueCommand.keyType)
     var keyType: KeyType?
 
     func run() async throws {
@@ -58,7 +62,7 @@ struct IssueCommand: AsyncParsableCommand {
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
         let certification = try target.certification(account: account.id)
         let (client, hooks) = (account.client, target.hooks)
-        let code = await setup.carryOut {
+        let code = await setup.carryOut("issue") {
             await $0.issue(certification, client: client, hooks: hooks, because: "asked for")
         }
         if code != 0 { throw ExitCode(code) }

@@ -15,7 +15,7 @@ struct RollbackCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
     var name: String
 
     @Option(
@@ -29,7 +29,7 @@ struct RollbackCommand: AsyncParsableCommand {
         let setup = try RunSetup(tree, nil, output)
         let lineage = try setup.tree.selected([name])[0]
         let set = try earlierSet(of: lineage)
-        let code = await setup.carryOut { await $0.rollBack(lineage, to: set) }
+        let code = await setup.carryOut("rollback") { await $0.rollBack(lineage, to: set) }
         if code != 0 { throw ExitCode(code) }
     }
 

@@ -1,75 +1,122 @@
 import ACME
 import FoundationEssentials
-import Lineages
-import PKI
 import Renewal
 
-/// The table that `certctl status` prints.
+/// The table that `certctl status` prints: the worst first, as wide as the screen, or as it needs where there is none.
 struct StatusTable {
-    private let assessments: [Assessment]
+    private let lineages: [LineageStatus]
+    /// The places of the rows in `lineages`: they are large, and stay where they are.
+    private let order: [Int]
     private let now: Date
-    private let tree: String
+    private let screen: Screen
+    private let next: NextText
 
-    init(_ assessments: [Assessment], at now: Date, tree: String) {
-        (self.assessments, self.now, self.tree) = (assessments, now, tree)
-    }
-
-    /// The whole text, without a newline at its end.
-    var text: String {
-        guard !assessments.isEmpty else {
-            return "there is no lineage in \(tree): certctl issue -d NAME makes the first certificate"
+    /// - Parameter nextStart: when the timer starts the next run, where that is known.
+    init(_ lineages: [LineageStatus], at now: Date, nextStart: Date?, screen: Screen) {
+        let keys = lineages.map { ($0.state.rank, $0.notAfter ?? .distantPast) }
+        order = lineages.indices.sorted { a, b in
+            keys[a].0 != keys[b].0 ? keys[a].0 < keys[b].0 : keys[a].1 != keys[b].1 ? keys[a].1 < keys[b].1 : a < b
         }
-        let hasProbed = assessments.contains { $0.served != nil }
-        var table = TextTable(
-            header: ["NAME", "STATE", "EXPIRES", "RENEWAL"] + (hasProbed ? ["SERVED"] : []) + [
-                "ISSUER", "KEY", "NAMES",
-            ])
-        for assessment in assessments { table.add(row(assessment, withServed: hasProbed).map(\.plain)) }
-        let notes = assessments.flatMap { assessment in
-            assessment.problems.map { "\(assessment.lineage.name): \($0.message)".plain }
-        }
-        return (table.lines + (notes.isEmpty ? [] : [""] + notes)).joined(separator: "\n")
+        (self.lineages, self.now, self.screen) = (lineages, now, screen)
+        next = NextText(at: now, nextStart: nextStart)
     }
 
-    private func row(_ assessment: Assessment, withServed: Bool) -> [String] {
-        var cells = [assessment.lineage.name, assessment.state.rawValue, expiry(assessment), renewal(assessment)]
-        if withServed { cells.append(served(assessment)) }
-        guard let certificate = assessment.lineage.certificate else { return cells + ["-", "-", "-"] }
-        cells.append(certificate.issuerCommonName ?? certificate.issuer)
-        cells.append(certificate.keyType.description)
-        cells.append(certificate.names.map(\.description).joined(separator: " "))
-        return cells
-    }
-
-    private func expiry(_ assessment: Assessment) -> String {
-        guard let date = assessment.lineage.certificate?.notAfter else { return "-" }
-        return "\(LocalTime.text(date)) (\(LocalTime.distance(to: date, from: now)))"
-    }
-
-    /// The worst that any listener serves; a match is worth the number of places.
-    private func served(_ assessment: Assessment) -> String {
-        guard let served = assessment.served, !served.sightings.isEmpty else { return "-" }
-        if let wrong = served.wrong { return "\(wrong.verdict.code) at \(wrong.place.endpoint)" }
-        if let match = served.matches.first { return "match at \(match.endpoint)" }
-        return served.sightings[0].verdict.code
-    }
-
-    private func renewal(_ assessment: Assessment) -> String {
-        switch assessment.state {
-        // The reason stands below the table.
-        case .broken: "-"
-        case .pending:
-            "pending: \(assessment.renewalBecause)"
-                + (assessment.renewalAt.map {
-                    $0 > now ? ", next try \(LocalTime.text($0))" : ", next try with the next run"
-                } ?? "")
-        case .unmanaged: "not by certctl: \(assessment.renewalBecause)"
-        default:
-            switch assessment.renewalAt {
-            case nil: "never: \(assessment.renewalBecause)"
-            case let date? where date <= now: "with the next run: \(assessment.renewalBecause)"
-            case let date?: "\(LocalTime.text(date)) (\(assessment.renewalBecause))"
+    /// Writes one line after the other, without line ends.
+    func write(_ write: (String) -> Void) {
+        table.write(on: screen, write)
+        var isFirst = true
+        for row in order.lazy.map({ lineages[$0] }) {
+            let style: Style = row.state.style == .good ? .attention : row.state.style
+            for problem in row.problems {
+                if isFirst { write("") }
+                isFirst = false
+                for line in TextLayout.wrapped("\(row.name): \(problem.message)".plain, to: screen.width, indent: 2) {
+                    write(style.text(line, on: screen))
+                }
             }
+        }
+    }
+
+    private var table: ColumnTable {
+        func row(_ index: Int) -> LineageStatus { lineages[order[index]] }
+        var columns = [
+            Column("STATE", style: { row($0).state.style }) {
+                "\(row($0).state.mark(on: screen)) \(row($0).state.rawValue)"
+            },
+            Column("NAME", canFold: true) { row($0).name.plain },
+            Column("EXPIRES", brief: { expiry(row($0), brief: true) }) { expiry(row($0), brief: false) },
+            Column("NEXT", canWrap: true, brief: { next.text(for: row($0), brief: true).plain }) {
+                next.text(for: row($0), brief: false).plain
+            },
+        ]
+        if lineages.contains(where: { $0.served != nil }) {
+            columns.append(Column("SERVED", canWrap: true) { served(row($0)).plain })
+        }
+        columns += [
+            Column("ISSUER", dropOrder: 1) { (row($0).issuerCommonName ?? row($0).issuer ?? "-").plain },
+            Column("KEY", dropOrder: 2) { (row($0).keyType ?? "-").plain },
+            Column("NAMES", dropOrder: 3, brief: { StatusTable.folded(row($0).domains) }) {
+                row($0).domains.isEmpty ? "-" : row($0).domains.joined(separator: " ").plain
+            },
+        ]
+        return ColumnTable(columns, count: order.count)
+    }
+
+    private static func folded(_ domains: [String]) -> String {
+        guard let first = domains.first else { return "-" }
+        return domains.count == 1 ? first.plain : "\(first) +\(domains.count - 1)".plain
+    }
+
+    private func expiry(_ row: LineageStatus, brief: Bool) -> String {
+        guard let date = row.notAfter else { return "-" }
+        return brief
+            ? "\(LocalTime.day(date)) (\(LocalTime.briefDistance(to: date, from: now)))"
+            : "\(LocalTime.text(date)) (\(LocalTime.distance(to: date, from: now)))"
+    }
+
+    /// The worst that any listener serves; a match is worth its place.
+    private func served(_ row: LineageStatus) -> String {
+        guard let served = row.served, let first = served.first else { return "-" }
+        if row.isServedWrongly,
+            let wrong = served.first(where: { $0.verdict == "stale" || ($0.counts && $0.verdict != "match") })
+        {
+            return "\(wrong.verdict) at \(wrong.endpoint)"
+        }
+        return served.first { $0.verdict == "match" }.map { "match at \($0.endpoint)" } ?? first.verdict
+    }
+}
+
+extension LineageStatus.State {
+    /// The worst is 0.
+    var rank: Int {
+        switch self {
+        case .expired: 0
+        case .broken: 1
+        case .pending: 2
+        case .expiring: 3
+        case .due: 4
+        case .ok: 5
+        case .unmanaged: 6
+        }
+    }
+
+    var style: Style {
+        switch self {
+        case .expired, .broken: .bad
+        case .pending, .expiring: .attention
+        case .due, .ok: .good
+        case .unmanaged: .faint
+        }
+    }
+
+    /// A sign that tells states apart without colour.
+    func mark(on screen: Screen) -> String {
+        switch self {
+        case .expired, .broken: screen.hasUnicode ? "✗" : "x"
+        case .pending, .expiring: "!"
+        case .due: screen.hasUnicode ? "→" : ">"
+        case .ok: screen.hasUnicode ? "✓" : "+"
+        case .unmanaged: screen.hasUnicode ? "·" : "-"
         }
     }
 }

@@ -6,10 +6,13 @@ import Renewal
 
 /// Where a command works.
 struct TreeOptions: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("The tree, in certbot's layout.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("The tree, in certbot's layout.", valueName: "dir"), completion: .directory)
     var configDir = OperatorPath.tree
 
-    @Option(name: .long, help: ArgumentHelp("Where certctl keeps its own state.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("Where certctl keeps its own state.", valueName: "dir"),
+        completion: .directory)
     var stateDir = OperatorPath.state
 
     @Option(
@@ -36,6 +39,17 @@ struct TreeOptions: ParsableArguments {
 
     var statePath: String { stateDir.text }
 
+    /// Whether this is the host's own tree and state, which its timer works on.
+    var isHostsOwn: Bool { configDir.text == OperatorPath.tree.text && stateDir.text == OperatorPath.state.text }
+
+    /// The report that each run leaves; nil where the host wants none.
+    func statusFile(_ settings: HostSettings) -> StatusFile? {
+        if settings.statusFile == "none" { return nil }
+        return StatusFile(
+            setting: settings.statusFile, stateDirectory: statePath, isDefault: stateDir.text == OperatorPath.state.text
+        )
+    }
+
     /// The user's own cli.ini, which certbot reads beside that of /etc/letsencrypt. The home directory is the one that the
     /// user database has: a service has no HOME.
     private var userDefaults: String? {
@@ -50,7 +64,6 @@ struct CAOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp("Verify servers by the CAs in this PEM file, instead of the system's.", valueName: "file"))
     var caBundle: OperatorPath?
-
 }
 
 extension CommandFailure {

@@ -1,0 +1,86 @@
+package import Deployment
+package import FoundationEssentials
+
+/// What systemd knows of one of its units, as `systemctl show` tells it (systemd's D-Bus properties of that name).
+package struct UnitState: Equatable, Sendable {
+    /// `loaded`, `not-found`, `masked`, `error` or `bad-setting`.
+    package let load: String
+    /// `active`, `inactive`, `failed`, `activating` …
+    package let active: String
+    /// `enabled`, `disabled`, `static`, `masked` …; empty for a unit without a file.
+    package let file: String
+    /// How the last run of a service ended: `success`, `exit-code`, `timeout` …; empty where none has run.
+    package let result: String
+    /// The exit code of a service's last run; nil where none has ended.
+    package let exitCode: Int32?
+    /// When a timer starts its service next; nil for a timer that waits for nothing, and for other units.
+    package let nextStart: Date?
+    /// When a timer last started its service; nil before the first time.
+    package let lastStart: Date?
+
+    package var isThere: Bool { load != "not-found" }
+    package var isEnabled: Bool { file.hasPrefix("enabled") }
+    package var isActive: Bool { active == "active" }
+
+    /// Reads what `systemctl show --timestamp=unix` prints, a property a line.
+    package init(properties text: String) {
+        var values: [Substring: String] = [:]
+        for line in text.split(whereSeparator: \.isNewline) {
+            guard let mark = line.firstIndex(of: "=") else { continue }
+            values[line[..<mark]] = String(line[line.index(after: mark)...])
+        }
+        load = values["LoadState"] ?? "not-found"
+        active = values["ActiveState"] ?? "inactive"
+        file = values["UnitFileState"] ?? ""
+        result = values["Result"] ?? ""
+        exitCode = values["ExecMainExitTimestamp"].flatMap { $0.isEmpty ? nil : values["ExecMainStatus"] }.flatMap {
+            Int32($0)
+        }
+        nextStart = values["NextElapseUSecRealtime"].flatMap(UnitState.date)
+        lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
+    }
+
+    /// `@1764100000`; a time that never comes is empty, `@0` or the largest number there is.
+    private static func date(_ text: String) -> Date? {
+        guard text.hasPrefix("@"), let seconds = Double(text.dropFirst()), seconds > 0, seconds < 1e11 else {
+            return nil
+        }
+        return Date(timeIntervalSince1970: seconds)
+    }
+}
+
+/// Asks systemd, where it runs.
+package struct Systemd: Sendable {
+    private let runner: any CommandRunner
+    private let systemctl: String
+
+    /// Why there is nothing to ask.
+    package struct Absent: Error, Equatable, Sendable, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// How long systemctl may take: it answers in milliseconds, or the bus is stuck.
+    static let timeout: Duration = .seconds(10)
+
+    private static let properties = [
+        "LoadState", "ActiveState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainExitTimestamp",
+        "NextElapseUSecRealtime", "LastTriggerUSec",
+    ]
+
+    package init(runner: any CommandRunner = SubprocessRunner(), systemctl: String = "/usr/bin/systemctl") {
+        (self.runner, self.systemctl) = (runner, systemctl)
+    }
+
+    /// The state of a unit such as `certctl.timer`; one that systemd does not know is `not-found`.
+    package func state(of unit: String) async throws(Absent) -> UnitState {
+        let command = Command(
+            executable: systemctl,
+            arguments: ["show", "--timestamp=unix", "--property=\(Systemd.properties.joined(separator: ","))", unit],
+            environment: ["LC_ALL": "C.UTF-8"])
+        let outcome = await runner.run(command, timeout: Systemd.timeout)
+        guard outcome.succeeded else {
+            throw Absent(description: outcome.lastLine ?? "systemctl \(outcome)")
+        }
+        return UnitState(properties: outcome.output)
+    }
+}

@@ -1,0 +1,48 @@
+import Deployment
+import FoundationEssentials
+import Scheduling
+import Testing
+
+struct UnitStateTests {
+    @Test func `a timer's next start is read`() {
+        let state = UnitState(
+            properties: """
+                Result=success
+                LastTriggerUSec=@1764090000
+                NextElapseUSecRealtime=@1764100000
+                LoadState=loaded
+                ActiveState=active
+                UnitFileState=enabled
+                """)
+        #expect(state.isThere && state.isActive && state.isEnabled)
+        #expect(state.nextStart == Date(timeIntervalSince1970: 1_764_100_000))
+        #expect(state.lastStart == Date(timeIntervalSince1970: 1_764_090_000))
+    }
+
+    @Test func `a service that failed has its exit code, and one that never ran has none`() {
+        let failed = UnitState(
+            properties:
+                "LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=1\nExecMainExitTimestamp=@1764090000"
+        )
+        #expect(failed.result == "exit-code" && failed.exitCode == 1)
+        let fresh = UnitState(
+            properties:
+                "LoadState=loaded\nActiveState=inactive\nResult=success\nExecMainStatus=0\nExecMainExitTimestamp=")
+        #expect(fresh.exitCode == nil)
+    }
+
+    @Test(arguments: ["", "@0", "infinity", "n/a"])
+    func `a time that never comes is none`(text: String) {
+        #expect(UnitState(properties: "LoadState=loaded\nNextElapseUSecRealtime=\(text)").nextStart == nil)
+    }
+
+    @Test func `a unit that systemd does not know is not there`() {
+        #expect(!UnitState(properties: "LoadState=not-found\nActiveState=inactive\nUnitFileState=").isThere)
+    }
+
+    @Test func `a host without systemd is told from one whose unit is missing`() async {
+        await #expect(throws: Systemd.Absent.self) {
+            _ = try await Systemd(systemctl: "/nonexistent/systemctl").state(of: "certctl.timer")
+        }
+    }
+}
