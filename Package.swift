@@ -31,7 +31,12 @@ let package = Package(
             name: "Deployment",
             dependencies: ["CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
-        .target(name: "Scheduling", dependencies: ["Deployment"], swiftSettings: settings),
+        .target(
+            name: "Scheduling",
+            dependencies: ["CLinux", "Deployment", "Lineages", "PKI"],
+            // The links lead to systemd/ and hooks/: a binary without files beside it can set itself up.
+            resources: [.embedInCode("Resources")],
+            swiftSettings: settings),
         .target(
             name: "Renewal",
             dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
@@ -39,7 +44,7 @@ let package = Package(
         .executableTarget(
             name: "certctl",
             dependencies: [
-                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "CLinux",
+                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
