@@ -49,7 +49,9 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Deployment"], swiftSettings: testSettings),
+        .testTarget(
+            name: "SchedulingTests", dependencies: ["Deployment", "Lineages", "Rig", "Scheduling"],
+            swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",

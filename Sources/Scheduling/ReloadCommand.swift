@@ -1,5 +1,5 @@
 /// Finds what reloads nginx in the text of a hook.
-enum ReloadCommand {
+package enum ReloadCommand {
     private static let verbs: Set<String> = [
         "reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart", "force-reload",
     ]
@@ -11,7 +11,7 @@ enum ReloadCommand {
     ]
 
     /// The first line that has nginx read its certificates again; nil where there is none.
-    static func found(in text: String) -> String? {
+    package static func found(in text: String) -> String? {
         let lines = ShellText(text).lines
         let isAboutNginx = lines.contains { $0.words.contains(where: mentionsNginx) }
         return lines.first { reloads($0, isAboutNginx: isAboutNginx) }.map { line in
