@@ -10,11 +10,14 @@ package struct SetupRecord: Sendable {
 
     private struct Document: Codable {
         var schema = SetupRecord.schema
+        /// Whether the directory that this stands in was made for it.
+        var ownsDirectory: Bool
         var changes: [HostChange]
     }
 
     private let directory: String
     private(set) var changes: [HostChange]
+    private var ownsDirectory = false
 
     private var path: String { "\(directory)/setup.json" }
     /// Where the former contents of files are.
@@ -36,7 +39,7 @@ package struct SetupRecord: Sendable {
             guard document.schema == SetupRecord.schema else {
                 throw SetupFailure("\(path) is of another version of certctl (schema \(document.schema))")
             }
-            changes = document.changes
+            (changes, ownsDirectory) = (document.changes, document.ownsDirectory)
         } catch let failure as SetupFailure {
             throw failure
         } catch {
@@ -58,6 +61,16 @@ package struct SetupRecord: Sendable {
         return (try? FilePicture(at: path))?.content == left.content
     }
 
+    /// Makes the directory, where it is not there.
+    mutating func makeDirectory() throws(SetupFailure) {
+        let isThere = try SetupFailure.files { () throws(FileError) in
+            try FileSystem.status(directory, followingLinks: true) != nil
+        }
+        if isThere { return }
+        ownsDirectory = true
+        try SetupFailure.files { () throws(FileError) in try FileSystem.makeDirectories(directory, mode: 0o755) }
+    }
+
     mutating func append(_ change: HostChange) throws(SetupFailure) {
         changes.append(change)
         try save()
@@ -72,6 +85,7 @@ package struct SetupRecord: Sendable {
         guard changes.isEmpty else { return }
         // Nothing is lost where others put something there.
         try? FileSystem.removeDirectory(keep)
+        if ownsDirectory { try? FileSystem.removeDirectory(directory) }
     }
 
     /// Notes that a file of setup's was written anew.
@@ -106,7 +120,9 @@ package struct SetupRecord: Sendable {
             }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            try NewFile(path, Array(encoder.encode(Document(changes: changes))), mode: 0o600).commit()
+            try NewFile(
+                path, Array(encoder.encode(Document(ownsDirectory: ownsDirectory, changes: changes))), mode: 0o600
+            ).commit()
         } catch let error as FileError {
             throw SetupFailure(error)
         } catch {

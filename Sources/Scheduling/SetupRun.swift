@@ -1,14 +1,9 @@
-import Lineages
-
 /// Carries a plan out, or takes back what earlier runs did.
 package struct SetupRun: ~Copyable {
     private var editor: HostEditor
-    private let statePath: String
-
     /// Begins with what is on record.
     package init(on host: SetupHost, statePath: String) throws(SetupFailure) {
         editor = HostEditor(host: host, record: try SetupRecord(stateDirectory: statePath))
-        self.statePath = statePath
     }
 
     /// Does the steps in order, and tells of each before it is done. Ends at the first that fails; those before it stay, and can be
@@ -16,11 +11,7 @@ package struct SetupRun: ~Copyable {
     package mutating func carryOut(
         _ plan: SetupPlan, tell: (SetupStep) -> Void
     ) async throws(SetupFailure) {
-        do throws(FileError) {
-            try FileSystem.makeDirectories(statePath, mode: 0o755)
-        } catch {
-            throw SetupFailure(error)
-        }
+        try editor.record.makeDirectory()
         for step in plan.steps {
             tell(step)
             for action in step.actions {

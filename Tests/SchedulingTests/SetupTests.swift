@@ -53,7 +53,6 @@ struct SetupTests {
             let again = try await host.plan()
             #expect(again.steps.isEmpty, "\(again.steps.map(\.title))")
             #expect(try await host.undo() == [])
-            try await host.remove("var/lib/certctl", unlessEmpty: true)
             #expect(try await host.snapshot() == before)
         }
     }
@@ -150,7 +149,7 @@ struct SetupTests {
             let copy = try #require(kept.split(separator: " ").last.map(String.init))
             #expect(contents(ofFile: copy)?.contains("systemctl reload nginx") == true)
             // Once the operator has made room, it is put back.
-            try await host.remove("etc/letsencrypt/renewal-hooks/deploy/reload")
+            try host.remove("etc/letsencrypt/renewal-hooks/deploy/reload")
             _ = try await host.undo()
             #expect(host.text("etc/letsencrypt/renewal-hooks/deploy/reload")?.contains("systemctl reload") == true)
         }
@@ -179,7 +178,6 @@ struct SetupTests {
             }
             #expect(host.programs.units["certctl.timer"]?.isActive == true)
             #expect(try await host.undo() == [])
-            try await host.remove("var/lib/certctl", unlessEmpty: true)
             #expect(try await host.snapshot() == before)
         }
     }
@@ -212,7 +210,7 @@ struct SetupTests {
     @Test func `with neither systemd nor cron certbot goes on, and the line to schedule is shown`() async throws {
         try await TestHost.with(systemd: false) { host in
             host.programs.set(crontab: "5 4 * * * certbot renew\n")
-            try await host.remove("etc/cron.d")
+            try host.remove("etc/cron.d")
             let plan = try await host.setUp()
             #expect(plan.remarks.contains { $0.contains("*/4 * * * root \(TestHost.binary) renew --quiet") })
             #expect(host.programs.crontab == "5 4 * * * certbot renew\n")
@@ -275,12 +273,5 @@ struct SetupTests {
 }
 
 extension TestHost {
-    func remove(_ path: String, unlessEmpty: Bool = false) async throws {
-        let place = "\(root)/\(path)"
-        if unlessEmpty {
-            try await check("sh", ["-c", "[ ! -e \"$1\" ] || rmdir \"$1\"", "sh", place])
-        } else {
-            try FileManager.default.removeItem(atPath: place)
-        }
-    }
+    func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: "\(root)/\(path)") }
 }
