@@ -41,7 +41,9 @@ struct CertbotSchedule {
         return ((try? request.tree?.lineages()) ?? [])
             .filter { $0.original == nil && !moved.contains($0.name) }
             .compactMap { lineage in
-                lineage.reasonUnmanaged.map { "\(lineage.name) is renewed by certbot only: \($0)" }
+                // A value that certctl does not know may be one that certbot knows.
+                let unknown = lineage.fatalProblem?.code == .optionInvalid ? lineage.fatalProblem?.message : nil
+                return (lineage.reasonUnmanaged ?? unknown).map { "\(lineage.name) is renewed by certbot only: \($0)" }
             }
     }
 

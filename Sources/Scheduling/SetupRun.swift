@@ -6,14 +6,10 @@ package struct SetupRun: ~Copyable {
         editor = HostEditor(host: host, record: try SetupRecord(stateDirectory: statePath))
     }
 
-    /// Does the steps in order, and tells of each before it is done. Ends at the first that fails; those before it stay, and can be
-    /// undone.
-    package mutating func carryOut(
-        _ plan: SetupPlan, tell: (SetupStep) -> Void
-    ) async throws(SetupFailure) {
+    /// Does the steps in order. Ends at the first that fails; those before it stay, and can be undone.
+    package mutating func carryOut(_ plan: SetupPlan) async throws(SetupFailure) {
         try editor.record.makeDirectory()
         for step in plan.steps {
-            tell(step)
             for action in step.actions {
                 do throws(SetupFailure) {
                     try await editor.perform(action)

@@ -83,7 +83,15 @@ struct SetupCommand: AsyncParsableCommand {
         try confirm()
         let lock = try found.map { try RunSetup.lock($0) }
         var run = try SetupRun(on: SetupHost(), statePath: tree.statePath)
-        try await run.carryOut(plan) { print("\($0.title.plain)") }
+        do {
+            try await run.carryOut(plan)
+        } catch {
+            throw CommandFailure(
+                .failed, "\(error)",
+                next:
+                    "\(error.next ?? "mend it") (certctl setup goes on from there, certctl setup --undo takes back what is done)"
+            )
+        }
         withExtendedLifetime(lock) {}
         sayWhatIsNext(found)
     }

@@ -123,6 +123,18 @@ struct SetupHostTests {
             let journal = try await host.shell("journalctl --no-pager -u certctl.service")
             #expect(started.status == 0, "\(journal)")
             #expect(try await host.shell(serial) != first, "\(journal)")
+
+            // A new webroot is the service's, too.
+            let issued = try await host.exec(
+                "sh",
+                [
+                    "-c",
+                    "ln -s '/srv/my web' /srv/other && certctl issue -d b.example --webroot /srv/other --agree-tos --server \(pebble.directoryURL)",
+                ])
+            #expect(issued.status == 0, "\(issued.stderr)")
+            #expect(
+                try await host.shell("systemctl show --property=ReadWritePaths certctl.service").contains("/srv/other"))
+            try await host.shell("certctl setup --undo --yes; test ! -e /etc/systemd/system/certctl.service.d")
         }
     }
 

@@ -76,7 +76,7 @@ struct TestHost: Sendable {
     func setUp(_ change: (inout SetupRequest) -> Void = { _ in }) async throws -> SetupPlan {
         let plan = try await plan(change)
         var run = try SetupRun(on: host, statePath: state)
-        try await run.carryOut(plan) { _ in }
+        try await run.carryOut(plan)
         return plan
     }
 
