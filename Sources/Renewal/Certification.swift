@@ -79,7 +79,7 @@ package struct Certification: Sendable {
 
     /// Checks what is staged and makes it live; returns the number of the new version.
     func install(
-        books: LineageBooks, entry: inout LedgerEntry, now: Date
+        _ installation: Installation, books: LineageBooks, entry: inout LedgerEntry, now: Date
     ) throws(RenewalFailure) -> (version: Int, certificate: Certificate) {
         do {
             guard let key = books.staging.key, let chain = books.staging.chain else {
@@ -88,7 +88,7 @@ package struct Certification: Sendable {
             let set = try CertificateSet(
                 key: PrivateKey(pem: key), chain: chain, names: names, after: previous, now: now)
             try newLineage?.makeDirectories()
-            let version = try Installation(paths: paths, stateDirectory: books.stateDirectory).install(set, conf: conf)
+            let version = try installation.install(set, conf: conf)
             try entry.install(set.leaf, number: version, at: now)
             try books.save(entry)
             try books.staging.clear()

@@ -112,7 +112,8 @@ extension RenewalRun {
             work.answeredBefore = await look(at: work).answered
             let passed = await isAccepted(work)
             let before = work.entry
-            let (version, certificate) = try certification.install(books: books, entry: &work.entry, now: now())
+            let (version, certificate) = try certification.install(
+                await installation(certification.paths), books: books, entry: &work.entry, now: now())
             work.certificate = certificate
             work.outcome = .renewed(version: version, certificate)
             report(.installed(name: name, version: version, certificate))

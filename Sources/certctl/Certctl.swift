@@ -30,11 +30,10 @@ struct Main {
                 try command.run()
             }
         } catch let failure as CommandFailure {
-            StandardError.write("certctl: \(failure.message.plain)\n")
-            if let next = failure.next { StandardError.write("  next: \(next.plain)\n") }
+            StandardError.write(fault: failure.message, next: failure.next)
             exit(failure.status.rawValue)
         } catch {
-            Certctl.exit(withError: error)
+            Certctl.end(error)
         }
     }
 }

@@ -31,6 +31,11 @@ struct RenewCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Run the deploy hooks in a dry run, too.")
     var runDeployHooks = false
 
+    @Flag(
+        name: .long,
+        help: "Run each hook in a unit of systemd's, outside of the sandbox that this runs in: for certctl.service.")
+    var hooksInUnits = false
+
     func validate() throws {
         guard !dryRun else { return }
         if server != nil { throw ValidationError("--server goes with --dry-run: a renewal goes to the CA of its conf") }
@@ -38,7 +43,7 @@ struct RenewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let setup = try RunSetup(tree, ca, output)
+        let setup = try RunSetup(tree, ca, output, hooksInUnits: hooksInUnits)
         let lineages = try setup.tree.selected(names)
         let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
         let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)

@@ -23,33 +23,15 @@ struct OutputOptions: ParsableArguments {
 final class RunPrinter: Sendable {
     private let options: OutputOptions
     private let isTerminal: Bool
-    private let isJournal: Bool
     private let progressIsShown = Mutex(false)
 
     init(_ options: OutputOptions) {
         self.options = options
         isTerminal = isatty(STDERR_FILENO) == 1 && RunPrinter.variable("TERM") != "dumb"
-        isJournal = RunPrinter.stderrIsJournal
-    }
-
-    /// systemd says in JOURNAL_STREAM which device and inode the journal's stream has.
-    private static var stderrIsJournal: Bool {
-        guard let value = variable("JOURNAL_STREAM") else { return false }
-        var status = stat()
-        guard unsafe fstat(STDERR_FILENO, &status) == 0 else { return false }
-        return value == "\(status.st_dev):\(status.st_ino)"
     }
 
     private static func variable(_ name: String) -> String? {
         unsafe getenv(name).map { unsafe String(cString: $0) }
-    }
-
-    /// syslog(3)'s priorities, as far as they are used.
-    private enum Priority: Int {
-        case error = 3
-        case warning = 4
-        case info = 6
-        case debug = 7
     }
 
     func print(_ event: RenewalEvent) {
@@ -134,18 +116,18 @@ final class RunPrinter: Sendable {
         fflush(nil)
     }
 
-    private func note(_ text: String, _ priority: Priority = .info) {
+    private func note(_ text: String, _ priority: Journal.Priority = .info) {
         if !options.quiet { write(text, priority) }
     }
 
     func fault(_ text: String, next: String?) {
-        write("certctl: \(text)", .error)
-        if let next { write("  next: \(next)", .error) }
+        clearProgress()
+        StandardError.write(fault: text, next: next)
     }
 
-    private func write(_ text: String, _ priority: Priority) {
+    private func write(_ text: String, _ priority: Journal.Priority) {
         clearProgress()
-        StandardError.write((isJournal ? "<\(priority.rawValue)>" : "") + text.plain + "\n")
+        StandardError.write(line: text, priority)
     }
 
     private func progress(_ text: String) {
