@@ -27,6 +27,8 @@ package struct SetupRequest: Sendable {
     package var statePath: String
     /// The arguments that a run of the service needs beyond the usual ones; none with the usual directories.
     package var arguments: [String]
+    /// The file of host-wide settings, where it is not the usual one.
+    package var settingsPath: String?
     /// The program's own file, with links resolved.
     package var binary: String
     /// Whether a hook that reloads nginx already is replaced by the shipped one.

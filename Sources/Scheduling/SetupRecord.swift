@@ -68,7 +68,7 @@ package struct SetupRecord: Sendable {
         }
         if isThere { return }
         ownsDirectory = true
-        try SetupFailure.files { () throws(FileError) in try FileSystem.makeDirectories(directory, mode: 0o755) }
+        try SetupFailure.files { () throws(FileError) in try FileSystem.makeDirectories(directory, mode: 0o700) }
     }
 
     mutating func append(_ change: HostChange) throws(SetupFailure) {

@@ -7,6 +7,7 @@ package struct ShippedFile: Sendable {
     package static let units = [
         ShippedFile(name: "certctl.service", bytes: PackageResources.certctl_service),
         ShippedFile(name: "certctl.timer", bytes: PackageResources.certctl_timer),
+        ShippedFile(name: "certctl-notify@.service", bytes: PackageResources.certctl_notify__service),
     ]
 
     /// `hooks/reload-nginx`.

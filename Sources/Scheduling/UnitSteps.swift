@@ -33,12 +33,13 @@ struct UnitSteps {
         {
             plan.steps.append(step)
         }
-        let options = try optionsText()
-        if let step = try dropInStep(
-            "\(UnitSteps.directory)/certctl.service.d/options.conf", options,
-            "have the service called with \(request.arguments.joined(separator: " "))")
-        {
-            plan.steps.append(step)
+        for (unit, text) in [("certctl.service", try optionsText()), ("certctl-notify@.service", try notifyText())] {
+            if let step = try dropInStep(
+                "\(UnitSteps.directory)/\(unit).d/options.conf", text,
+                "have \(unit) work with \(request.arguments.joined(separator: " "))")
+            {
+                plan.steps.append(step)
+            }
         }
     }
 
@@ -115,6 +116,24 @@ struct UnitSteps {
             [Service]
             ExecStart=
             \(start) \(words.joined(separator: " "))
+            \(settings)
+            """
+    }
+
+    /// The settings' file, for a sandbox that does not see homes.
+    private var settings: String {
+        guard let path = request.settingsPath, UnitSyntax.word(path) != nil else { return "" }
+        return UnitSyntax.opening(path, writable: false) + "\n"
+    }
+
+    /// The drop-in of the unit that tells of runs that ended without a word, for the failure hooks of another tree.
+    private func notifyText() throws(SetupFailure) -> String? {
+        guard !request.arguments.isEmpty else { return nil }
+        let variables = ["CERTCTL_CONFIG_DIR=\(request.treePath)", "CERTCTL_STATE_DIR=\(request.statePath)"]
+        return """
+            # Written by certctl setup, which was called with these options.
+            [Service]
+            Environment=\(variables.compactMap(UnitSyntax.word).joined(separator: " "))
 
             """
     }

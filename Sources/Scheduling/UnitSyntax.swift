@@ -16,6 +16,16 @@ package enum UnitSyntax {
         return quoted + "\""
     }
 
+    /// The setting that opens certctl.service's sandbox for a path, if it is there; homes look empty in it, so that what is in
+    /// one has to be bound. The path has to be one that a unit can hold.
+    static func opening(_ path: String, writable: Bool) -> String {
+        let isHome = ["/home", "/root", "/run/user"].contains { path == $0 || path.hasPrefix($0 + "/") }
+        let key =
+            isHome ? (writable ? "BindPaths" : "BindReadOnlyPaths") : (writable ? "ReadWritePaths" : "ReadOnlyPaths")
+        // The minus sign is a part of the word.
+        return "\(key)=\"-\((word(path) ?? "\"").dropFirst())"
+    }
+
     /// A word of `ExecStart=`, where a dollar sign begins a variable, too.
     static func argument(_ text: String) -> String? {
         word(text).map { $0.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$") }

@@ -61,10 +61,7 @@ package struct WebrootDropIn: Equatable, Sendable {
 
     /// The file.
     package var text: String {
-        let lines = paths.compactMap(UnitSyntax.word).map { word in
-            // The minus sign is a part of the word.
-            "ReadWritePaths=\"-\(word.dropFirst())\n"
-        }
+        let lines = paths.map { "\(UnitSyntax.opening($0, writable: true))\n" }
         return """
             # Written by certctl setup, and anew by certctl issue: where challenges go.
             \(owner)

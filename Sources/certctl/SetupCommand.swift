@@ -63,6 +63,7 @@ struct SetupCommand: AsyncParsableCommand {
         var request = SetupRequest(
             tree: found, treePath: tree.configDir.text, statePath: tree.statePath, arguments: tree.arguments,
             binary: SetupCommand.binary)
+        request.settingsPath = tree.config?.text
         request.replacesHook = replaceHook
         for lineage in WebrootMove.candidates(in: found) {
             request.webroots[lineage.name] = webroot?.text ?? (yes || !isTerminal ? nil : askForWebroot(lineage))

@@ -134,6 +134,12 @@ struct SetupHostTests {
             #expect(issued.status == 0, "\(issued.stderr)")
             #expect(
                 try await host.shell("systemctl show --property=ReadWritePaths certctl.service").contains("/srv/other"))
+            // One in a home, where the service sees nothing that is not bound.
+            try await host.shell(
+                "sed -i 's|/srv/other|/home/deploy/my: web|' /etc/letsencrypt/renewal/b.example.conf; certctl setup --yes"
+            )
+            let bound = try await host.shell("systemctl show --property=BindPaths certctl.service")
+            #expect(bound.contains("/home/deploy/my: web") || bound.contains("/home/deploy/my\\: web"), "\(bound)")
             try await host.shell("certctl setup --undo --yes; test ! -e /etc/systemd/system/certctl.service.d")
         }
     }

@@ -233,8 +233,11 @@ struct SetupTests {
         try await TestHost.with { host in
             try await host.setUp { $0.arguments = ["--config-dir", "/srv/a b%c", "--state-dir", "/srv/$state"] }
             let text = try #require(host.text("etc/systemd/system/certctl.service.d/options.conf"))
-            #expect(text.contains(#"renew --quiet "--config-dir" "/srv/a b%%c" "--state-dir" "/srv/$$state""#))
+            #expect(text.contains(#" "--config-dir" "/srv/a b%%c" "--state-dir" "/srv/$$state""#))
             #expect(text.contains("\nExecStart=\nExecStart=\(TestHost.binary) renew"))
+            let notify = try #require(host.text("etc/systemd/system/certctl-notify@.service.d/options.conf"))
+            #expect(
+                notify.contains("Environment=\"CERTCTL_CONFIG_DIR=\(host.tree)\" \"CERTCTL_STATE_DIR=\(host.state)\""))
             // Called without them, it goes back to the usual ones.
             try await host.setUp()
             #expect(host.text("etc/systemd/system/certctl.service.d/options.conf") == nil)

@@ -33,6 +33,13 @@ struct WebrootDropInTests {
         }
     }
 
+    @Test func `a webroot in a home is bound, since the service sees no homes`() async throws {
+        try await TestHost.with { host in
+            try await host.lineage("a.example", "authenticator = webroot\nwebroot_path = /home/deploy/web root,")
+            #expect(try dropIn(host).text.contains("\nBindPaths=\"-/home/deploy/web root\"\n"))
+        }
+    }
+
     @Test func `paths are quoted as systemd reads them`() {
         #expect(UnitSyntax.word("/srv/my web") == #""/srv/my web""#)
         #expect(UnitSyntax.word(#"/a"b\c%d"#) == #""/a\"b\\c%%d""#)
