@@ -49,13 +49,23 @@ struct CertbotSchedule {
 
     private func addTimers(to plan: inout SetupPlan) async throws(SetupFailure) {
         guard host.runsSystemd else { return }
-        for timer in CertbotSchedule.timers {
+        for timer in CertbotSchedule.timers + ownTimers {
             let state = try await host.systemd.known(timer)
             guard state.isThere, state.isEnabled || state.isActive else { continue }
             plan.steps.append(
                 SetupStep(
                     "disable and stop \(timer)", details: ["back: systemctl enable --now \(timer)"], [.disable(timer)]))
         }
+    }
+
+    /// The timers of units that an operator wrote to have certbot renew.
+    private var ownTimers: [String] {
+        host.entries(UnitSteps.directory).filter { name in
+            guard name.hasSuffix(".service"),
+                let bytes = try? FileSystem.read(host.path("\(UnitSteps.directory)/\(name)"))
+            else { return false }
+            return ShellText(String(decoding: bytes, as: UTF8.self)).lines.contains { CertbotCommand.isIn($0.text) }
+        }.map { $0.dropLast(".service".count) + ".timer" }.filter { !CertbotSchedule.timers.contains($0) }
     }
 
     private func addCronFiles(to plan: inout SetupPlan) throws(SetupFailure) {

@@ -67,37 +67,44 @@ package struct HookStep: Sendable {
             plan.remarks.append("cli.ini says no-directory-hooks: nginx is reloaded by hooks of the confs only")
             return
         }
-        let (there, bytes) = (try FilePicture(at: path), ShippedFile.reloadNginx.bytes)
-        if record.isOurs(path) {
-            // Of an earlier version of certctl.
-            let old = try read(path)
-            if old != bytes {
-                plan.steps.append(SetupStep("renew \(path)", [.write(path, bytes, mode: 0o755, replacing: old)]))
-            }
-            return
-        }
         let found = HookStep.found(in: request.tree, treePath: request.treePath)
         let replaced = request.replacesHook ? found.filter { $0.isFile && !$0.isShipped }.map(\.place) : []
-        for reload in found where !replaced.contains(reload.place) && !reload.isShipped {
+        for reload in found where !replaced.contains(reload.place) && !reload.isShipped && !record.isOurs(reload.place)
+        {
             plan.remarks.append(
                 "\(reload.place) reloads nginx: \(reload.line)"
                     + (reload.isFile ? " (--replace-hook puts certctl's in its place)" : ""))
         }
-        guard found.count == replaced.count else { return }
-        if there.content != .nothing, !replaced.contains(path), !request.replacesHook {
-            plan.remarks.append(
-                "\(path) is there, and is not seen to reload nginx (--replace-hook puts certctl's in its place)")
-            return
-        }
-        var actions = replaced.filter { $0 != path }.map { HostAction.remove($0) }
-        actions.append(.makeDirectory(directory.path(of: .post)))
-        if there.content != .nothing { actions.append(.remove(path)) }
-        actions.append(.write(path, bytes, mode: 0o755, replacing: nil))
+        // Where ours reloads, or another's that stays, there is nothing to install.
+        let isNeeded = !found.contains { $0.isShipped } && (found.isEmpty || !replaced.isEmpty)
+        guard let ours = try ownHook(isNeeded, replaced, &plan), !(ours.isEmpty && replaced.isEmpty) else { return }
         plan.steps.append(
             SetupStep(
                 "have nginx reloaded after every run that renewed something: \(path)",
-                details: replaced.map { "in the place of \($0), which is kept in \(request.statePath)/setup" }, actions)
-        )
+                details: replaced.map { "in the place of \($0), which is kept in \(request.statePath)/setup" },
+                replaced.filter { $0 != path }.map { HostAction.remove($0) } + ours))
+    }
+
+    /// What brings the shipped hook into its place; nil where an operator's file keeps it from there.
+    private func ownHook(
+        _ isNeeded: Bool, _ replaced: [String], _ plan: inout SetupPlan
+    ) throws(SetupFailure) -> [HostAction]? {
+        let (there, bytes) = (try FilePicture(at: path), ShippedFile.reloadNginx.bytes)
+        if record.isOurs(path) {
+            // Of an earlier version of certctl.
+            let old = try read(path)
+            return old == bytes ? [] : [.write(path, bytes, mode: 0o755, replacing: old)]
+        }
+        guard isNeeded else { return [] }
+        if there.content == .nothing {
+            return [.makeDirectory(directory.path(of: .post)), .write(path, bytes, mode: 0o755, replacing: nil)]
+        }
+        guard request.replacesHook else {
+            plan.remarks.append(
+                "\(path) is there, and is not seen to reload nginx (--replace-hook puts certctl's in its place)")
+            return nil
+        }
+        return [.remove(path), .write(path, bytes, mode: 0o755, replacing: nil)]
     }
 
     private func read(_ path: String) throws(SetupFailure) -> [UInt8] {

@@ -74,6 +74,53 @@ struct SetupTests {
         }
     }
 
+    @Test func `a hook that was added later is replaced when that is asked for, and only then`() async throws {
+        try await TestHost.with { host in
+            try await host.setUp()
+            try host.hook("deploy", "mine", "docker restart nginx")
+            let plan = try await host.plan()
+            #expect(plan.steps.isEmpty && plan.remarks.contains { $0.contains("deploy/mine") })
+            try await host.setUp { $0.replacesHook = true }
+            #expect(host.text("etc/letsencrypt/renewal-hooks/deploy/mine") == nil)
+            #expect(host.text("etc/letsencrypt/renewal-hooks/post/reload-nginx") != nil)
+            #expect(try await host.undo() == [])
+            #expect(host.text("etc/letsencrypt/renewal-hooks/deploy/mine") != nil)
+        }
+    }
+
+    @Test func `a hook of every conf's is enough, and one of a single conf is not`() async throws {
+        try await TestHost.with { host in
+            let own = "\(SetupTests.webroot)\nrenew_hook = systemctl reload nginx"
+            try await host.lineage("a.example", own)
+            #expect(try await host.plan().remarks.contains { $0.contains("a.example.conf reloads nginx: systemctl") })
+            #expect(try await !host.plan().steps.contains { $0.title.contains("reload-nginx") })
+            try await host.lineage("b.example", SetupTests.webroot)
+            #expect(try await host.plan().steps.contains { $0.title.contains("reload-nginx") })
+        }
+    }
+
+    @Test func `a file of another kind is not in the way of the hook without being asked about`() async throws {
+        try await TestHost.with { host in
+            try host.hook("post", "reload-nginx", "true")
+            #expect(try await host.plan().remarks.contains { $0.contains("post/reload-nginx is there") })
+            try await host.setUp { $0.replacesHook = true }
+            #expect(host.text("etc/letsencrypt/renewal-hooks/post/reload-nginx")?.contains("certctl") == true)
+            #expect(try await host.undo() == [])
+            #expect(host.text("etc/letsencrypt/renewal-hooks/post/reload-nginx") == "#!/bin/sh\ntrue\n")
+        }
+    }
+
+    @Test func `a timer of the operator's own that has certbot renew is turned off`() async throws {
+        try await TestHost.with { host in
+            try host.write("etc/systemd/system/tls.service", "[Service]\nExecStart=/usr/bin/certbot -q renew\n")
+            host.programs.add(unit: "tls.timer")
+            try await host.setUp()
+            #expect(host.programs.units["tls.timer"] == .init(isEnabled: false, isActive: false))
+            #expect(try await host.undo() == [])
+            #expect(host.programs.units["tls.timer"] == .init())
+        }
+    }
+
     @Test func `with units of a package none are written`() async throws {
         try await TestHost.with { host in
             try host.makeDirectory("usr/lib/systemd/system")
