@@ -64,6 +64,7 @@ let package = Package(
         .testTarget(
             name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
+        .testTarget(name: "SystemdTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: testSettings),
         .testTarget(name: "ACMETests", dependencies: ["ACME", "HTTP", "PKI", "Rig"], swiftSettings: testSettings),
