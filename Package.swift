@@ -63,6 +63,8 @@ let package = Package(
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(
             name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
+        .testTarget(
+            name: "RenewalTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(name: "SystemdTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),

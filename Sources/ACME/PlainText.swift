@@ -4,6 +4,7 @@ extension String {
     /// Line breaks become spaces; control characters and invisible ones, which could hide or reverse what follows, become
     /// question marks.
     package var plain: String {
+        if utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return self }
         var text = ""
         for scalar in unicodeScalars {
             switch scalar.properties.generalCategory {

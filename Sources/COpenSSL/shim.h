@@ -28,16 +28,6 @@ static inline EVP_PKEY *certctl_generate_ec(const char *curve) {
     return EVP_PKEY_Q_keygen(NULL, NULL, "EC", curve);
 }
 
-static inline GENERAL_NAMES *certctl_subject_alternative_names(const X509 *certificate) {
-    return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-}
-
-static inline int certctl_general_names_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
-
-static inline const GENERAL_NAME *certctl_general_name(const GENERAL_NAMES *names, int index) {
-    return sk_GENERAL_NAME_value(names, index);
-}
-
 static inline int certctl_general_names_push(GENERAL_NAMES *names, GENERAL_NAME *name) {
     return sk_GENERAL_NAME_push(names, name);
 }

@@ -41,13 +41,13 @@ package struct Archive: Sendable {
 
     /// Kind and number of a file name such as `fullchain12.pem`.
     package static func parse(_ name: String) -> (kind: PEMKind, version: Int)? {
-        guard name.hasSuffix(".pem") else { return nil }
-        let stem = name.dropLast(4)
-        guard let kind = PEMKind(rawValue: String(stem.prefix { $0.isLetter })) else { return nil }
-        let digits = stem.dropFirst(kind.rawValue.count)
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+        guard name.utf8.count > 5, name.hasSuffix(".pem") else { return nil }
+        let stem = name.utf8.dropLast(4)
+        func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        guard let first = stem.firstIndex(where: isDigit), stem[first...].allSatisfy(isDigit),
+            let kind = PEMKind(rawValue: String(name[..<first])),
             // Nobody renews as often as that; an absurd number has no next one.
-            let number = Int32(digits), number < .max
+            let number = Int32(name[first..<stem.endIndex]), number < .max
         else { return nil }
         return (kind, Int(number))
     }

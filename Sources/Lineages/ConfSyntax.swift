@@ -53,9 +53,16 @@ extension ConfText {
     }
 
     var string: String {
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: self)
-        return String(view)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for scalar in self {
+            if scalar.isASCII {
+                bytes.append(UInt8(truncatingIfNeeded: scalar.value))
+            } else {
+                bytes += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -67,10 +74,11 @@ struct ConfName: Hashable, Sendable {
 
     init(_ text: String) { self.text = text }
 
-    static func == (one: ConfName, other: ConfName) -> Bool { one.text.utf8.elementsEqual(other.text.utf8) }
-
-    func hash(into hasher: inout Hasher) {
-        for byte in text.utf8 { hasher.combine(byte) }
-        hasher.combine(0xFF as UInt8)
+    static func == (one: ConfName, other: ConfName) -> Bool {
+        // Swift's own comparison is fast, and tells most names apart.
+        one.text == other.text && one.text.utf8.elementsEqual(other.text.utf8)
     }
+
+    /// What is equal byte by byte is equal to Swift, too.
+    func hash(into hasher: inout Hasher) { hasher.combine(text) }
 }

@@ -46,6 +46,22 @@ package enum FileSystem {
         return Status(status)
     }
 
+    /// Whether two paths lead to the same thing; false where one leads to nothing.
+    static func isSame(_ one: String, _ other: String) throws(FileError) -> Bool {
+        if one == other { return true }
+        var (first, second) = (stat(), stat())
+        guard try look(at: one, &first), try look(at: other, &second) else { return false }
+        return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+    }
+
+    /// False where nothing is there.
+    private static func look(at path: String, _ status: inout stat) throws(FileError) -> Bool {
+        guard unsafe stat(path, &status) != 0 else { return true }
+        let error = FileError("look at", path)
+        if error.isNotFound { return false }
+        throw error
+    }
+
     /// Reads a regular file whole; anything else (a FIFO would hang, a device would not end) and a file above the limit
     /// is refused.
     package static func read(_ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8] {
@@ -213,13 +229,13 @@ package enum FileSystem {
 
     /// The path without its last component; nil for a bare name.
     package static func directory(of path: String) -> String? {
-        guard let slash = path.lastIndex(of: "/") else { return nil }
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return nil }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// The last component of a path.
     package static func name(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+        path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     }
 
     /// The path made absolute and, where it exists, free of links and dots (realpath(3)); else as given.

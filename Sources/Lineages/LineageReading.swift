@@ -65,10 +65,12 @@ private struct LiveFiles {
     init() {}
 
     init(_ paths: LineagePaths) {
-        guard readLinks(paths), let leaf = readChain(paths.link(.cert))?.first else { return }
+        guard readLinks(paths), let bytes = read(paths.link(.cert)),
+            let leaf = chain(bytes, paths.link(.cert))?.first
+        else { return }
         certificate = leaf
         checkKey(paths, leaf)
-        checkFullchain(paths, leaf)
+        checkFullchain(paths, leaf, cert: bytes)
         if let version, let archive = try? Archive(directory: paths.archive), let latest = archive.latestComplete,
             latest > version
         {
@@ -85,6 +87,7 @@ private struct LiveFiles {
     /// False when not even the links can be looked at.
     private mutating func readLinks(_ paths: LineagePaths) -> Bool {
         var versions: [PEMKind: Int] = [:]
+        var archive = ArchiveDirectory(paths.archive)
         for kind in [PEMKind.cert, .privkey, .chain, .fullchain] {
             let link = paths.link(kind)
             do throws(FileError) {
@@ -100,7 +103,7 @@ private struct LiveFiles {
                     report(.liveMissing, "\(link) points to \(try FileSystem.linkText(link)), which is not there")
                     continue
                 }
-                guard let version = try LiveFiles.version(of: link, kind, archive: paths.archive) else {
+                guard let version = try LiveFiles.version(of: link, kind, &archive) else {
                     report(
                         .liveInconsistent,
                         "\(link) points to \(try FileSystem.linkText(link)), not to a \(kind.rawValue) in \(paths.archive)"
@@ -126,24 +129,27 @@ private struct LiveFiles {
     }
 
     /// The version that a link shows, nil if it leads out of the archive or to another kind of file.
-    private static func version(of link: String, _ kind: PEMKind, archive: String) throws(FileError) -> Int? {
+    private static func version(
+        of link: String, _ kind: PEMKind, _ archive: inout ArchiveDirectory
+    ) throws(FileError) -> Int? {
         let text = try FileSystem.linkText(link)
         let target = text.hasPrefix("/") ? text : "\(FileSystem.directory(of: link) ?? ".")/\(text)"
-        guard let directory = FileSystem.directory(of: target),
-            FileSystem.resolved(directory) == FileSystem.resolved(archive),
-            let (found, version) = Archive.parse(FileSystem.name(of: target)), found == kind
+        guard let (found, version) = Archive.parse(FileSystem.name(of: target)), found == kind,
+            let directory = FileSystem.directory(of: target), try archive.isAt(directory)
         else { return nil }
         return version
     }
 
-    private mutating func readChain(_ path: String) -> [Certificate]? {
-        let bytes: [UInt8]
+    private mutating func read(_ path: String) -> [UInt8]? {
         do throws(FileError) {
-            bytes = try FileSystem.read(path)
+            return try FileSystem.read(path)
         } catch {
             if !error.isNotFound { report(.unreadable, "\(error)") }
             return nil
         }
+    }
+
+    private mutating func chain(_ bytes: [UInt8], _ path: String) -> [Certificate]? {
         do throws(PKIError) {
             return try Certificate.chain(pem: bytes)
         } catch {
@@ -157,7 +163,7 @@ private struct LiveFiles {
         do throws(FileError) {
             let bytes = try FileSystem.read(path)
             do throws(PKIError) {
-                guard try PrivateKey(pem: bytes).fits(leaf) else {
+                guard try PrivateKey.fits(pem: bytes, leaf) else {
                     report(.keyMismatch, "the key in \(path) does not fit the certificate beside it")
                     return
                 }
@@ -170,11 +176,39 @@ private struct LiveFiles {
         }
     }
 
-    private mutating func checkFullchain(_ paths: LineagePaths, _ leaf: Certificate) {
+    private mutating func checkFullchain(_ paths: LineagePaths, _ leaf: Certificate, cert: [UInt8]) {
         let path = paths.link(.fullchain)
-        guard let chain = readChain(path), let first = chain.first else { return }
+        guard let bytes = read(path) else { return }
+        // The usual case, and then there is only the rest to read.
+        if bytes.starts(with: cert) {
+            do throws(PKIError) {
+                _ = try Certificate.chain(pem: Array(bytes[cert.count...]))
+            } catch .noCertificate {
+                // A chain may be empty.
+            } catch {
+                report(.certificateMalformed, "\(path), after its first certificate: \(error)")
+            }
+            return
+        }
+        guard let first = chain(bytes, path)?.first else { return }
         if first.der != leaf.der {
             report(.fullchainMismatch, "\(path) does not begin with the certificate of \(paths.link(.cert))")
         }
+    }
+}
+
+/// The archive's directory, by whatever path: links lead to it by way of `live/NAME`.
+private struct ArchiveDirectory {
+    private let path: String
+    /// The path that was last found to lead there: all four links have the same.
+    private var known: String?
+
+    init(_ path: String) { self.path = path }
+
+    mutating func isAt(_ other: String) throws(FileError) -> Bool {
+        if other == known { return true }
+        guard try FileSystem.isSame(other, path) else { return false }
+        known = other
+        return true
     }
 }

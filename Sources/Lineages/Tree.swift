@@ -65,9 +65,35 @@ package struct Tree: Sendable {
     ///
     /// - Parameter wanted: reads only the lineages of these names.
     package func lineages(_ wanted: Set<String>? = nil) throws(Failure) -> [Lineage] {
-        let names: [String]
+        try mapLineages(wanted) { $0 }
+    }
+
+    /// What a closure makes of each lineage, in the order of ``lineages(_:)``: a tree of ten thousand is not held in memory.
+    ///
+    /// - Parameter transform: called twice for the copy of a conf, and its second answer counts.
+    package func mapLineages<T>(
+        _ wanted: Set<String>? = nil, _ transform: (Lineage) -> T
+    ) throws(Failure) -> [T] {
+        var results: [T] = []
+        var copies = CopyFinder()
+        for name in try lineageNames() where wanted?.contains(name) ?? true {
+            let lineage = lineage(name)
+            copies.note(lineage)
+            results.append(transform(lineage))
+        }
+        for (index, name, original) in copies.found {
+            var copy = lineage(name)
+            copy.original = original
+            results[index] = transform(copy)
+        }
+        return results
+    }
+
+    private func lineageNames() throws(Failure) -> [String] {
         do throws(FileError) {
-            names = try FileSystem.entries(of: "\(path)/renewal")
+            return try FileSystem.entries(of: "\(path)/renewal")
+                .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
+                .map { String($0.dropLast(".conf".count)) }
         } catch {
             guard error.isNotFound else { throw .unreadable(error) }
             guard (try? FileSystem.status(path, followingLinks: true))?.kind == .directory else {
@@ -75,32 +101,36 @@ package struct Tree: Sendable {
             }
             return []
         }
-        let lineages =
-            names
-            .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
-            .map { String($0.dropLast(".conf".count)) }
-            .filter { wanted?.contains($0) ?? true }
-            .map { lineage($0) }
-        return Tree.markingCopies(lineages)
+    }
+}
+
+/// Tells copies of a conf, `cp one.conf one-old.conf`, from the original: each would renew the same certificate once more.
+///
+/// The original is the one that its directory in live/ is named after, else the first that can be renewed.
+private struct CopyFinder {
+    private var count = 0
+    private var originals: [String: String] = [:]
+    /// The lineages that show another one's directory by its name, or perhaps one that another shows, too.
+    private var suspects: [(index: Int, name: String, live: String)] = []
+
+    mutating func note(_ lineage: Lineage) {
+        defer { count += 1 }
+        guard let live = lineage.paths?.live else { return }
+        let isNamesake = FileSystem.name(of: live) == lineage.name
+        if !isNamesake { suspects.append((count, lineage.name, live)) }
+        guard lineage.fatalProblem == nil, lineage.reasonUnmanaged == nil else { return }
+        if isNamesake {
+            originals[live] = lineage.name
+        } else if originals[live] == nil {
+            originals[live] = lineage.name
+        }
     }
 
-    /// Tells copies of a conf, `cp one.conf one-old.conf`, from the original: each would renew the same certificate once more.
-    ///
-    /// The original is the one that its directory in live/ is named after, else the first that can be renewed.
-    private static func markingCopies(_ lineages: [Lineage]) -> [Lineage] {
-        let renewable = lineages.filter { $0.fatalProblem == nil && $0.reasonUnmanaged == nil }
-        var originals: [String: String] = [:]
-        for lineage in renewable {
-            guard let live = lineage.paths?.live else { continue }
-            if originals[live] == nil || FileSystem.name(of: live) == lineage.name { originals[live] = lineage.name }
-        }
-        return lineages.map { lineage in
-            guard let live = lineage.paths?.live, let original = originals[live], original != lineage.name else {
-                return lineage
-            }
-            var copy = lineage
-            copy.original = original
-            return copy
+    /// Index, name and original of each copy.
+    var found: [(index: Int, name: String, original: String)] {
+        suspects.compactMap { suspect in
+            guard let original = originals[suspect.live], original != suspect.name else { return nil }
+            return (suspect.index, suspect.name, original)
         }
     }
 }

@@ -71,6 +71,21 @@ package struct PrivateKey: Sendable, CustomStringConvertible, CustomReflectable 
         return equal
     }
 
+    /// Whether the first private key in PEM is the certificate's.
+    ///
+    /// Where the key tells its public half, and it is the certificate's, no key is made of it.
+    ///
+    /// - Throws: what is wrong with the key.
+    package static func fits(pem: [UInt8], _ certificate: Certificate) throws(PKIError) -> Bool {
+        let reader = try PEM.Reader(pem)
+        while let block = try? reader.next() {
+            guard block.label.hasSuffix("PRIVATE KEY") else { continue }
+            if PublicKeyInfo(ofPrivateKey: block.der, label: block.label) == certificate.publicKey { return true }
+            break
+        }
+        return try PrivateKey(pem: pem).fits(certificate)
+    }
+
     package var description: String { "a private key (\(type))" }
     package var customMirror: Mirror { Mirror(self, children: ["type": type]) }
 

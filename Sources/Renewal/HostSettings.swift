@@ -9,6 +9,8 @@ package struct HostSettings: Sendable {
     package let hookTimeout: Duration
     /// A PEM file of the CAs that servers are verified by, instead of the system's (`ca_bundle`).
     package let caBundle: String?
+    /// Where each run leaves its report (`status_file`); `none` for nowhere, nil for the default.
+    package let statusFile: String?
     /// The file itself, for the settings that a lineage may have of its own.
     package let conf: ConfFile
     /// Keys that mean nothing to certctl, a slip of the pen perhaps.
@@ -50,6 +52,10 @@ package struct HostSettings: Sendable {
         }
         hookTimeout = timeout
         caBundle = HostSettings.text("ca_bundle", in: conf)
+        statusFile = HostSettings.text("status_file", in: conf)
+        if let path = statusFile, path != "none", !path.hasPrefix("/") {
+            throw .invalid(path: file, key: "status_file", value: path, expected: "an absolute path")
+        }
         self.conf = conf
         unknownKeys = conf.keys(in: []).filter { !HostSettings.knownKeys.contains($0) }
         do throws(LineageProblem) {
@@ -59,7 +65,9 @@ package struct HostSettings: Sendable {
         }
     }
 
-    private static let knownKeys: Set = ["hook_timeout", "ca_bundle", "verify", "verify_names", "verify_timeout"]
+    private static let knownKeys: Set = [
+        "hook_timeout", "ca_bundle", "status_file", "verify", "verify_names", "verify_timeout",
+    ]
 
     private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {
         let bytes: [UInt8]

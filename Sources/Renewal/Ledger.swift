@@ -81,6 +81,27 @@ package struct Ledger: Sendable {
         }
     }
 
+    // MARK: The last run
+
+    /// How the last run ended; nil where that is not known.
+    package var lastRun: LastRun? {
+        guard let bytes = try? FileSystem.read("\(root)/last-run.json") else { return nil }
+        return try? JSONDecoder.ledger.decode(LastRun.self, from: Data(bytes))
+    }
+
+    /// Writes down how a run ended.
+    package func note(_ run: LastRun) throws(FileError) { try write(run, to: "\(root)/last-run.json") }
+
+    /// Whether the books are there, and this process may not read them.
+    package var isForbidden: Bool {
+        do throws(FileError) {
+            _ = try FileSystem.entries(of: "\(root)/lineages")
+            return false
+        } catch {
+            return error.isPermission
+        }
+    }
+
     /// Where a certificate that was taken back is kept.
     package func heldDirectory(_ name: String) -> String { "\(root)/held/\(name)" }
 

@@ -48,26 +48,72 @@ package struct RenewalPolicy: Sendable {
     /// A lifetime below this is short: the certificate is renewed at its half.
     static let shortLifetime: TimeInterval = 10 * 86_400
 
-    /// Decides for a certificate at a moment; the first rule that says anything wins.
-    package func decision(for certificate: Certificate, options: RenewalOptions, at now: Date) -> Decision {
-        if isForced { return .renew(because: .forced) }
-        if !options.autorenew { return .never(because: .autorenewOff) }
-        if now >= certificate.notAfter { return .renew(because: .expired) }
-        let (date, reason) = RenewalPolicy.renewalDate(for: certificate, renewBeforeExpiry: options.renewBeforeExpiry)
-        return now >= date ? .renew(because: reason) : .wait(until: date, because: reason)
+    /// One rule of the policy, asked about a certificate: what it looked at, and what it decides, if anything.
+    package struct Ruling: Hashable, Sendable {
+        package let rule: Rule
+        /// Nil where the rule leaves the decision to those after it.
+        package let decision: Decision?
     }
 
-    /// A `renew_before_expiry` that is not shorter than the lifetime would renew at every run, which is what old settings do
-    /// to ever shorter certificates: it is passed over.
-    private static func renewalDate(
-        for certificate: Certificate, renewBeforeExpiry: TimeInterval?
-    ) -> (Date, Reason) {
-        if let span = renewBeforeExpiry, span < certificate.lifetime {
-            return (certificate.notAfter.addingTimeInterval(-span), .beforeExpiry(span))
+    /// The rules, in the order in which they are asked, each with what it saw.
+    package enum Rule: Hashable, Sendable {
+        /// Whether the operator wants it now.
+        case force(Bool)
+        /// What the conf's `autorenew` says.
+        case autorenew(Bool)
+        /// When the certificate expires.
+        case expiry(Date)
+        /// The conf's `renew_before_expiry` in seconds, and the date it leads to; no date where it is not below the lifetime, which
+        /// would renew at every run: it is passed over.
+        case beforeExpiry(TimeInterval?, Date?)
+        /// The share of the lifetime, in words, and the date it leads to.
+        case share(Reason, Date)
+
+        /// The date that it looks at.
+        package var date: Date? {
+            switch self {
+            case .force, .autorenew: nil
+            case .expiry(let date), .share(_, let date): date
+            case .beforeExpiry(_, let date): date
+            }
         }
-        if certificate.lifetime < shortLifetime {
-            return (certificate.notBefore.addingTimeInterval(certificate.lifetime / 2), .half)
+    }
+
+    /// Asks the rules one after the other, up to the one that decides: it is the last.
+    package func rulings(for certificate: Validity, options: RenewalOptions, at now: Date) -> [Ruling] {
+        var rulings: [Ruling] = []
+        /// Whether the rule has decided.
+        func ask(_ rule: Rule, _ decision: Decision?) -> Bool {
+            rulings.append(Ruling(rule: rule, decision: decision))
+            return decision != nil
         }
-        return (certificate.notBefore.addingTimeInterval(certificate.lifetime * 2 / 3), .twoThirds)
+        func from(_ date: Date, _ reason: Reason) -> Decision {
+            now >= date ? .renew(because: reason) : .wait(until: date, because: reason)
+        }
+        if ask(.force(isForced), isForced ? .renew(because: .forced) : nil) { return rulings }
+        if ask(.autorenew(options.autorenew), options.autorenew ? nil : .never(because: .autorenewOff)) {
+            return rulings
+        }
+        let hasExpired = now >= certificate.notAfter
+        if ask(.expiry(certificate.notAfter), hasExpired ? .renew(because: .expired) : nil) { return rulings }
+        // Old settings, of ninety days say, meet ever shorter certificates.
+        let span = options.renewBeforeExpiry
+        let date = span.flatMap { $0 < certificate.lifetime ? certificate.notAfter.addingTimeInterval(-$0) : nil }
+        if ask(.beforeExpiry(span, date), date.map { from($0, .beforeExpiry(span ?? 0)) }) { return rulings }
+        let isShort = certificate.lifetime < RenewalPolicy.shortLifetime
+        let share = certificate.notBefore.addingTimeInterval(certificate.lifetime * (isShort ? 1.0 / 2 : 2.0 / 3))
+        let reason: Reason = isShort ? .half : .twoThirds
+        _ = ask(.share(reason, share), from(share, reason))
+        return rulings
+    }
+
+    /// Decides for a certificate at a moment; the first rule that says anything wins.
+    package func decision(for certificate: Validity, options: RenewalOptions, at now: Date) -> Decision {
+        // The last rule always says something.
+        rulings(for: certificate, options: options, at: now).last?.decision ?? .never(because: .autorenewOff)
+    }
+
+    package func decision(for certificate: Certificate, options: RenewalOptions, at now: Date) -> Decision {
+        decision(for: certificate.validity, options: options, at: now)
     }
 }

@@ -46,6 +46,9 @@ package struct Verification: Sendable {
 
     /// Looks until nothing is wrong any more, or the time is up.
     ///
+    /// Two looks in a row have to find it so: right after a reload one connection may meet a new worker of nginx, and the next
+    /// an old one that still accepts.
+    ///
     /// Where a hook has failed, the reload is not on its way: then a short wait has to do.
     package func wait(
         for certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, archive: String?
@@ -55,7 +58,14 @@ package struct Verification: Sendable {
         let places = settings.places(for: certificate)
         var report = await look(places, certificate, entry, earlier)
         var waited: Duration = .zero
-        while report.wrong != nil, waited < timeout, !Task.isCancelled {
+        var isConfirmed = false
+        while waited < timeout, !Task.isCancelled {
+            if report.wrong == nil {
+                if isConfirmed || report.matches.isEmpty { break }
+                isConfirmed = true
+            } else {
+                isConfirmed = false
+            }
             guard (try? await clock.sleep(for: Verification.interval)) != nil else { break }
             waited += Verification.interval
             report = await look(places, certificate, entry, earlier)

@@ -15,7 +15,7 @@ struct DeployCommand: AsyncParsableCommand {
     func run() async throws {
         let setup = try RunSetup(tree, nil, output)
         let lineages = try setup.tree.selected(names)
-        let code = await setup.carryOut { await $0.deploy(lineages) }
+        let code = await setup.carryOut("deploy") { await $0.deploy(lineages) }
         if code != 0 { throw ExitCode(code) }
     }
 }

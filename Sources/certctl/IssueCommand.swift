@@ -60,7 +60,7 @@ struct IssueCommand: AsyncParsableCommand {
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
         let certification = try target.certification(account: account.id)
         let (client, hooks) = (account.client, target.hooks)
-        let code = await setup.carryOut {
+        let code = await setup.carryOut("issue") {
             await $0.issue(certification, client: client, hooks: hooks, because: "asked for")
         }
         await refreshDropIn(setup)

@@ -26,6 +26,22 @@ enum LocalTime {
         return seconds >= 0 ? "in \(count) \(unit)" : "\(count) \(unit) ago"
     }
 
+    /// `2027-01-22`.
+    static func day(_ date: Date) -> String { String(text(date).prefix(10)) }
+
+    /// `89 d`, `5 h`, `7 min`, `3 d ago`.
+    static func briefDistance(to date: Date, from now: Date) -> String {
+        let seconds = date.timeIntervalSince(now)
+        let size = abs(seconds)
+        let text =
+            switch size {
+            case 172_800...: "\(Int(size / 86_400)) d"
+            case 7200...: "\(Int(size / 3600)) h"
+            default: "\(Int(size / 60)) min"
+            }
+        return seconds >= 0 ? text : text + " ago"
+    }
+
     private static func padded(_ number: Int, _ width: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits

@@ -47,7 +47,7 @@ struct RenewCommand: AsyncParsableCommand {
         let lineages = try setup.tree.selected(names)
         let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
         let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)
-        let code = await setup.carryOut { run in
+        let code = await setup.carryOut(isDry ? "renew --dry-run" : "renew") { run in
             if isDry {
                 await run.dryRun(
                     lineages, server: server, runsDeployHooks: runsDeployHooks, named: named, host: HostName.current)

@@ -15,6 +15,8 @@ struct RunSetup: ~Copyable {
     private let lock: TreeLock
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
+    private let ledger: Ledger
+    private let statusFile: StatusFile?
 
     /// Takes the lock and completes what an earlier run left of a switch.
     ///
@@ -63,6 +65,8 @@ struct RunSetup: ~Copyable {
             authorities: authorities, hooks: hooks, stateDirectory: statePath, hostConf: settings.conf,
             initiator: RunSetup.initiator, isMounted: { await units?.isMounted($0) }, report: report)
         isComplete = RunSetup.completeSwitches(run, printer)
+        ledger = Ledger(stateDirectory: statePath)
+        statusFile = options.statusFile(settings)
         self.tree = tree
         self.authorities = authorities
         self.run = run
@@ -163,7 +167,9 @@ struct RunSetup: ~Copyable {
     }
 
     /// Carries out the work so that SIGINT and SIGTERM end it in good order, prints the summary and returns the exit code.
-    func carryOut(_ work: @escaping @Sendable (RenewalRun) async -> RunReport) async -> Int32 {
+    ///
+    /// - Parameter command: its name, for the record of the last run.
+    func carryOut(_ command: String, _ work: @escaping @Sendable (RenewalRun) async -> RunReport) async -> Int32 {
         let run = run
         let task = Task { await work(run) }
         let printer = printer
@@ -174,6 +180,18 @@ struct RunSetup: ~Copyable {
         // What a switch replaced was kept for whoever had it open.
         let isComplete = RunSetup.completeSwitches(run, printer)
         printer.finish(report)
-        return isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
+        let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
+        leaveReport(LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code))
+        return code
+    }
+
+    /// Notes how the run ended, and leaves what there is to know for those who may not read the tree.
+    private func leaveReport(_ lastRun: LastRun) {
+        do {
+            try ledger.note(lastRun)
+            try statusFile?.write(StatusReport(tree, ledger, at: lastRun.at))
+        } catch {
+            printer.warn("the report of this run cannot be left: \(error)")
+        }
     }
 }

@@ -7,7 +7,11 @@ import Renewal
 /// `certctl status`: a straight line without lock or write, and without network unless it is asked to probe.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show every lineage: what expires when, and what happens next.")
+        commandName: "status", abstract: "Show every lineage: what expires when, and what happens next.",
+        discussion: """
+            Exits with 0 whatever state the lineages are in; with --check as monitoring plugins do: 0 OK, 1 WARNING, \
+            2 CRITICAL, 3 UNKNOWN. Who may not read the tree is shown what the last run has left for all to read.
+            """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case table, json, prometheus
@@ -24,23 +28,92 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Look at what listeners serve, too.")
     var probe = false
 
+    @Option(name: .long, help: ArgumentHelp("Show the whole decision about one lineage.", valueName: "name"))
+    var explain: String?
+
+    @Flag(name: .long, help: "Show the table again every two seconds.")
+    var watch = false
+
+    @Flag(name: .long, help: "Print one line, and exit as a monitoring plugin.")
+    var check = false
+
+    @Option(name: .long, help: ArgumentHelp("With --check: warn when fewer days are left.", valueName: "days"))
+    var warning: Double?
+
+    @Option(name: .long, help: ArgumentHelp("With --check: critical when fewer days are left.", valueName: "days"))
+    var critical: Double?
+
+    func validate() throws {
+        let modes = [check, watch, explain != nil, format != .table].count { $0 }
+        guard modes <= 1 else { throw ValidationError("--check, --watch, --explain and --format exclude each other") }
+        if !check, warning != nil || critical != nil {
+            throw ValidationError("--warning and --critical go with --check")
+        }
+        if watch, !Screen.isTerminal { throw ValidationError("--watch is for a terminal") }
+        if explain != nil, !names.isEmpty {
+            throw ValidationError("--explain takes one lineage, and no other is shown")
+        }
+    }
+
     /// On the main thread: glibc grows the heap of every other one by a page at a time, a system call for each.
     @MainActor func run() async throws {
-        let settings = try tree.settings()
-        let ledger = Ledger(stateDirectory: tree.statePath)
-        let tree = try tree.tree()
-        let now = Date.now
-        var assessments: [Assessment] = []
-        for lineage in try tree.selected(names) {
-            let entry: LedgerEntry? =
-                if case .known(let entry) = ledger.knowledge(of: lineage.name) { entry } else { nil }
-            let served = probe ? await Verification().look(at: lineage, entry: entry, host: settings.conf) : nil
-            assessments.append(Assessment(lineage, entry: entry, served: served, at: now))
-        }
+        if let explain { return print(try await explanation(of: explain)) }
+        if check { return try await runCheck() }
+        if watch { return try await redraw() }
+        let (report, note) = try await StatusSource(tree).report(names, probing: probe)
+        if let note { StandardError.write("certctl: \(note)\n") }
         switch format {
-        case .table: print(StatusTable(assessments, at: now, tree: tree.path).text)
-        case .json: print(try StatusDocument(assessments, at: now).json())
-        case .prometheus: print(StatusMetrics(assessments).text)
+        case .table: print(await table(report))
+        case .json: try report.writeJSON { print($0, terminator: "") }
+        case .prometheus: print(StatusMetrics(report).text)
+        }
+    }
+
+    @MainActor private func table(_ report: StatusReport) async -> String {
+        guard !report.lineages.isEmpty else {
+            return "there is no lineage in \(tree.configDir.text): certctl issue -d NAME makes the first certificate"
+        }
+        let nextStart = await StatusSource(tree).nextStart(report)
+        return StatusTable(report.lineages, at: report.generatedAt, nextStart: nextStart, screen: .output).text
+    }
+
+    @MainActor private func explanation(of name: String) async throws -> String {
+        let (settings, ledger, now) = (try tree.settings(), Ledger(stateDirectory: tree.statePath), Date.now)
+        let tree = try tree.tree()
+        let lineage = try tree.selected([name])[0]
+        let knowledge = ledger.knowledge(of: lineage.name)
+        let served = probe ? await Verification().look(at: lineage, entry: knowledge.entry, host: settings.conf) : nil
+        let row = LineageStatus(lineage, entry: knowledge.entry, served: served, at: now)
+        let nextStart = await StatusSource(self.tree).nextStart(StatusReport([row], lastRun: nil, at: now))
+        return StatusExplanation(
+            lineage, tree, knowledge, host: settings.conf, served: served, at: now, nextStart: nextStart,
+            screen: .output
+        ).text
+    }
+
+    @MainActor private func runCheck() async throws {
+        let result: StatusCheck
+        do {
+            let (report, note) = try await StatusSource(tree).report(names, probing: probe)
+            result = StatusCheck(
+                report, StatusCheck.Limits(warning: warning, critical: critical), note: note, at: report.generatedAt)
+        } catch let failure as CommandFailure {
+            result = StatusCheck(unknown: failure.message)
+        }
+        print(result.line)
+        if result.level != .ok { throw ExitCode(result.level.rawValue) }
+    }
+
+    @MainActor private func redraw() async throws {
+        while true {
+            let (report, note) = try await StatusSource(tree).report(names, probing: probe)
+            let text = await table(report)
+            // Home, the lines each to its end, and nothing below: no flicker as with a cleared screen.
+            let lines = ("\(LocalTime.text(report.generatedAt))  \(note ?? "")\n\n" + text).split(
+                separator: "\n", omittingEmptySubsequences: false)
+            print("\u{1B}[H" + lines.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
+            fflush(nil)
+            try await Task.sleep(for: .seconds(2))
         }
     }
 }
@@ -54,15 +127,21 @@ extension Tree {
         } catch {
             throw CommandFailure(error)
         }
+        return try select(names, of: all, by: \.name)
+    }
+
+    /// Those of `all` that an operator named, in that order; all where nothing is named.
+    func select<T>(_ names: [String], of all: [T], by name: (T) -> String) throws -> [T] {
         guard !names.isEmpty else { return all }
-        var selected: [Lineage] = []
-        for name in names where !selected.contains(where: { $0.name == name }) {
-            guard let lineage = all.first(where: { $0.name == name }) else {
+        var selected: [String: T] = [:]
+        for item in all { selected[name(item)] = item }
+        var seen: Set<String> = []
+        return try names.filter { seen.insert($0).inserted }.map { wanted in
+            guard let item = selected[wanted] else {
                 throw CommandFailure(
-                    .usage, "there is no lineage \(name) in \(path)", next: "certctl status shows them all")
+                    .usage, "there is no lineage \(wanted) in \(path)", next: "certctl status shows them all")
             }
-            selected.append(lineage)
+            return item
         }
-        return selected
     }
 }

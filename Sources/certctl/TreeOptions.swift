@@ -36,6 +36,17 @@ struct TreeOptions: ParsableArguments {
 
     var statePath: String { stateDir.text }
 
+    /// Whether this is the host's own tree and state, which its timer works on.
+    var isHostsOwn: Bool { configDir.text == OperatorPath.tree.text && stateDir.text == OperatorPath.state.text }
+
+    /// The report that each run leaves; nil where the host wants none.
+    func statusFile(_ settings: HostSettings) -> StatusFile? {
+        if settings.statusFile == "none" { return nil }
+        return StatusFile(
+            setting: settings.statusFile, stateDirectory: statePath, isDefault: stateDir.text == OperatorPath.state.text
+        )
+    }
+
     /// The user's own cli.ini, which certbot reads beside that of /etc/letsencrypt. The home directory is the one that the
     /// user database has: a service has no HOME.
     private var userDefaults: String? {

@@ -63,7 +63,7 @@ struct ReferenceTests {
 
     @Test func `every state and every problem code is explained, and no other`() throws {
         let page = try MarkdownPage("docs/status-json.md")
-        #expect(page.terms(under: "States") == Assessment.State.allCases.map(\.rawValue))
+        #expect(page.terms(under: "States") == LineageStatus.State.allCases.map(\.rawValue))
         #expect(page.terms(under: "Problem codes").sorted() == LineageProblem.Code.allCases.map(\.rawValue).sorted())
     }
 

@@ -1,0 +1,219 @@
+package import FoundationEssentials
+package import Lineages
+import PKI
+
+/// What there is to say about a lineage at a moment: a row of `status`, and its object in the JSON.
+///
+/// The names of the fields, states and codes are part of `status --format json`; fields are only ever added.
+package struct LineageStatus: Codable, Equatable, Sendable {
+    /// In one word.
+    package enum State: String, Codable, Sendable, CaseIterable {
+        /// Nothing to do for now.
+        case ok
+        /// The next run renews it.
+        case due
+        /// Less than a tenth of its lifetime remains.
+        case expiring
+        /// It is not valid any more.
+        case expired
+        /// Something that was begun is not finished.
+        case pending
+        /// It cannot be renewed as it is.
+        case broken
+        /// certctl watches it, and something else has to renew it.
+        case unmanaged
+    }
+
+    /// When the next step is taken, and why then.
+    package struct NextStep: Codable, Equatable, Sendable {
+        /// Nil where that is unknown or never.
+        package var at: Date?
+        /// Why then, or why never; for people.
+        package var because: String
+        /// Since when the policy has wanted it renewed; nil where it does not, or an operator forced it.
+        package var dueSince: Date?
+    }
+
+    /// What a listener was seen serving.
+    package struct Served: Codable, Equatable, Sendable {
+        package var endpoint: String
+        package var name: String
+        package var verdict: String
+        package var detail: String
+        /// Whether a wrong answer here keeps the lineage pending.
+        package var counts: Bool
+    }
+
+    /// Something that is wrong.
+    package struct Problem: Codable, Equatable, Sendable {
+        package var code: String
+        package var message: String
+    }
+
+    package var name: String
+    package var domains: [String] = []
+    package var state = State.broken
+    package var version: Int?
+    package var serial: String?
+    package var sha256: String?
+    package var issuer: String?
+    package var issuerCommonName: String?
+    package var keyType: String?
+    package var notBefore: Date?
+    package var notAfter: Date?
+    /// Days until it expires, to hundredths; negative after it.
+    package var daysLeft: Double?
+    package var stage: LedgerEntry.Stage?
+    package var attempts: Int?
+    package var nextAttempt: Date?
+    package var served: [Served]?
+    package var renewal: NextStep
+    package var problems: [Problem] = []
+
+    /// The share of a lifetime that must remain for a certificate not to be called expiring.
+    static let expiringShare = 0.1
+
+    /// Assesses a lineage.
+    ///
+    /// - Parameters:
+    ///   - entry: what the books have on the lineage.
+    ///   - served: what listeners were just seen serving.
+    package init(_ lineage: Lineage, entry: LedgerEntry? = nil, served: ServedReport? = nil, at now: Date) {
+        name = lineage.name
+        version = lineage.version
+        // What the books say of another version than the live one is past.
+        let sha256 = try? lineage.certificate?.sha256()
+        let isCurrent = entry?.installed.map { $0.sha256 == sha256 } ?? true
+        let entry = isCurrent ? entry : nil
+        if let certificate = lineage.certificate {
+            domains = certificate.names.map(\.description)
+            (serial, self.sha256) = (certificate.serial, sha256)
+            (issuer, issuerCommonName) = certificate.issuerNames
+            keyType = certificate.keyType.description
+            (notBefore, notAfter) = (certificate.notBefore, certificate.notAfter)
+        }
+        (stage, attempts, nextAttempt) = (entry?.stage, entry?.attempts, entry?.nextAttempt)
+        self.served = served?.sightings.map {
+            Served(
+                endpoint: $0.place.endpoint.description, name: $0.place.name, verdict: $0.verdict.code,
+                detail: $0.verdict.description, counts: $0.counts)
+        }
+        problems = (lineage.problems + LineageStatus.problems(of: entry, served)).map {
+            Problem(code: $0.code.rawValue, message: $0.message)
+        }
+        let isPending = entry?.isPending ?? false || served?.wrong != nil
+        if let problem = lineage.fatalProblem {
+            (condition, renewal) = (.broken, NextStep(because: problem.message))
+        } else if lineage.certificate == nil {
+            (condition, renewal) = (.broken, NextStep(because: "there is no certificate to go by"))
+        } else if let entry, entry.isPending {
+            (condition, renewal) = (
+                .pending, NextStep(at: max(entry.nextAttempt ?? now, now), because: entry.pendingReason)
+            )
+        } else if let reason = lineage.reasonUnmanaged {
+            (condition, renewal) = (isPending ? .pending : .unmanaged, NextStep(because: reason))
+        } else {
+            let (next, isDue) = LineageStatus.renewal(of: lineage, entry, at: now)
+            (condition, renewal) = (isPending ? .pending : isDue ? .due : nil, next)
+        }
+        refresh(at: now)
+    }
+
+    /// What holds whatever the time is, and does not pass by itself: broken, pending, unmanaged, due.
+    private var condition: State?
+
+    /// Whether the listeners serve something else than the live version, as far as anybody has seen.
+    package var isServedWrongly: Bool { problems.contains { $0.code == LineageProblem.Code.servedWrongly.rawValue } }
+
+    /// Brings what depends on the time up to a moment: the state and the days that are left.
+    package mutating func refresh(at now: Date) {
+        let remaining = notAfter.map { $0.timeIntervalSince(now) }
+        // Hundredths: finer than anybody decides by, and short to read.
+        daysLeft = remaining.map { ($0 / 864).rounded() / 100 }
+        state = worst(remaining, at: now)
+    }
+
+    /// The worst thing that holds.
+    private func worst(_ remaining: TimeInterval?, at now: Date) -> State {
+        guard condition != .broken, let remaining, let notBefore, let notAfter else { return .broken }
+        if remaining <= 0 { return .expired }
+        if condition == .pending { return .pending }
+        if remaining < notAfter.timeIntervalSince(notBefore) * LineageStatus.expiringShare { return .expiring }
+        if condition == .unmanaged { return .unmanaged }
+        return condition == .due || (renewal.at ?? .distantFuture) <= now ? .due : .ok
+    }
+
+    private static func renewal(of lineage: Lineage, _ entry: LedgerEntry?, at now: Date) -> (NextStep, isDue: Bool) {
+        guard let certificate = lineage.certificate, let options = lineage.options else {
+            return (NextStep(because: "there is no certificate to go by"), false)
+        }
+        let rulings = RenewalPolicy().rulings(for: certificate.validity, options: options, at: now)
+        switch rulings.last?.decision {
+        case nil: return (NextStep(because: "no rule has decided"), false)
+        case .renew(let reason):
+            let since = rulings.last?.rule.date.map { min($0, certificate.notAfter) }
+            let next = NextStep(at: max(entry?.nextAttempt ?? now, now), because: "\(reason)", dueSince: since)
+            return (next, true)
+        case .wait(let date, let reason): return (NextStep(at: date, because: "\(reason)"), false)
+        case .never(let reason): return (NextStep(because: "\(reason)"), false)
+        }
+    }
+
+    private static func problems(of entry: LedgerEntry?, _ served: ServedReport?) -> [LineageProblem] {
+        var problems: [LineageProblem] = []
+        if let entry {
+            if entry.attempts > 0, !entry.isDeploymentPending, let error = entry.lastError {
+                problems.append(
+                    LineageProblem(
+                        .renewalFailed,
+                        "the renewal has failed \(entry.attempts == 1 ? "once" : "\(entry.attempts) times"): \(error)",
+                        isFatal: false))
+            }
+            for hook in entry.failedHooks {
+                let count = hook.failures == 1 ? "" : " (\(hook.failures) times)"
+                problems.append(
+                    LineageProblem(.hookFailed, "\(hook.error ?? "\(hook.identity) failed")\(count)", isFatal: false))
+            }
+        }
+        if let complaint = served?.complaint ?? (served == nil ? entry?.servedWrongly : nil) {
+            problems.append(LineageProblem(.servedWrongly, complaint, isFatal: false))
+        }
+        return problems
+    }
+}
+
+extension LineageStatus {
+    /// `condition` is not among them: a reader of the document finds it by the state.
+    private enum CodingKeys: String, CodingKey {
+        case name, domains, state, version, serial, sha256, issuer, issuerCommonName, keyType, notBefore, notAfter,
+            daysLeft
+        case stage, attempts, nextAttempt, served, renewal, problems
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        domains = try values.decode([String].self, forKey: .domains)
+        state = try values.decode(State.self, forKey: .state)
+        version = try values.decodeIfPresent(Int.self, forKey: .version)
+        serial = try values.decodeIfPresent(String.self, forKey: .serial)
+        sha256 = try values.decodeIfPresent(String.self, forKey: .sha256)
+        issuer = try values.decodeIfPresent(String.self, forKey: .issuer)
+        issuerCommonName = try values.decodeIfPresent(String.self, forKey: .issuerCommonName)
+        keyType = try values.decodeIfPresent(String.self, forKey: .keyType)
+        notBefore = try values.decodeIfPresent(Date.self, forKey: .notBefore)
+        notAfter = try values.decodeIfPresent(Date.self, forKey: .notAfter)
+        daysLeft = try values.decodeIfPresent(Double.self, forKey: .daysLeft)
+        stage = try values.decodeIfPresent(LedgerEntry.Stage.self, forKey: .stage)
+        attempts = try values.decodeIfPresent(Int.self, forKey: .attempts)
+        nextAttempt = try values.decodeIfPresent(Date.self, forKey: .nextAttempt)
+        served = try values.decodeIfPresent([Served].self, forKey: .served)
+        renewal = try values.decode(NextStep.self, forKey: .renewal)
+        problems = try values.decode([Problem].self, forKey: .problems)
+        switch state {
+        case .broken, .pending, .unmanaged, .due: condition = state
+        // These two hide what else holds, and go on to hold.
+        case .expired, .expiring, .ok: condition = nil
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package import FoundationEssentials
+package import Lineages
+
+/// What there is to say about every lineage: the document of `status --format json`, and of the file that each run leaves.
+package struct StatusReport: Codable, Equatable, Sendable {
+    /// Within a number, fields are only ever added.
+    package static let schema = 1
+
+    package private(set) var schema = StatusReport.schema
+    /// When it was true.
+    package var generatedAt: Date
+    /// How the last run ended; nil where none is known.
+    package var lastRun: LastRun?
+    package var lineages: [LineageStatus]
+
+    package init(_ lineages: [LineageStatus], lastRun: LastRun?, at now: Date) {
+        (self.lineages, self.lastRun, generatedAt) = (lineages, lastRun, now)
+    }
+
+    /// The lineages of a tree as they are now, without a lock, a write or the network.
+    ///
+    /// - Parameter wanted: only these.
+    package init(
+        _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, at now: Date
+    ) throws(Tree.Failure) {
+        let rows = try tree.mapLineages(wanted) { lineage in
+            LineageStatus(lineage, entry: ledger.knowledge(of: lineage.name).entry, at: now)
+        }
+        self.init(rows, lastRun: ledger.lastRun, at: now)
+    }
+
+    /// Brings what depends on the time up to a moment.
+    package mutating func refresh(at now: Date) {
+        for index in lineages.indices { lineages[index].refresh(at: now) }
+    }
+
+    /// Writes the document a lineage at a time: that of ten thousand is not held in memory twice.
+    ///
+    /// - Parameter write: called with one part after the other.
+    package func writeJSON(_ write: (String) -> Void) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        func text(_ value: some Encodable, indentedBy depth: Int) throws -> String {
+            let lines = String(decoding: try encoder.encode(value), as: UTF8.self)
+            return lines.replacing("\n", with: "\n" + String(repeating: " ", count: depth))
+        }
+        write("{\n  \"generatedAt\" : \(try text(generatedAt, indentedBy: 2)),\n")
+        if let lastRun { write("  \"lastRun\" : \(try text(lastRun, indentedBy: 2)),\n") }
+        write("  \"lineages\" : [\n")
+        for (index, lineage) in lineages.enumerated() {
+            write("    \(try text(lineage, indentedBy: 4))\(index == lineages.count - 1 ? "" : ",")\n")
+        }
+        write("  ],\n  \"schema\" : \(schema)\n}\n")
+    }
+}
+
+/// How a run ended.
+package struct LastRun: Codable, Equatable, Sendable {
+    /// When it ended.
+    package var at: Date
+    /// `timer` or `terminal`.
+    package var by: String
+    /// `renew`, `issue`, `deploy` or `rollback`.
+    package var command: String
+    package var exitCode: Int32
+
+    package init(at: Date, by: String, command: String, exitCode: Int32) {
+        (self.at, self.by, self.command, self.exitCode) = (at, by, command, exitCode)
+    }
+}
+
+/// The report that each run leaves for those who may not read the tree: monitoring agents.
+///
+/// World-readable: names, dates and errors are in it, and no secrets.
+package struct StatusFile: Sendable {
+    package let path: String
+
+    /// Where it is on a host that says nothing else; /run is empty after a boot.
+    package static let defaultPath = "/run/certctl/status.json"
+
+    /// Where the report of a state directory is: the host's setting `status_file`, else ``defaultPath`` for the host's own state
+    /// directory, and `status.json` in any other.
+    package init(setting: String?, stateDirectory: String, isDefault: Bool) {
+        path = setting ?? (isDefault ? StatusFile.defaultPath : stateDirectory + "/status.json")
+    }
+
+    /// More than the report of any host has.
+    static let largest = 64 << 20
+
+    package func write(_ report: StatusReport) throws {
+        if let directory = FileSystem.directory(of: path),
+            try FileSystem.status(directory, followingLinks: true) == nil
+        {
+            try FileSystem.makeDirectories(directory, mode: 0o755)
+        }
+        var text: [UInt8] = []
+        try report.writeJSON { text += $0.utf8 }
+        try NewFile(path, text, mode: 0o644).commit()
+    }
+
+    /// The report; nil where there is none.
+    ///
+    /// - Throws: what keeps it from being read.
+    package func read() throws -> StatusReport? {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileSystem.read(path, limit: StatusFile.largest)
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        do {
+            return try decoder.decode(StatusReport.self, from: Data(bytes))
+        } catch {
+            throw FileError("read", path, because: "it is not a report of certctl's")
+        }
+    }
+}
+
+extension Ledger.Knowledge {
+    /// What is known; nil where nothing is that could be used.
+    package var entry: LedgerEntry? { if case .known(let entry) = self { entry } else { nil } }
+}

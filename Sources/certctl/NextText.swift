@@ -1,0 +1,45 @@
+import FoundationEssentials
+import Renewal
+
+/// What happens next with a lineage, and when, in a few words.
+struct NextText {
+    private let now: Date
+    private let nextStart: Date?
+
+    /// - Parameter nextStart: when the timer starts the next run; nothing happens before, whatever the books say.
+    init(at now: Date, nextStart: Date?) { (self.now, self.nextStart) = (now, nextStart) }
+
+    /// - Parameter brief: without the date and the reason, for a narrow screen.
+    func text(for row: LineageStatus, brief: Bool) -> String {
+        let because = row.renewal.because
+        switch row.state {
+        case .broken: return "not renewed: see below"
+        case .pending: return "pending: \(because), next try \(nextTry(row.renewal.at))"
+        case .unmanaged where because.hasPrefix("authenticator "): return "by certbot: \(because)"
+        case .unmanaged: return "not by certctl: \(because)"
+        default: break
+        }
+        guard let date = row.renewal.at else { return "never: \(because)" }
+        if let failures = row.attempts, failures > 0, let next = row.nextAttempt, date >= next {
+            let when = row.nextAttempt.map { max($0, nextStart ?? $0) } ?? now
+            return "\(when > now ? "retry \(distance(when, brief))" : "retry with the next run") after "
+                + (failures == 1 ? "1 failure" : "\(failures) failures")
+        }
+        let reason = brief ? "" : " (\(because))"
+        if date <= now {
+            guard let nextStart, nextStart > now else { return "renews with the next run\(reason)" }
+            return "renews \(distance(nextStart, brief))\(reason)"
+        }
+        return brief
+            ? "renews \(distance(date, true))" : "renews \(LocalTime.text(date)), \(distance(date, false))\(reason)"
+    }
+
+    private func distance(_ date: Date, _ brief: Bool) -> String {
+        brief ? "in \(LocalTime.briefDistance(to: date, from: now))" : LocalTime.distance(to: date, from: now)
+    }
+
+    private func nextTry(_ date: Date?) -> String {
+        let when = max(date ?? now, nextStart ?? now)
+        return when > now ? LocalTime.text(when) : "with the next run"
+    }
+}

@@ -1,0 +1,155 @@
+import ACME
+import Deployment
+import FoundationEssentials
+import Lineages
+import PKI
+import Renewal
+
+/// `certctl status --explain NAME`: the whole decision about a lineage, each rule with what it saw.
+struct StatusExplanation {
+    private let lineage: Lineage
+    private let entry: LedgerEntry?
+    private let row: LineageStatus
+    private let now: Date
+    private let screen: Screen
+    private let next: NextText
+    private let hooks: (directory: HookDirectory, own: HookCommands)
+    private let host: ConfFile
+
+    init(
+        _ lineage: Lineage, _ tree: Tree, _ knowledge: Ledger.Knowledge, host: ConfFile, served: ServedReport?,
+        at now: Date,
+        nextStart: Date?, screen: Screen
+    ) {
+        (self.lineage, entry, self.host, self.now, self.screen) = (lineage, knowledge.entry, host, now, screen)
+        row = LineageStatus(lineage, entry: knowledge.entry, served: served, at: now)
+        next = NextText(at: now, nextStart: nextStart)
+        hooks = (HookDirectory(configDirectory: tree.path), HookCommands(lineage.options, tree.defaults))
+    }
+
+    var text: String {
+        let sections = [
+            ("", certificate), ("why", rules), ("stage", stage), ("hooks", hookLines), ("looked for at", endpoints),
+            ("problems", row.problems.map(\.message)),
+        ]
+        var lines = [
+            row.state.style.text("\(row.state.mark(on: screen)) \(row.name): \(row.state.rawValue)", on: screen),
+            "  \(next.text(for: row, brief: false))",
+        ]
+        for (title, entries) in sections where !entries.isEmpty {
+            if !title.isEmpty { lines += ["", Style.heading.text(title, on: screen)] }
+            for entry in entries {
+                lines += TextLayout.wrapped(entry.plain, to: screen.width.map { $0 - 2 }, indent: 4).map { "  " + $0 }
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private var certificate: [String] {
+        guard let certificate = lineage.certificate, let paths = lineage.paths else { return [] }
+        return [
+            "\(certificate.keyType), serial \(certificate.serial), issued by \(certificate.issuer)",
+            "for \(certificate.names.map(\.description).joined(separator: ", "))",
+            "valid from \(LocalTime.text(certificate.notBefore)) to \(LocalTime.text(certificate.notAfter)) "
+                + "(\(LocalTime.distance(to: certificate.notAfter, from: now)))",
+            "in \(paths.live)" + (lineage.version.map { ", version \($0)" } ?? ""),
+        ]
+    }
+
+    /// Each rule that was asked, up to the one that decided.
+    private var rules: [String] {
+        if let problem = lineage.fatalProblem { return ["it is broken: \(problem.message)"] }
+        if let reason = lineage.reasonUnmanaged { return ["certctl does not renew it: \(reason)"] }
+        guard let certificate = lineage.certificate, let options = lineage.options else { return [] }
+        var lines = RenewalPolicy().rulings(for: certificate.validity, options: options, at: now).map { ruling in
+            "\(StatusExplanation.text(ruling.rule)): \(StatusExplanation.text(ruling.decision, at: now))"
+        }
+        if let entry, entry.attempts > 0, let nextAttempt = entry.nextAttempt, nextAttempt > now {
+            lines.append(
+                "it has failed \(entry.attempts) times, so that it is left alone until \(LocalTime.text(nextAttempt))")
+        }
+        if let held = entry?.held { lines.append("serial \(held.serial) is held: \(held.reason)") }
+        return lines
+    }
+
+    private static func text(_ rule: RenewalPolicy.Rule) -> String {
+        switch rule {
+        case .force(let isForced): "forced by an operator: \(isForced ? "yes" : "no")"
+        case .autorenew(let isOn): "autorenew = \(isOn ? "True" : "False")"
+        case .expiry(let date): "expires \(LocalTime.text(date))"
+        case .beforeExpiry(nil, _): "renew_before_expiry: not set"
+        case .beforeExpiry(let span?, nil):
+            "renew_before_expiry = \(Int(span / 86_400)) days, not less than its lifetime"
+        case .beforeExpiry(let span?, let date?):
+            "renew_before_expiry = \(Int(span / 86_400)) days, which is \(LocalTime.text(date))"
+        case .share(let reason, let date): "\(reason), which is \(LocalTime.text(date))"
+        }
+    }
+
+    private static func text(_ decision: RenewalPolicy.Decision?, at now: Date) -> String {
+        switch decision {
+        case nil: "goes on"
+        case .renew: "renew"
+        case .wait(let date, _): "wait, \(LocalTime.distance(to: date, from: now))"
+        case .never: "never"
+        }
+    }
+
+    private var stage: [String] {
+        guard let entry, let stage = entry.stage else {
+            return ["the books do not know it: the next run looks at its listeners and enters it"]
+        }
+        var lines = [stage.rawValue]
+        if let installed = entry.installed { lines.append("installed \(LocalTime.text(installed.at))") }
+        if let date = entry.deployedAt { lines.append("deployed \(LocalTime.text(date)): its hooks had exited with 0") }
+        if let date = entry.verifiedAt { lines.append("verified \(LocalTime.text(date)): a listener served it") }
+        if entry.isPending { lines.append("pending: \(entry.pendingReason)") }
+        return lines
+    }
+
+    private var hookLines: [String] {
+        var lines: [String] = []
+        for kind in Hook.Kind.allCases {
+            let listing = hooks.directory.list(kind)
+            let areOn = lineage.options?.directoryHooks ?? true
+            for hook in listing.hooks where areOn {
+                lines.append("\(kind.rawValue): \(hooks.directory.path(of: kind))/\(hook.name)\(outcome(of: hook))")
+            }
+            if let command = hooks.own.command(kind) {
+                lines.append("\(kind.rawValue): \(command)\(outcome(of: Hook(kind, .configuration(command: command))))")
+            }
+            for skipped in listing.skipped {
+                lines.append("\(kind.rawValue): not \(skipped.name), it \(skipped.reason)")
+            }
+        }
+        return lines.isEmpty ? ["none: nothing reloads the server"] : lines
+    }
+
+    private func outcome(of hook: Hook) -> String {
+        guard let record = entry?.hooks.first(where: { $0.kind == hook.kind.rawValue && $0.identity == hook.identity })
+        else { return "" }
+        let when = LocalTime.text(record.at)
+        return record.succeeded
+            ? ", exited with 0 \(when)"
+            : ", failed \(record.failures == 1 ? "once" : "\(record.failures) times"), last \(when)"
+    }
+
+    private var endpoints: [String] {
+        guard let certificate = lineage.certificate else { return [] }
+        let settings: VerificationSettings
+        do throws(LineageProblem) {
+            settings = try VerificationSettings(lineage: lineage.conf, host: host)
+        } catch {
+            return [error.message]
+        }
+        let places = settings.places(for: certificate)
+        if places.isEmpty { return ["nowhere: verify = none, or no concrete name"] }
+        return places.map { place, isListed in
+            let seen = row.served?.first { $0.endpoint == "\(place.endpoint)" && $0.name == place.name }
+            let why =
+                isListed
+                ? "set in verify" : entry?.served.contains(place) == true ? "it has served it before" : "a note only"
+            return "\(place.endpoint) for \(place.name) (\(why))\(seen.map { ": \($0.detail)" } ?? "")"
+        }
+    }
+}

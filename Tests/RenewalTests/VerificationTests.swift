@@ -1,0 +1,95 @@
+import FoundationEssentials
+import Lineages
+import PKI
+import Renewal
+import Rig
+import Synchronization
+import Testing
+
+/// What is read off a listener, one answer after the other; the last one stays.
+private final class Answers: Sendable {
+    private let rest: Mutex<[ServedLeaf]>
+    private let asked = Mutex(0)
+
+    init(_ answers: [ServedLeaf]) { rest = Mutex(answers) }
+
+    var count: Int { asked.withLock { $0 } }
+
+    func next() -> ServedLeaf {
+        asked.withLock { $0 += 1 }
+        return rest.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+    }
+}
+
+/// Sleeps at once, and counts.
+private struct NoTime: Clock {
+    typealias Instant = ContinuousClock.Instant
+    var now: Instant { ContinuousClock.now }
+    var minimumResolution: Duration { .zero }
+    func sleep(until deadline: Instant, tolerance: Duration?) async throws { await Task.yield() }
+}
+
+@Suite(.parts("openssl"))
+struct VerificationTests {
+    private func settings(_ text: String) throws -> VerificationSettings {
+        try VerificationSettings(lineage: nil, host: ConfFile(bytes: Array(text.utf8)))
+    }
+
+    private func wait(
+        _ answers: Answers, for leaf: Certificate, _ settings: VerificationSettings,
+        _ entry: LedgerEntry = LedgerEntry(name: "a")
+    ) async -> ServedReport {
+        await Verification(clock: NoTime()) { _ in answers.next() }.wait(for: leaf, settings, entry, archive: nil)
+    }
+
+    @Test func `one connection that meets a new worker does not prove that the old ones are gone`() async throws {
+        try await Leaves.with { leaves in
+            let (old, new) = (try await leaves.leaf("a.example", from: -60, to: 30), try await leaves.leaf("a.example"))
+            let answers = Answers([
+                .leaf(old, failure: nil), .leaf(new, failure: nil), .leaf(old, failure: nil), .leaf(new, failure: nil),
+            ])
+            let report = await wait(
+                answers, for: new, try settings("verify = 127.0.0.1:443\nverify_names = a.example\n"))
+            #expect(report.wrong == nil)
+            #expect(answers.count == 5, "two looks in a row found it right")
+        }
+    }
+
+    @Test func `a listener that stays stale is told when the time is up`() async throws {
+        try await Leaves.with { leaves in
+            let (old, new) = (try await leaves.leaf("a.example", from: -60, to: 30), try await leaves.leaf("a.example"))
+            let answers = Answers([.leaf(old, failure: nil)])
+            let report = await wait(
+                answers, for: new,
+                try settings("verify = 127.0.0.1:443\nverify_names = a.example\nverify_timeout = 1\n"))
+            #expect(report.isStale)
+            #expect(report.complaint?.contains("still serves the old certificate (serial \(old.serial))") == true)
+            #expect(answers.count == 5, "four times a second")
+        }
+    }
+
+    @Test func `where nobody listens and nobody has to, one look is enough`() async throws {
+        try await Leaves.with { leaves in
+            let answers = Answers([.unreachable("Connection refused")])
+            let report = await wait(
+                answers, for: try await leaves.leaf("a.example"), try settings("verify_names = a.example\n"))
+            #expect(report.wrong == nil && report.matches.isEmpty)
+            #expect(answers.count == 2, "one for each address family")
+        }
+    }
+
+    @Test func `another certificate counts only where the operator or the past says so`() async throws {
+        try await Leaves.with { leaves in
+            let (mine, other) = (try await leaves.leaf("a.example"), try await leaves.leaf("b.example"))
+            let free = try settings("verify_names = a.example\nverify_timeout = 0\n")
+            let noted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free)
+            #expect(noted.wrong == nil)
+            #expect(noted.sightings.allSatisfy { if case .other = $0.verdict { true } else { false } })
+            var entry = LedgerEntry(name: "a")
+            let place = try #require(free.places(for: mine).first?.place)
+            entry.served = [place]
+            let counted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free, entry)
+            #expect(counted.wrong?.place == place)
+        }
+    }
+}
