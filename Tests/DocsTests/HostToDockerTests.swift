@@ -5,8 +5,8 @@ import Testing
 
 /// The way from a host's nginx to one in Docker and back, as its page shows it, with a real engine, CA, certbot and nginx.
 ///
-/// The page's blocks are marked `console stack`; what it takes as given, and `certctl setup`, which would change this
-/// machine, is in its setup comments.
+/// The page's blocks are marked `console stack`; what it takes as given, and what `certctl setup` would do, which would change
+/// this machine, is in its comments `stack setup`.
 @Suite(.docker, .parts("certbot"))
 struct HostToDockerTests {
     @Test func `the steps of the page do what it shows`() async throws {
@@ -29,7 +29,7 @@ struct HostToDockerTests {
         var match = OutputMatch()
         var count = 0
         for block in page.blocks {
-            if block.isComment, block.info == "setup" {
+            if block.isComment, block.info == "stack setup" {
                 let (status, printed) = try await host.run((["set -e"] + block.lines).joined(separator: "\n"))
                 #expect(status == 0, "\(page.path):\(block.firstLine): the setup fails:\n\(printed)")
             }
