@@ -37,7 +37,12 @@ let package = Package(
             name: "Deployment",
             dependencies: ["CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
-        .target(name: "Scheduling", dependencies: ["Deployment"], swiftSettings: settings),
+        .target(
+            name: "Scheduling",
+            dependencies: ["CLinux", "Deployment", "Lineages", "PKI"],
+            // The links lead to systemd/ and hooks/: a binary without files beside it can set itself up.
+            resources: [.embedInCode("Resources")],
+            swiftSettings: settings),
         .target(
             name: "Renewal",
             dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
@@ -50,7 +55,9 @@ let package = Package(
             ],
             swiftSettings: settings + (commit ?? [])),
 
-        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Deployment"], swiftSettings: testSettings),
+        .testTarget(
+            name: "SchedulingTests", dependencies: ["Deployment", "Lineages", "Rig", "Scheduling"],
+            swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",

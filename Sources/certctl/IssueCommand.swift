@@ -1,9 +1,11 @@
 import ACME
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Renewal
+import Scheduling
 
 /// `certctl issue`: the first certificate of a lineage, or other names for it.
 struct IssueCommand: AsyncParsableCommand {
@@ -65,7 +67,22 @@ struct IssueCommand: AsyncParsableCommand {
         let code = await setup.carryOut("issue") {
             await $0.issue(certification, client: client, hooks: hooks, because: "asked for")
         }
+        await refreshDropIn(setup)
         if code != 0 { throw ExitCode(code) }
+    }
+
+    /// Lets the service write to a new webroot, where setup has put the drop-in.
+    private func refreshDropIn(_ setup: borrowing RunSetup) async {
+        guard geteuid() == 0 else { return }
+        let statePath = tree.statePath
+        let dropIn = WebrootDropIn(tree: setup.tree, treePath: setup.tree.path, statePath: statePath)
+        do {
+            if try await dropIn.refresh(stateDirectory: statePath) {
+                setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
+            }
+        } catch {
+            setup.printer.warn("the service may not be able to write to the webroot: \(error)")
+        }
     }
 
     private func parsedNames() throws -> [SubjectName] {

@@ -152,7 +152,7 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    private static func lock(_ tree: Tree) throws -> TreeLock {
+    static func lock(_ tree: Tree) throws -> TreeLock {
         do throws(TreeLock.Failure) {
             return try TreeLock(configDirectory: tree.path)
         } catch {
