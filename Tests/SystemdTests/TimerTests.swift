@@ -93,6 +93,23 @@ struct TimerTests {
                 let number = try #require(rating.split(separator: " ").compactMap { Double($0) }.first, "\(rating)")
                 #expect(number <= 2.1, "\(rating)")
             }
+            // Each example says at its head where it goes.
+            try await host.host.copy("\(UnitHost.repository)/systemd/examples", to: "/root/examples")
+            try await host.host.shell(
+                """
+                for file in /root/examples/*.conf; do
+                    place=$(sed -n '1s/^# //p' "$file")
+                    mkdir -p "${place%/*}" /srv/certificates
+                    cp "$file" "$place"
+                done
+                printf '[Service]\\nType=oneshot\\nExecStart=true\\n' > /etc/systemd/system/certctl-hook-x.service
+                systemctl daemon-reload
+                """)
+            #expect(
+                try await host.host.shell("systemd-analyze verify --man=no \(units) certctl-hook-x.service 2>&1") == "")
+            #expect(
+                try await host.host.shell(
+                    "systemctl show --value -p DropInPaths \(units) certctl-hook-x | grep -c conf") == "3\n")
             #expect(try await host.property("FixedRandomDelay", of: "certctl.timer") == "yes")
             #expect(try await host.property("Persistent", of: "certctl.timer") == "yes")
         }
