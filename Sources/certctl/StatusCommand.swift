@@ -32,8 +32,15 @@ struct StatusCommand: AsyncParsableCommand {
         let now = Date.now
         var assessments: [Assessment] = []
         for lineage in try tree.selected(names) {
-            let entry: LedgerEntry? =
-                if case .known(let entry) = ledger.knowledge(of: lineage.name) { entry } else { nil }
+            let entry: LedgerEntry?
+            switch ledger.knowledge(of: lineage.name) {
+            case .known(let known): entry = known
+            case .unknown: entry = nil
+            case .unreadable(let reason):
+                entry = nil
+                // Whatever is pending would not be seen.
+                StandardError.write("certctl: \(lineage.name): what the books say is not known: \(reason)\n")
+            }
             let served = probe ? await Verification().look(at: lineage, entry: entry, host: settings.conf) : nil
             assessments.append(Assessment(lineage, entry: entry, served: served, at: now))
         }
