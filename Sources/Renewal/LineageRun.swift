@@ -91,7 +91,8 @@ extension RenewalRun {
         _ lineage: Lineage, _ options: RenewalOptions, _ work: Work, because reason: String, mayWait: Bool,
         _ run: inout RunReport
     ) async -> Work {
-        if mayWait, let next = work.entry.wait(at: now()) {
+        // What is issued costs nothing to install.
+        if mayWait, !work.entry.isIssued, let next = work.entry.wait(at: now()) {
             var work = work
             let error = work.entry.lastError ?? "an earlier attempt failed"
             report(.pending(name: work.name, error, next: next, command: "renew"))

@@ -1,3 +1,4 @@
+import ACME
 import Deployment
 import FoundationEssentials
 import Lineages
@@ -61,6 +62,8 @@ extension RenewalRun {
             work.entry.fail(
                 "\(failure)", at: now(), notBefore: failure.retryAfter, jitter: Double.random(in: 0...1))
             work.entry.lastErrorIsTemporary = failure.isTemporary
+            // Where nothing was asked of a CA, trying again costs nothing, and who has mended it need not wait.
+            if failure.stage == .preparation, !(failure.cause is ACMEError) { work.entry.nextAttempt = nil }
             note(.failed, work, error: "\(failure)", &run)
         }
         if work.entry.isPending, work.failure == nil || work.entry.isDeploymentPending {

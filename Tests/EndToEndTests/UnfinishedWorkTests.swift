@@ -233,6 +233,40 @@ struct UnfinishedWorkTests {
         }
     }
 
+    @Test func `who has mended a webroot need not wait`() async throws {
+        try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
+            try await check("mv", [stack.webroot, "\(stack.webroot)-away"])
+            try await Self.makeDue(stack)
+            for _ in 1...2 {
+                let run = try await certctl.renew()
+                #expect(run.status == 1)
+                #expect(run.stderr.contains("webroot"), "\(run.stderr)")
+            }
+            try await check("mv", ["\(stack.webroot)-away", stack.webroot])
+            #expect(try await certctl.renew().status == 0)
+            #expect(try await certctl.lineage("one.example").version == 2)
+        }
+    }
+
+    @Test func `what is issued is installed by the next run, without a wait`() async throws {
+        try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
+            var killed = certctl
+            let file = "\(stack.tree)/archive/one.example/.privkey2.pem.certctl-new"
+            killed.prefix = [
+                "strace", "-f", "-qq", "-o", "/dev/null", "-P", file, "-e", "trace=openat", "-e",
+                "inject=openat:error=ENOSPC",
+            ]
+            let full = try await killed.renew("--force")
+            #expect(full.status == 1)
+            #expect(full.stderr.contains("No space left on device"), "\(full.stderr)")
+            let orders = stack.pebble.requestCount("/order-plz")
+            let run = try await certctl.renew()
+            #expect(run.status == 0, "\(run.stderr)")
+            #expect(try await certctl.lineage("one.example").version == 2)
+            #expect(stack.pebble.requestCount("/order-plz") == orders)
+        }
+    }
+
     /// Lets the lineage be due: what the rig issues is valid for five years.
     private static func makeDue(_ stack: Stack) async throws {
         let script = """
