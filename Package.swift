@@ -11,6 +11,12 @@ let testSettings: [SwiftSetting] = [
 ]
 let settings = testSettings + [.strictMemorySafety()]
 
+/// The commit for `certctl --version`, which `make release` names in the environment. It is a setting of one target, so
+/// that another commit compiles that one anew and nothing else.
+let commit = Context.environment["CERTCTL_COMMIT"].map {
+    [SwiftSetting.unsafeFlags(["-Xcc", "-DCERTCTL_COMMIT=\"\($0)\""])]
+}
+
 let package = Package(
     name: "certctl",
     products: [.executable(name: "certctl", targets: ["certctl"])],
@@ -31,7 +37,12 @@ let package = Package(
             name: "Deployment",
             dependencies: ["CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
-        .target(name: "Scheduling", dependencies: ["Deployment"], swiftSettings: settings),
+        .target(
+            name: "Scheduling",
+            dependencies: ["CLinux", "Deployment", "Lineages", "PKI"],
+            // The links lead to systemd/ and hooks/: a binary without files beside it can set itself up.
+            resources: [.embedInCode("Resources")],
+            swiftSettings: settings),
         .target(
             name: "Renewal",
             dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
@@ -42,9 +53,11 @@ let package = Package(
                 "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings + (commit ?? [])),
 
-        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Deployment"], swiftSettings: testSettings),
+        .testTarget(
+            name: "SchedulingTests", dependencies: ["Deployment", "Lineages", "Rig", "Scheduling"],
+            swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",
@@ -59,7 +72,10 @@ let package = Package(
             name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(
             name: "RenewalTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig"], swiftSettings: testSettings),
+        .testTarget(
+            name: "PackageTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
+        .testTarget(name: "SystemdTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: testSettings),
         .testTarget(name: "ACMETests", dependencies: ["ACME", "HTTP", "PKI", "Rig"], swiftSettings: testSettings),

@@ -6,12 +6,15 @@ package struct Command: Hashable, Sendable {
     package let arguments: [String]
     /// Added to the inherited environment, where it replaces variables of the same name.
     package var environment: [String: String]
+    /// What it is called where systemd lists it.
+    package var title: String
 
     /// A program with its arguments, as execve(2) takes them.
     package init(executable: String, arguments: [String] = [], environment: [String: String] = [:]) {
         self.executable = executable
         self.arguments = arguments
         self.environment = environment
+        title = executable
     }
 
     /// A line for the shell, as certbot runs the hooks of a renewal conf.

@@ -54,7 +54,16 @@ package struct Hook: Hashable, Sendable, Codable {
         case .configuration(let line): command = .shell(line)
         }
         command.environment = environment
+        command.title = title
         return command
+    }
+
+    /// The hook in a few words, without the command of a conf.
+    private var title: String {
+        switch source {
+        case .directory: "\(kind.rawValue) hook \(name)"
+        case .configuration: "\(kind.rawValue) hook of a conf"
+        }
     }
 
     /// What certbot tells hooks apart by: the path or the command, so that a conf's hook that names a file of the

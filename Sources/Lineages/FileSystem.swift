@@ -187,6 +187,11 @@ package enum FileSystem {
     /// The same in files and directories.
     private static let leastInodes: UInt64 = 16
 
+    /// Sets the permission bits of what a path leads to.
+    package static func setMode(_ path: String, _ mode: UInt32) throws(FileError) {
+        guard unsafe chmod(path, mode) == 0 else { throw FileError("set the mode of", path) }
+    }
+
     /// Makes a symbolic link.
     package static func makeLink(_ path: String, to text: String) throws(FileError) {
         guard unsafe symlink(text, path) == 0 else { throw FileError("create the link", path) }

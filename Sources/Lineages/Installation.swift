@@ -7,9 +7,15 @@ package struct Installation: Sendable {
     package let paths: LineagePaths
     /// Where the journal of an unfinished switch is kept.
     package let stateDirectory: String
+    private let isMounted: Bool?
 
-    package init(paths: LineagePaths, stateDirectory: String) {
-        (self.paths, self.stateDirectory) = (paths, stateDirectory)
+    /// - Parameter isMounted: whether a process has a mount of `live/NAME` itself, so that it has to stay; nil to look.
+    package init(paths: LineagePaths, stateDirectory: String, isMounted: Bool? = nil) {
+        (self.paths, self.stateDirectory, self.isMounted) = (paths, stateDirectory, isMounted)
+    }
+
+    private func liveSwitch(to version: Int) -> LiveSwitch {
+        LiveSwitch(paths: paths, version: version, stateDirectory: stateDirectory, isMounted: isMounted)
     }
 
     /// How many versions before the live one are kept, as certbot does.
@@ -58,7 +64,7 @@ package struct Installation: Sendable {
 
     /// Makes a version that is in archive/ live again.
     package func show(_ version: Int) throws(FileError) {
-        try LiveSwitch(paths: paths, version: version, stateDirectory: stateDirectory).run()
+        try liveSwitch(to: version).run()
     }
 
     /// Moves the files of a version out of archive/, so that nobody takes it for the newest good one.
@@ -73,7 +79,7 @@ package struct Installation: Sendable {
     }
 
     private func makeLive(_ version: Int) throws(FileError) {
-        try LiveSwitch(paths: paths, version: version, stateDirectory: stateDirectory).run()
+        try liveSwitch(to: version).run()
         // The new version is live, whatever becomes of old ones: the next installation tries again.
         try? prune(live: version)
     }

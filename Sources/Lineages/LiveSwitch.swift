@@ -10,6 +10,8 @@ struct LiveSwitch {
     let paths: LineagePaths
     let version: Int
     let stateDirectory: String
+    /// Whether somebody has a mount of live/NAME itself; nil to look.
+    var isMounted: Bool?
 
     func run() throws(FileError) {
         let targets = try texts()
@@ -48,7 +50,9 @@ struct LiveSwitch {
     private func isExchangeable() throws(FileError) -> Bool {
         let live = paths.live
         guard PEMKind.allCases.allSatisfy({ paths.link($0) == "\(live)/\($0.rawValue).pem" }),
-            try FileSystem.status(live)?.kind == .directory, !LiveSwitch.hasAttributes(live), !Mounts.pin(live)
+            let status = try FileSystem.status(live), status.kind == .directory, !LiveSwitch.hasAttributes(live),
+            // A confined service may not make a setgid directory.
+            status.mode & 0o6000 == 0, !(isMounted ?? Mounts.pin(live))
         else { return false }
         for name in try FileSystem.entries(of: live) {
             let kind = try FileSystem.status("\(live)/\(name)")?.kind

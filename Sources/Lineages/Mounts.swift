@@ -1,10 +1,10 @@
 /// What mount namespaces (this one, containers, sandboxed services) hold of a directory.
-enum Mounts {
+package enum Mounts {
     /// Whether some running process sees `directory` by a mount of its own, here or in another namespace: then its inode must
     /// stay, or that process would keep the old one for good.
     ///
     /// Yes also where it cannot be told at all. A process that may not be looked at, or is in another process namespace, is
-    /// passed over.
+    /// passed over: who is confined asks someone who is not, with ``mark(of:)``.
     static func pin(_ directory: String) -> Bool {
         let path = FileSystem.resolved(directory)
         guard let own = table(of: "self"), let processes = try? FileSystem.entries(of: "/proc"),
@@ -18,6 +18,15 @@ enum Mounts {
             if table.contains(where: { $0.device == place.device && $0.root == place.root }) { return true }
         }
         return false
+    }
+
+    /// What stands in a line of `/proc/PID/mountinfo` where that process has a mount of this very directory; nil where it
+    /// cannot be told.
+    package static func mark(of directory: String) -> String? {
+        guard let own = table(of: "self"), let place = place(of: FileSystem.resolved(directory), in: own) else {
+            return nil
+        }
+        return " \(place.device) \(escaped(place.root)) "
     }
 
     /// One mount, as proc(5) has it: which file system, what directory of it, and where.
@@ -66,5 +75,19 @@ enum Mounts {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func escaped(_ path: String) -> String {
+        var text = ""
+        for scalar in path.unicodeScalars {
+            switch scalar {
+            case " ": text += "\\040"
+            case "\t": text += "\\011"
+            case "\n": text += "\\012"
+            case "\\": text += "\\134"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
     }
 }

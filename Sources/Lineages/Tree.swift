@@ -93,9 +93,7 @@ package struct Tree: Sendable {
 
     private func lineageNames() throws(Failure) -> [String] {
         do throws(FileError) {
-            return try FileSystem.entries(of: "\(path)/renewal")
-                .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
-                .map { String($0.dropLast(".conf".count)) }
+            return try Tree.lineageNames(in: path)
         } catch {
             guard error.isNotFound else { throw .unreadable(error) }
             guard (try? FileSystem.status(path, followingLinks: true))?.kind == .directory else {
@@ -103,6 +101,13 @@ package struct Tree: Sendable {
             }
             return []
         }
+    }
+
+    /// The names for which a config directory has a conf, in the byte order of its file name.
+    package static func lineageNames(in path: String) throws(FileError) -> [String] {
+        try FileSystem.entries(of: "\(path)/renewal")
+            .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
+            .map { String($0.dropLast(".conf".count)) }
     }
 }
 

@@ -20,7 +20,7 @@ extension RenewalRun {
             let reason = start.seen?.complaint(at: start.answeredBefore)
         else { return start }
         report(.remark(name: start.name, "\(reason); going back to version \(oldVersion)"))
-        let installation = Installation(paths: paths, stateDirectory: stateDirectory)
+        let installation = await installation(paths)
         do {
             let back = try await shown(oldVersion, old, start, installation, &run)
             guard back.seen?.complaint(at: start.answeredBefore) == nil else {
@@ -61,7 +61,7 @@ extension RenewalRun {
             let old = lineage.certificate, old.notAfter > now(), let oldVersion = lineage.version,
             case .renewed(let version, let new) = start.outcome
         else { return nil }
-        let installation = Installation(paths: paths, stateDirectory: stateDirectory)
+        let installation = await installation(paths)
         do {
             try installation.show(oldVersion)
             guard await check(start).failures.isEmpty else {
@@ -132,7 +132,7 @@ extension RenewalRun {
             await lookBefore(&work)
             let passed = await isAccepted(work)
             let before = work.entry
-            let version = try Installation(paths: paths, stateDirectory: stateDirectory).install(set)
+            let version = try await installation(paths).install(set)
             try work.entry.install(set.leaf, number: version, at: now())
             try ledger.save(work.entry)
             work.certificate = set.leaf

@@ -93,7 +93,7 @@ package struct Certification: Sendable {
     /// Checks what is staged and makes it live; returns the number of the new version. The entry is to be saved, and then the
     /// staging to be cleared.
     func install(
-        books: LineageBooks, entry: inout LedgerEntry, now: Date
+        _ installation: Installation, books: LineageBooks, entry: inout LedgerEntry, now: Date
     ) throws(RenewalFailure) -> (version: Int, certificate: Certificate) {
         do {
             guard let key = books.staging.key, let chain = books.staging.chain else {
@@ -102,7 +102,7 @@ package struct Certification: Sendable {
             let set = try CertificateSet(
                 key: PrivateKey(pem: key), chain: chain, names: names, after: previous, now: now)
             try newLineage?.makeDirectories()
-            let version = try Installation(paths: paths, stateDirectory: books.stateDirectory).install(set, conf: conf)
+            let version = try installation.install(set, conf: conf)
             try entry.install(set.leaf, number: version, at: now)
             return (version, set.leaf)
         } catch {

@@ -75,7 +75,8 @@ package struct HostSettings: Sendable {
         }
     }
 
-    private static let knownKeys: Set = [
+    /// The keys that certctl acts on.
+    package static let knownKeys: Set = [
         "hook_timeout", "ca_bundle", "status_file", "duplicate_limit", "verify", "verify_names", "verify_timeout",
     ]
 

@@ -141,7 +141,8 @@ extension RenewalRun {
             await lookBefore(&work)
             let passed = await isAccepted(work)
             let before = work.entry
-            let (version, certificate) = try certification.install(books: books, entry: &work.entry, now: now())
+            let (version, certificate) = try certification.install(
+                await installation(certification.paths), books: books, entry: &work.entry, now: now())
             work.certificate = certificate
             work.outcome = .renewed(version: version, certificate)
             // It is live, and has to be deployed, whatever becomes of the books.

@@ -18,6 +18,7 @@ package struct RenewalRun: Sendable {
     let hostConf: ConfFile
     let stateDirectory: String
     let initiator: String
+    let isMounted: @Sendable (String) async -> Bool?
     let now: @Sendable () -> Date
     let report: @Sendable (RenewalEvent) -> Void
 
@@ -26,17 +27,24 @@ package struct RenewalRun: Sendable {
     /// - Parameters:
     ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
     ///   - initiator: who began it, for the history: `timer` or `terminal`.
+    ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
+    ///     where it can, and looks.
     ///   - now: the wall clock.
     ///   - report: told of everything that happens, one event at a time.
     package init(
         authorities: CertificateAuthorities, hooks: HookRun, stateDirectory: String, hostConf: ConfFile = ConfFile(),
         verification: Verification = Verification(), initiator: String = "terminal",
+        isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
         now: @escaping @Sendable () -> Date = { Date.now }, report: @escaping @Sendable (RenewalEvent) -> Void
     ) {
         (self.authorities, self.hooks, self.stateDirectory) = (authorities, hooks, stateDirectory)
         (ledger, history) = (Ledger(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
         (self.hostConf, self.verification, self.initiator) = (hostConf, verification, initiator)
-        (self.now, self.report) = (now, report)
+        (self.isMounted, self.now, self.report) = (isMounted, now, report)
+    }
+
+    func installation(_ paths: LineagePaths) async -> Installation {
+        Installation(paths: paths, stateDirectory: stateDirectory, isMounted: await isMounted(paths.live))
     }
 
     /// Completes what an earlier run left of a switch of live/. To be called before the tree is read.
@@ -123,7 +131,7 @@ package struct RenewalRun: Sendable {
                 try ledger.requireWritable()
                 // A run that is cut short after the switch is recognized by what is staged, and deployed by the next one.
                 try ledger.staging(work.name).stage(set)
-                let version = try Installation(paths: paths, stateDirectory: stateDirectory).install(set)
+                let version = try await installation(paths).install(set)
                 try work.entry.install(set.leaf, number: version, at: now())
                 try ledger.save(work.entry)
                 try ledger.staging(work.name).clear()

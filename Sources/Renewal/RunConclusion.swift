@@ -134,7 +134,8 @@ extension RenewalRun {
     /// Runs the hooks of `renewal-hooks/failure` and `recovered`, once a change and not once a run; those that fail are told
     /// again by the next run.
     private func tell(_ work: inout Work, _ run: inout RunReport) async {
-        let isInTrouble = work.failure != nil || work.entry.isPending
+        // A hook that has failed is tried again by each run, also where its lineage is served.
+        let isInTrouble = work.failure != nil || work.entry.isPending || !work.entry.failedHooks.isEmpty
         let isNews = isInTrouble != work.entry.isTold
         let untold = work.entry.untold ?? []
         guard isNews || !untold.isEmpty else { return }
@@ -148,7 +149,7 @@ extension RenewalRun {
             "CERTCTL_LINEAGE": work.name,
             "CERTCTL_STAGE": work.failure?.stage.rawValue ?? work.entry.stage?.rawValue ?? "",
             "CERTCTL_ERROR": isInTrouble ? error : "",
-            "CERTCTL_ATTEMPTS": String(work.entry.attempts),
+            "CERTCTL_ATTEMPTS": String(max(work.entry.attempts, work.entry.failedHooks.map(\.failures).max() ?? 0)),
         ]
         let results = await hooks.tell(isInTrouble ? .failure : .recovered, facts, only: isNews ? nil : untold)
         run.hookFailures += results.failures

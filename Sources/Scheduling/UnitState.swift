@@ -51,8 +51,8 @@ package struct UnitState: Equatable, Sendable {
 
 /// Asks systemd, where it runs.
 package struct Systemd: Sendable {
-    private let runner: any CommandRunner
-    private let systemctl: String
+    let runner: any CommandRunner
+    let systemctl: String
 
     /// Why there is nothing to ask.
     package struct Absent: Error, Equatable, Sendable, CustomStringConvertible {

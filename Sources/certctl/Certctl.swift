@@ -14,7 +14,7 @@ struct Certctl: AsyncParsableCommand {
         version: Version.line,
         subcommands: [
             StatusCommand.self, RenewCommand.self, IssueCommand.self, DeployCommand.self, RollbackCommand.self,
-            HistoryCommand.self, HooksCommand.self,
+            HistoryCommand.self, HooksCommand.self, SetupCommand.self,
         ])
 }
 
@@ -30,11 +30,10 @@ struct Main {
                 try command.run()
             }
         } catch let failure as CommandFailure {
-            StandardError.write("certctl: \(failure.message.plain)\n")
-            if let next = failure.next { StandardError.write("  next: \(next.plain)\n") }
+            StandardError.write(fault: failure.message, next: failure.next)
             exit(failure.status.rawValue)
         } catch {
-            Certctl.exit(withError: error)
+            Certctl.end(error)
         }
     }
 }

@@ -18,7 +18,8 @@ struct HooksCommand: AsyncParsableCommand {
 
         @OptionGroup var tree: TreeOptions
 
-        @Argument(help: ArgumentHelp("The lineage whose own hooks are shown, too.", valueName: "name"))
+        @Argument(
+            help: ArgumentHelp("The lineage whose own hooks are shown, too.", valueName: "name"), completion: .lineage)
         var name: String?
 
         func run() throws {
@@ -47,7 +48,7 @@ struct HooksCommand: AsyncParsableCommand {
         @OptionGroup var tree: TreeOptions
         @OptionGroup var output: OutputOptions
 
-        @Argument(help: ArgumentHelp("The lineage.", valueName: "name"))
+        @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
         var name: String
 
         func run() async throws {

@@ -1,9 +1,11 @@
 import ACME
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Renewal
+import Scheduling
 
 /// `certctl issue`: the first certificate of a lineage, or other names for it.
 struct IssueCommand: AsyncParsableCommand {
@@ -23,10 +25,14 @@ struct IssueCommand: AsyncParsableCommand {
         help: ArgumentHelp("A name for the certificate; give it once for each.", valueName: "name"))
     var domains: [String]
 
-    @Option(name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"))
+    @Option(
+        name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"),
+        completion: .lineage)
     var name: String?
 
-    @Option(name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"),
+        completion: .directory)
     var webroot: OperatorPath?
 
     @Option(name: .long, help: ArgumentHelp("The CA's directory (default: Let's Encrypt).", valueName: "url"))
@@ -43,7 +49,7 @@ struct IssueCommand: AsyncParsableCommand {
 
     @Option(
         name: .long, help: "ecdsa (the default, on P-256), p384, rsa (2048 bits), rsa3072 or rsa4096.",
-        transform: IssueCommand.keyType)
+        completion: .list(["ecdsa", "p384", "rsa", "rsa3072", "rsa4096"]), transform: IssueCommand.keyType)
     var keyType: KeyType?
 
     func run() async throws {
@@ -65,7 +71,22 @@ struct IssueCommand: AsyncParsableCommand {
         let code = await setup.carryOut("issue") {
             await $0.issue(certification, client: client, hooks: hooks, because: "asked for")
         }
+        await refreshDropIn(setup)
         if code != 0 { throw ExitCode(code) }
+    }
+
+    /// Lets the service write to a new webroot, where setup has put the drop-in.
+    private func refreshDropIn(_ setup: borrowing RunSetup) async {
+        guard geteuid() == 0 else { return }
+        let statePath = tree.statePath
+        let dropIn = WebrootDropIn(tree: setup.tree, treePath: setup.tree.path, statePath: statePath)
+        do {
+            if try await dropIn.refresh(stateDirectory: statePath) {
+                setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
+            }
+        } catch {
+            setup.printer.warn("the service may not be able to write to the webroot: \(error)")
+        }
     }
 
     private func parsedNames() throws -> [SubjectName] {

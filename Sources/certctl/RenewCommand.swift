@@ -16,7 +16,7 @@ struct RenewCommand: AsyncParsableCommand {
     @OptionGroup var ca: CAOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     @Flag(name: .long, help: "Renew whether it is due or not.")
@@ -36,6 +36,11 @@ struct RenewCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Run the deploy hooks in a dry run, too.")
     var runDeployHooks = false
 
+    @Flag(
+        name: .long,
+        help: "Run each hook in a unit of systemd's, outside of the sandbox that this runs in: for certctl.service.")
+    var hooksInUnits = false
+
     func validate() throws {
         if yes, !force { throw ValidationError("--yes goes with --force") }
         guard !dryRun else { return }
@@ -44,7 +49,7 @@ struct RenewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let setup = try RunSetup(tree, ca, output)
+        let setup = try RunSetup(tree, ca, output, hooksInUnits: hooksInUnits)
         let lineages = try setup.tree.selected(names)
         let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
         let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)

@@ -22,7 +22,6 @@ struct OutputOptions: ParsableArguments {
 /// On a terminal there is a line for each lineage at work, and a table at the end. In the journal each line has its priority (sd-daemon(3)).
 final class RunPrinter: Sendable {
     private let options: OutputOptions
-    private let isJournal: Bool
     /// Nil where nothing moves: no terminal, or the operator wants everything, or next to nothing.
     private let live: RunProgress?
     private let summary = Mutex(RunSummary())
@@ -31,27 +30,10 @@ final class RunPrinter: Sendable {
         self.options = options
         let canMove = isatty(STDERR_FILENO) == 1 && RunPrinter.variable("TERM") != "dumb"
         live = canMove && !options.quiet && !options.verbose ? RunProgress(.error) : nil
-        isJournal = RunPrinter.stderrIsJournal
-    }
-
-    /// systemd says in JOURNAL_STREAM which device and inode the journal's stream has.
-    private static var stderrIsJournal: Bool {
-        guard let value = variable("JOURNAL_STREAM") else { return false }
-        var status = stat()
-        guard unsafe fstat(STDERR_FILENO, &status) == 0 else { return false }
-        return value == "\(status.st_dev):\(status.st_ino)"
     }
 
     private static func variable(_ name: String) -> String? {
         unsafe getenv(name).map { unsafe String(cString: $0) }
-    }
-
-    /// syslog(3)'s priorities, as far as they are used.
-    private enum Priority: Int {
-        case error = 3
-        case warning = 4
-        case info = 6
-        case debug = 7
     }
 
     func print(_ event: RenewalEvent) {
@@ -162,18 +144,16 @@ final class RunPrinter: Sendable {
         return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
     }
 
-    private func note(_ text: String, _ priority: Priority = .info) {
+    private func note(_ text: String, _ priority: Journal.Priority = .info) {
         if !options.quiet { write(text, priority) }
     }
 
     func fault(_ text: String, next: String?) {
-        write("certctl: \(text)", .error)
-        if let next { write("  next: \(next)", .error) }
+        above { StandardError.write(fault: text, next: next) }
     }
 
-    private func write(_ text: String, _ priority: Priority) {
-        let line = (isJournal ? "<\(priority.rawValue)>" : "") + text.plain + "\n"
-        above { StandardError.write(line) }
+    private func write(_ text: String, _ priority: Journal.Priority) {
+        above { StandardError.write(line: text, priority) }
     }
 
     /// Writes for good, above what moves.

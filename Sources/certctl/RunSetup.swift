@@ -24,12 +24,17 @@ struct RunSetup: ~Copyable {
     /// - Parameters:
     ///   - ca: nil for a command that talks to no CA.
     ///   - makingTree: whether a config directory that is not there is made.
-    init(_ options: TreeOptions, _ ca: CAOptions?, _ output: OutputOptions, makingTree: Bool = false) throws {
+    ///   - hooksInUnits: whether this process is confined, and hooks are not to be.
+    init(
+        _ options: TreeOptions, _ ca: CAOptions?, _ output: OutputOptions, makingTree: Bool = false,
+        hooksInUnits: Bool = false
+    ) throws {
         SignalTrap.outliveOutputs()
         let settings = try options.settings()
         let tree = try options.tree()
         let printer = RunPrinter(output)
         let transport = try RunSetup.transport(caBundle: ca?.caBundle?.text ?? settings.caBundle)
+        let units = try hooksInUnits ? RunSetup.units() : nil
         if makingTree { try RunSetup.make(tree) }
         let directoryHooks = try RunSetup.directoryHooks(tree)
         let lock = try RunSetup.lock(tree)
@@ -47,7 +52,7 @@ struct RunSetup: ~Copyable {
         let authorities = CertificateAuthorities(accounts: accounts, transport: transport) { report(.exchange($0)) }
         let hooks = HookRun(
             directory: HookDirectory(configDirectory: tree.path),
-            directoryHooks: directoryHooks, runner: SubprocessRunner(), timeout: settings.hookTimeout,
+            directoryHooks: directoryHooks, runner: units?.hooks ?? SubprocessRunner(), timeout: settings.hookTimeout,
             environment: ["CERTCTL_CONFIG_DIR": tree.path, "CERTCTL_STATE_DIR": statePath],
             remember: { hooks in
                 do {
@@ -59,7 +64,7 @@ struct RunSetup: ~Copyable {
         ) { report(.hook($0)) }
         let run = RenewalRun(
             authorities: authorities, hooks: hooks, stateDirectory: statePath, hostConf: settings.conf,
-            initiator: RunSetup.initiator, report: report)
+            initiator: RunSetup.initiator, isMounted: { await units?.isMounted($0) }, report: report)
         isComplete = RunSetup.completeSwitches(run, printer)
         ledger = Ledger(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
@@ -69,6 +74,15 @@ struct RunSetup: ~Copyable {
         self.run = run
         self.printer = printer
         self.lock = lock
+    }
+
+    private static func units() throws -> OutsideUnits {
+        do {
+            return try OutsideUnits()
+        } catch {
+            throw CommandFailure(
+                .configuration, "\(error)", next: "leave out --hooks-in-units, which is for certctl.service")
+        }
     }
 
     private static func transport(caBundle: String?) throws -> CurlTransport {
@@ -139,7 +153,7 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    private static func lock(_ tree: Tree) throws -> TreeLock {
+    static func lock(_ tree: Tree) throws -> TreeLock {
         do throws(TreeLock.Failure) {
             return try TreeLock(configDirectory: tree.path)
         } catch {

@@ -19,7 +19,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    @Argument(help: ArgumentHelp("The lineages to show (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to show (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     @Option(name: .long, help: "table, json or prometheus.")
@@ -28,7 +28,9 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Look at what listeners serve, too.")
     var probe = false
 
-    @Option(name: .long, help: ArgumentHelp("Show the whole decision about one lineage.", valueName: "name"))
+    @Option(
+        name: .long, help: ArgumentHelp("Show the whole decision about one lineage.", valueName: "name"),
+        completion: .lineage)
     var explain: String?
 
     @Flag(name: .long, help: "Show the table again every two seconds.")

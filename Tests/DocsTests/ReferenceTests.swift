@@ -33,7 +33,7 @@ struct ReferenceTests {
         let (ca, run) = ("What asks a CA: renew, issue", "What changes something: renew, issue, deploy, rollback")
         let commands: [(command: String, shared: [String])] = [
             ("status", []), ("renew", [ca, run]), ("issue", [ca, run]), ("deploy", [run]), ("rollback", [run]),
-            ("history", []), ("hooks list", []), ("hooks run", [run]),
+            ("history", []), ("hooks list", []), ("hooks run", [run]), ("setup", []),
         ]
         for (command, shared) in commands {
             let words = ["help"] + command.split(separator: " ").map(String.init)

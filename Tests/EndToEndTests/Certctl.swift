@@ -23,15 +23,7 @@ struct Certctl {
         (self.tree, self.state, self.caBundle) = (tree, state, caBundle)
     }
 
-    /// The binary beside the test bundle, or the one that `CERTCTL` names.
-    static var path: String {
-        if let path = environmentVariable("CERTCTL") { return path }
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let bytes = buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
-        let executable = String(decoding: bytes, as: UTF8.self)
-        return executable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/certctl"
-    }
+    static var path: String { BuiltProgram.certctl }
 
     func status(_ arguments: String...) async throws -> Output { try await run("status", arguments) }
 

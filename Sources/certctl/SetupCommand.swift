@@ -1,0 +1,208 @@
+import ACME
+import ArgumentParser
+import Glibc
+import Lineages
+import Renewal
+import Scheduling
+
+/// `certctl setup`: everything around the program that makes it take certbot's place, and back.
+struct SetupCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "setup",
+        abstract: "Have this host renew with certctl: units, timer, hook, certbot's schedule; --undo takes it back.",
+        discussion: """
+            Says what it will do and asks. Without a terminal, and without --yes, it only says it, and exits with 64. Talks to \
+            no CA.
+            """)
+
+    @OptionGroup var tree: TreeOptions
+
+    @Flag(name: .shortAndLong, help: "Do it without asking.")
+    var yes = false
+
+    @Flag(name: .long, help: "Take back what setup did, and nothing else.")
+    var undo = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Have lineages of certbot's nginx, apache and standalone plugins proven by files in this directory.",
+            valueName: "dir"))
+    var webroot: OperatorPath?
+
+    @Flag(name: .long, help: "Put certctl's reload-nginx in the place of hooks that reload nginx.")
+    var replaceHook = false
+
+    func validate() throws {
+        if undo, replaceHook || webroot != nil {
+            throw ValidationError(
+                "--undo takes back all that setup did: --webroot and --replace-hook mean nothing with it")
+        }
+    }
+
+    func run() async throws {
+        guard geteuid() == 0 else {
+            throw CommandFailure(
+                .configuration, "setup changes the system's units and schedules", next: "run it as root")
+        }
+        do {
+            if undo { try await takeBack() } else { try await setUp() }
+        } catch let error as SetupFailure {
+            throw CommandFailure(.failed, error.description, next: error.next)
+        }
+    }
+
+    private var isTerminal: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
+
+    // MARK: - There
+
+    private func setUp() async throws {
+        // What the service would stop at, an operator hears of now.
+        _ = try tree.settings()
+        let found = try tree.existingTree()
+        var request = SetupRequest(
+            tree: found, treePath: tree.configDir.text, statePath: tree.statePath, arguments: tree.arguments,
+            binary: SetupCommand.binary)
+        request.settingsPath = tree.config?.text
+        request.replacesHook = replaceHook
+        for lineage in WebrootMove.candidates(in: found) {
+            request.webroots[lineage.name] = webroot?.text ?? (yes || !isTerminal ? nil : askForWebroot(lineage))
+        }
+        if !replaceHook, !yes, isTerminal { request.replacesHook = askForHook(found) }
+        let plan = try await SetupPlan(request, on: SetupHost())
+        guard !plan.steps.isEmpty else {
+            print("nothing to do: this host is set up")
+            show(plan.remarks)
+            return
+        }
+        print("certctl setup will")
+        for (number, step) in plan.steps.enumerated() {
+            print("\(number + 1). \(step.title.plain)")
+            for detail in step.details { print("     \(detail.plain)") }
+        }
+        show(plan.remarks)
+        try confirm()
+        let lock = try found.map { try RunSetup.lock($0) }
+        var run = try SetupRun(on: SetupHost(), statePath: tree.statePath)
+        do {
+            try await run.carryOut(plan)
+        } catch {
+            throw CommandFailure(
+                .failed, "\(error)",
+                next:
+                    "\(error.next ?? "mend it") (certctl setup goes on from there, certctl setup --undo takes back what is done)"
+            )
+        }
+        withExtendedLifetime(lock) {}
+        sayWhatIsNext(found)
+    }
+
+    /// What an operator does now. Doctor's place.
+    private func sayWhatIsNext(_ tree: Tree?) {
+        let hasDoctor = Certctl.configuration.subcommands.contains { $0._commandName == "doctor" }
+        print("done; certctl setup --undo takes it back")
+        let next =
+            [
+                tree == nil ? "certctl issue -d NAME, for the first certificate" : "certctl renew --dry-run",
+                hasDoctor ? "certctl doctor" : "certctl status --probe",
+            ]
+        print("next: \(next.joined(separator: ", then "))")
+    }
+
+    private func askForWebroot(_ lineage: Lineage) -> String? {
+        let plugin = lineage.options?.authenticator ?? ""
+        print("\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, which certctl does not have.")
+        let answer = ask("Directory that nginx serves its challenges from (empty: leave it to certbot): ")
+        return answer.isEmpty ? nil : OperatorPath(argument: answer)?.text
+    }
+
+    private func askForHook(_ found: Tree?) -> Bool {
+        let reloads = HookStep.found(in: found, treePath: tree.configDir.text).filter { $0.isFile && !$0.isShipped }
+        guard !reloads.isEmpty else { return false }
+        for reload in reloads { print("\(reload.place.plain) reloads nginx: \(reload.line.plain)") }
+        return SetupCommand.isYes(ask("Put certctl's reload-nginx in its place? [y/N] "))
+    }
+
+    // MARK: - And back
+
+    private func takeBack() async throws {
+        var run = try SetupRun(on: SetupHost(), statePath: tree.statePath)
+        let undoing = run.undoing
+        guard !undoing.isEmpty else {
+            print("nothing to do: setup has changed nothing on this host")
+            return
+        }
+        print("certctl setup --undo will")
+        for (number, title) in undoing.enumerated() { print("\(number + 1). \(title.plain)") }
+        try confirm()
+        let lock = try tree.existingTree().map { try RunSetup.lock($0) }
+        let isComplete = try await run.undo { outcome in
+            switch outcome {
+            case .restored(let what): print(what.plain)
+            case .nothingToDo: break
+            case .left(let why): StandardError.write("certctl: \(why.plain)\n")
+            }
+        }
+        withExtendedLifetime(lock) {}
+        guard isComplete else {
+            throw CommandFailure(
+                .failed, "not everything could be taken back",
+                next: "look at what is named above; certctl setup --undo tries it again")
+        }
+        print("done; the tree and its certificates are as they were left by the last renewal")
+    }
+
+    // MARK: - A conversation
+
+    private func show(_ remarks: [String]) {
+        guard !remarks.isEmpty else { return }
+        print("seen, and left alone:")
+        for remark in remarks { print("  - \(remark.plain)") }
+    }
+
+    private func confirm() throws {
+        if yes { return }
+        guard isTerminal else {
+            throw CommandFailure(
+                .usage, "nothing was done: there is no terminal to ask at", next: "say --yes to have it done")
+        }
+        guard SetupCommand.isYes(ask("Do this? [y/N] ")) else {
+            throw CommandFailure(.failed, "nothing was done")
+        }
+    }
+
+    private func ask(_ question: String) -> String {
+        print(question, terminator: "")
+        fflush(nil)
+        return readLine() ?? ""
+    }
+
+    private static func isYes(_ answer: String) -> Bool { ["y", "yes"].contains(answer.lowercased()) }
+
+    /// This program's own file.
+    private static var binary: String { (try? FileSystem.linkText("/proc/self/exe")) ?? "/usr/bin/certctl" }
+}
+
+extension TreeOptions {
+    /// The tree; nil where there is none yet.
+    fileprivate func existingTree() throws -> Tree? {
+        do {
+            guard try FileSystem.status(configDir.text, followingLinks: true) != nil else { return nil }
+        } catch {
+            throw CommandFailure(.configuration, "\(error)")
+        }
+        let tree = try tree()
+        // A renewal/ that cannot be read must not pass for an empty one.
+        do throws(Tree.Failure) { _ = try tree.lineages() } catch { throw CommandFailure(error) }
+        return tree
+    }
+
+    /// What a service has to be called with to work in the same place.
+    fileprivate var arguments: [String] {
+        var arguments: [String] = []
+        if configDir.text != OperatorPath.tree.text { arguments += ["--config-dir", configDir.text] }
+        if statePath != OperatorPath.state.text { arguments += ["--state-dir", statePath] }
+        if let config, config.text != HostSettings.defaultPath { arguments += ["--config", config.text] }
+        return arguments
+    }
+}

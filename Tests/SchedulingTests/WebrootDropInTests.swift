@@ -1,0 +1,72 @@
+import FoundationEssentials
+import Lineages
+import Rig
+import Scheduling
+import Testing
+
+/// What the service's sandbox is opened for.
+@Suite(.parts("openssl"))
+struct WebrootDropInTests {
+    private func dropIn(_ host: TestHost) throws -> WebrootDropIn {
+        WebrootDropIn(tree: try Tree(host.tree), treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl")
+    }
+
+    @Test func `every webroot of the tree is in it, and what the tree has elsewhere`() async throws {
+        try await TestHost.with { host in
+            try await host.lineage(
+                "a.example",
+                "authenticator = webroot\nwebroot_path = /srv/one, /srv/last\n[[webroot_map]]\na.example = /srv/map")
+            try await host.lineage("n.example", "authenticator = nginx\nwebroot_path = /srv/not-used,")
+            try host.makeDirectory("srv/web/.well-known")
+            try host.makeDirectory("srv/elsewhere")
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(host.root)/srv/web/.well-known/acme-challenge",
+                withDestinationPath: "\(host.root)/srv/elsewhere")
+            try await host.lineage("l.example", "authenticator = webroot\nwebroot_path = \(host.root)/srv/web,")
+            let paths = try dropIn(host).paths
+            #expect(
+                Set(["/srv/map", "/srv/last", "\(host.root)/srv/web", "\(host.root)/srv/elsewhere"]).isSubset(of: paths)
+            )
+            #expect(paths.contains("/var/www/certbot"))
+            #expect(!paths.contains("/srv/not-used") && !paths.contains("/etc/letsencrypt"))
+            #expect(paths.contains("\(host.tree)/archive/a.example"), "it is outside of /etc/letsencrypt")
+        }
+    }
+
+    @Test func `a webroot in a home is bound, since the service sees no homes`() async throws {
+        try await TestHost.with { host in
+            try await host.lineage("a.example", "authenticator = webroot\nwebroot_path = /home/deploy/web root,")
+            #expect(try dropIn(host).text.contains("\nBindPaths=\"-/home/deploy/web root\"\n"))
+        }
+    }
+
+    @Test func `paths are quoted as systemd reads them`() {
+        #expect(UnitSyntax.word("/srv/my web") == #""/srv/my web""#)
+        #expect(UnitSyntax.word(#"/a"b\c%d"#) == #""/a\"b\\c%%d""#)
+        #expect(UnitSyntax.word("/srv/bücher") == "\"/srv/bücher\"")
+        #expect(UnitSyntax.word("/srv/a\nb") == nil)
+    }
+
+    @Test func `a new webroot is added where setup has put the drop-in, and undo still takes it away`() async throws {
+        try await TestHost.with { host in
+            let place = "etc/systemd/system/certctl.service.d/webroots.conf"
+            func current() throws -> WebrootDropIn {
+                WebrootDropIn(tree: try Tree(host.tree), treePath: host.tree, statePath: host.state)
+            }
+            #expect(try await !current().refresh(on: host.host, stateDirectory: host.state))
+            #expect(host.text(place) == nil)
+            try await host.setUp()
+            #expect(try current().isCurrent(on: host.host))
+            try await host.lineage("a.example", "authenticator = webroot\nwebroot_path = /srv/my web,")
+            #expect(try !current().isCurrent(on: host.host))
+            #expect(try await current().refresh(on: host.host, stateDirectory: host.state))
+            #expect(host.text(place)?.contains(#"ReadWritePaths="-/srv/my web""#) == true)
+            #expect(try await !current().refresh(on: host.host, stateDirectory: host.state))
+            // Another tree's webroots are not this service's.
+            let other = WebrootDropIn(tree: nil, treePath: "/srv/other", statePath: "/srv/state")
+            #expect(try await !other.refresh(on: host.host, stateDirectory: "/srv/state"))
+            #expect(try await host.undo() == [])
+            #expect(host.text(place) == nil)
+        }
+    }
+}
