@@ -65,7 +65,8 @@ let package = Package(
             path: "Tests/Rig",
             swiftSettings: testSettings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
+            name: "EndToEndTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig", "certctl"],
+            swiftSettings: testSettings),
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(
             name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),

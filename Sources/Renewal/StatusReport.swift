@@ -12,6 +12,12 @@ package struct StatusReport: Codable, Equatable, Sendable {
     /// How the last run ended; nil where none is known.
     package var lastRun: LastRun?
     package var lineages: [LineageStatus]
+    /// What a reader of this very report should know: it is not part of the document.
+    package private(set) var remarks: [String] = []
+
+    private enum CodingKeys: String, CodingKey {
+        case schema, generatedAt, lastRun, lineages
+    }
 
     package init(_ lineages: [LineageStatus], lastRun: LastRun?, at now: Date) {
         (self.lineages, self.lastRun, generatedAt) = (lineages, lastRun, now)
@@ -24,12 +30,20 @@ package struct StatusReport: Codable, Equatable, Sendable {
         _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, at now: Date
     ) throws(Tree.Failure) {
         var texts = SharedTexts()
+        let isForbidden = ledger.isForbidden
+        var remarks = isForbidden ? ["the books cannot be read: what is pending is not shown"] : []
         let rows = try tree.mapLineages(wanted) { lineage in
-            var row = LineageStatus(lineage, entry: ledger.knowledge(of: lineage.name).entry, at: now)
+            let knowledge = ledger.knowledge(of: lineage.name)
+            // Whatever is pending would not be seen.
+            if !isForbidden, case .unreadable(let reason) = knowledge {
+                remarks.append("\(lineage.name): what the books say is not known: \(reason)")
+            }
+            var row = LineageStatus(lineage, entry: knowledge.entry, at: now)
             row.share(&texts)
             return row
         }
         self.init(rows, lastRun: ledger.lastRun, at: now)
+        self.remarks = remarks
     }
 
     /// Brings what depends on the time up to a moment.

@@ -58,6 +58,10 @@ struct IssueCommand: AsyncParsableCommand {
         let target = try IssueTarget(self, names: names, tree: setup.tree)
         if let reason = target.reasonToWait(at: Date.now) {
             setup.printer.result(reason)
+            // It may not have reached its listeners.
+            let lineage = try setup.tree.selected([target.name])[0]
+            let code = await setup.carryOut("issue") { await $0.finish(lineage) }
+            if code != 0 { throw ExitCode(code) }
             return
         }
         try target.checkWebroots()

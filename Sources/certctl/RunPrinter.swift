@@ -64,10 +64,12 @@ final class RunPrinter: Sendable {
         case .notVerified(let name, let why):
             live?.end(name)
             note("\(name): not seen served here: \(why)")
-        case .pending(let name, let what, let next):
+        case .pending(let name, let what, let next, let command):
             live?.end(name)
             let when = next.map { "the first run after \(LocalTime.text($0))" } ?? "the next run"
-            fault("\(name): pending: \(what)", next: "\(when) tries again, and certctl deploy \(name) does now")
+            fault("\(name): pending: \(what)", next: "\(when) tries again, and certctl \(command) \(name) does now")
+        case .booksFailed(let error):
+            fault("the books cannot be kept: \(error)", next: "see that the state directory can be written to")
         case .hook(let event): print(event)
         case .failed(let name, let failure):
             live?.end(name)

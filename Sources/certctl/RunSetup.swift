@@ -58,7 +58,7 @@ struct RunSetup: ~Copyable {
                 do {
                     try Ledger(stateDirectory: statePath).owe(hooks)
                 } catch {
-                    printer.warn("the books cannot be kept: \(error)")
+                    printer.print(.booksFailed("\(error)"))
                 }
             }
         ) { report(.hook($0)) }
@@ -123,7 +123,8 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    private static func directoryHooks(_ tree: Tree) throws -> Bool {
+    /// Whether the hooks of `renewal-hooks` run.
+    static func directoryHooks(_ tree: Tree) throws -> Bool {
         do throws(ConfError) {
             return try tree.defaults.flag("no_directory_hooks") != true
         } catch {

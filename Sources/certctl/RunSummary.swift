@@ -40,7 +40,7 @@ struct RunSummary {
                 if row.result.isEmpty { (row.result, row.style) = ("deployed", .good) }
                 row.served = "not seen here"
             }
-        case .pending(let name, let what, _):
+        case .pending(let name, let what, _, _):
             change(name) { ($0.result, $0.style) = ("pending: \(what)", .attention) }
         case .failed(let name, let failure): change(name) { ($0.result, $0.style) = ("failed: \(failure)", .bad) }
         default: return

@@ -63,7 +63,7 @@ struct StatusCommand: AsyncParsableCommand {
         if check { return try await runCheck() }
         if watch { return try await redraw() }
         let (report, note) = try await StatusSource(tree).report(names, probing: probe)
-        if let note { StandardError.write("certctl: \(note)\n") }
+        for remark in report.remarks + [note].compactMap(\.self) { StandardError.write("certctl: \(remark)\n") }
         switch format {
         case .table: await writeTable(report) { print($0) }
         case .json: try report.writeJSON { print($0, terminator: "") }

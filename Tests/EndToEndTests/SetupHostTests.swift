@@ -64,6 +64,29 @@ struct SetupHostTests {
             #expect(unasked.status == 64 && unasked.stderr.contains("say --yes"), "\(unasked.stderr)")
             try await expectPicture(of: host, before)
 
+            let stranger = try await host.exec(
+                "setpriv", ["--reuid=65534", "--clear-groups", "certctl", "setup", "--yes"])
+            #expect(stranger.status == 78 && stranger.stderr.contains("run it as root"), "\(stranger.stderr)")
+
+            // certbot at work: nothing is changed beside it.
+            try await host.write(
+                """
+                import fcntl, os, time
+                lock = open("/etc/letsencrypt/.certbot.lock", "w")
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+                open("/run/held", "w").close()
+                while os.path.exists("/run/held"): time.sleep(0.05)
+                os.unlink("/etc/letsencrypt/.certbot.lock")
+
+                """, to: "/srv/hold.py")
+            try await host.shell("systemd-run --quiet --unit=hold python3 /srv/hold.py")
+            try await host.eventually("test -e /run/held")
+            let locked = try await host.exec("certctl", ["setup", "--yes"])
+            #expect(locked.status == 75 && locked.stderr.contains("is locked by"), "\(locked.stderr)")
+            try await host.shell("rm /run/held")
+            try await host.eventually("test ! -e /etc/letsencrypt/.certbot.lock")
+            try await expectPicture(of: host, before)
+
             let setup = try await host.exec(
                 "certctl", ["setup", "--yes", "--webroot", "/srv/my web", "--replace-hook"])
             #expect(setup.status == 0, "\(setup.stdout)\(setup.stderr)")
