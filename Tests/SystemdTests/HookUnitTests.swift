@@ -101,8 +101,10 @@ struct HookUnitTests {
             try await host.host.eventually(
                 "systemctl show --value -p SubState certctl | grep -qE 'failed|dead|auto-restart'")
             #expect(try await host.host.exec("pgrep", ["-x", "sleep"]).status == 1)
-            #expect(
-                try await host.host.exec("test", ["-e", "/ended"]).status == (isEnded && end.contains("KILL") ? 1 : 0))
+            // A run that ends in good order may have come to run the hook again.
+            if end != "kill --signal=SIGTERM" {
+                #expect(try await host.host.exec("test", ["-e", "/ended"]).status == (isEnded ? 1 : 0))
+            }
             #expect(try await host.host.shell("systemctl --all list-units --no-legend 'certctl-hook-*'") == "")
             // Nothing is lost: the next run takes it up.
             try await host.host.shell("systemctl stop certctl; systemctl reset-failed certctl || true")
