@@ -80,7 +80,8 @@ deb: release ## certctl_VERSION_ARCH.deb, for Debian 12 and later
 
 test-deb: ## the package of make deb: what is in it, what installing and purging it does, and the main job by its binary
 	Tests/install package
-	CERTCTL_DEB=$$(ls -t $(CURDIR)/certctl_*.deb | head -n 1) swift test --disable-xctest $(SWIFT_FLAGS) --filter DebianTests
+	Tests/install docker
+	CERTCTL_DEB=$$(ls -t $(CURDIR)/certctl_*.deb | head -n 1) swift test --disable-xctest $(SWIFT_FLAGS) --filter 'DebianTests|PackageHostTests|TimerTests'
 	CERTCTL=$(CURDIR)/$(BINARY) swift test --skip-build --disable-xctest --filter EndToEndTests.TakeoverTests
 
 test: ## every test, on real parts

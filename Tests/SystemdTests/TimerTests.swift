@@ -26,11 +26,15 @@ struct TimerTests {
                 . /home/deploy/.env
                 echo "$TOKEN $HOME $PWD $CERTCTL_CONFIG_DIR $CERTCTL_STATE_DIR" > /etc/haproxy/said
                 """)
-            try await host.host.shell(
-                """
-                rm /etc/letsencrypt/renewal-hooks/post/*
-                cp /usr/share/certctl/hooks/reload-nginx /etc/letsencrypt/renewal-hooks/post/
-                """)
+            // setup brings its own.
+            try await host.host.shell("rm /etc/letsencrypt/renewal-hooks/post/*")
+            let setup = try await host.host.shell("certctl setup --yes 2>&1")
+            #expect(setup.contains("certbot.timer") && setup.contains("renewal-hooks/post/reload-nginx"), "\(setup)")
+            #expect(try await host.host.exec("systemctl", ["is-enabled", "certbot.timer"]).stdout == "disabled\n")
+            #expect(
+                try await host.host.shell("systemctl is-enabled certctl.timer; systemctl is-active certctl.timer")
+                    == "enabled\nactive\n")
+            #expect(try await host.property("InactiveEnterTimestamp") == "", "it waits for its moment")
             let before = try await host.servedSerial(name)
             #expect(try await host.installedSerial(name) == before)
             try await host.makeDue(name)
@@ -38,7 +42,7 @@ struct TimerTests {
             // The timer's own moment is hours away.
             try await host.dropIn(
                 "certctl.timer", "soon", "[Timer]\nOnActiveSec=1s\nAccuracySec=1s\nRandomizedDelaySec=0\n")
-            try await host.host.shell("systemctl enable --now certctl.timer")
+            try await host.host.shell("systemctl restart certctl.timer")
             try await host.host.eventually(
                 "test -n \"$(systemctl show --value -p InactiveEnterTimestamp certctl.service)\"")
 
@@ -70,6 +74,10 @@ struct TimerTests {
             #expect(
                 history.contains("timer") && history.contains("verified") && !history.contains("terminal"), "\(history)"
             )
+            #expect(
+                try await host.host.shell(
+                    "setpriv --reuid=nobody --clear-groups certctl status --format json; stat -c %a /run/certctl/status.json"
+                ).hasSuffix("644\n"))
             // certbot takes over again.
             let certificates = try await host.host.shell("certbot certificates 2>/dev/null")
             #expect(certificates.contains("Domains: \(name)") && !certificates.contains("INVALID"))
@@ -85,6 +93,23 @@ struct TimerTests {
                 let number = try #require(rating.split(separator: " ").compactMap { Double($0) }.first, "\(rating)")
                 #expect(number <= 2.1, "\(rating)")
             }
+            // Each example says at its head where it goes.
+            try await host.host.copy("\(UnitHost.repository)/systemd/examples", to: "/root/examples")
+            try await host.host.shell(
+                """
+                for file in /root/examples/*.conf; do
+                    place=$(sed -n '1s/^# //p' "$file")
+                    mkdir -p "${place%/*}" /srv/certificates
+                    cp "$file" "$place"
+                done
+                printf '[Service]\\nType=oneshot\\nExecStart=true\\n' > /etc/systemd/system/certctl-hook-x.service
+                systemctl daemon-reload
+                """)
+            #expect(
+                try await host.host.shell("systemd-analyze verify --man=no \(units) certctl-hook-x.service 2>&1") == "")
+            #expect(
+                try await host.host.shell(
+                    "systemctl show --value -p DropInPaths \(units) certctl-hook-x | grep -c conf") == "3\n")
             #expect(try await host.property("FixedRandomDelay", of: "certctl.timer") == "yes")
             #expect(try await host.property("Persistent", of: "certctl.timer") == "yes")
         }

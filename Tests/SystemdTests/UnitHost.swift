@@ -61,7 +61,7 @@ struct UnitHost {
         return [(program, "/usr/bin/certctl")] + Set(libraries).map { ($0, $0) }
     }
 
-    private static let repository = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    static let repository = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
     private func install() async throws {
         if let package = Self.package {
