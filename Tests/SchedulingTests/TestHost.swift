@@ -195,3 +195,17 @@ final class HostPrograms: CommandRunner {
         }
     }
 }
+
+/// The programs of a test's host, but the real docker, with a real engine.
+struct RealDocker: CommandRunner {
+    let programs: HostPrograms
+    let engine: DockerEngine
+
+    func run(_ command: Command, timeout: Duration) async -> CommandOutcome {
+        guard command.executable.hasSuffix("/docker") else { return await programs.run(command, timeout: timeout) }
+        let real = Command(
+            executable: "/usr/bin/docker", arguments: command.arguments,
+            environment: command.environment.merging(engine.environment) { $1 })
+        return await SubprocessRunner().run(real, timeout: timeout)
+    }
+}
