@@ -62,7 +62,7 @@ struct TestHost: Sendable {
     }
 
     func request(_ change: (inout SetupRequest) -> Void = { _ in }) throws -> SetupRequest {
-        var request = SetupRequest(tree: try Tree(tree), treePath: tree, statePath: state, binary: TestHost.binary)
+        var request = try SetupRequest(tree: try Tree(tree), treePath: tree, statePath: state, binary: TestHost.binary)
         change(&request)
         return request
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite(.parts("openssl"))
 struct WebrootDropInTests {
     private func dropIn(_ host: TestHost) throws -> WebrootDropIn {
-        WebrootDropIn(tree: try Tree(host.tree), treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl")
+        WebrootDropIn(try Tree(host.tree).lineages(), treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl")
     }
 
     @Test func `every webroot of the tree is in it, and what the tree has elsewhere`() async throws {
@@ -51,7 +51,7 @@ struct WebrootDropInTests {
         try await TestHost.with { host in
             let place = "etc/systemd/system/certctl.service.d/webroots.conf"
             func current() throws -> WebrootDropIn {
-                WebrootDropIn(tree: try Tree(host.tree), treePath: host.tree, statePath: host.state)
+                WebrootDropIn(try Tree(host.tree).lineages(), treePath: host.tree, statePath: host.state)
             }
             #expect(try await !current().refresh(on: host.host, stateDirectory: host.state))
             #expect(host.text(place) == nil)
@@ -63,7 +63,7 @@ struct WebrootDropInTests {
             #expect(host.text(place)?.contains(#"ReadWritePaths="-/srv/my web""#) == true)
             #expect(try await !current().refresh(on: host.host, stateDirectory: host.state))
             // Another tree's webroots are not this service's.
-            let other = WebrootDropIn(tree: nil, treePath: "/srv/other", statePath: "/srv/state")
+            let other = WebrootDropIn([], treePath: "/srv/other", statePath: "/srv/state")
             #expect(try await !other.refresh(on: host.host, stateDirectory: "/srv/state"))
             #expect(try await host.undo() == [])
             #expect(host.text(place) == nil)
