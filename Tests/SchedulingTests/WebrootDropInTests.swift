@@ -47,6 +47,28 @@ struct WebrootDropInTests {
         #expect(UnitSyntax.word("/srv/a\nb") == nil)
     }
 
+    @Test(.systemdHost) func `systemd opens what it says, whatever is in a path`() async throws {
+        let paths = [#"/srv/q"b\c%d $HOME ü"#, "/srv/it's; #x", "/srv/ends\\", #"/home/me/a: "b\c%h"#, "/root/www"]
+        let dropIn = WebrootDropIn([], treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl", adding: paths)
+        try await SystemdHost.with { host in
+            let words = paths.map(shellQuoted).joined(separator: " ")
+            try await host.write(
+                "#!/bin/sh\nset -eu\nfor path in \(words); do : >\"$path/file\"; done\nif (: >/srv/file) 2>/dev/null; then exit 9; fi\n",
+                to: "/srv/probe", mode: "755")
+            try await host.write(
+                "[Service]\nType=oneshot\nExecStart=/srv/probe\nProtectSystem=strict\nProtectHome=tmpfs\n",
+                to: "/etc/systemd/system/probe.service")
+            try await host.write(dropIn.text, to: "/etc/systemd/system/probe.service.d/webroots.conf")
+            try await host.shell("mkdir -p \(words); systemctl daemon-reload")
+            let started = try await host.exec("systemctl", ["start", "probe.service"])
+            let journal = try await host.shell("journalctl --no-pager -u probe.service")
+            #expect(started.status == 0, "\(journal)")
+            for path in paths { #expect(try await host.exec("test", ["-e", "\(path)/file"]).status == 0, "\(path)") }
+            // None of them there: the service starts all the same.
+            try await host.shell("rm -r \(words); printf '#!/bin/sh\\n' >/srv/probe; systemctl start probe.service")
+        }
+    }
+
     @Test func `a new webroot is added where setup has put the drop-in, and undo still takes it away`() async throws {
         try await TestHost.with { host in
             let place = "etc/systemd/system/certctl.service.d/webroots.conf"
