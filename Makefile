@@ -3,21 +3,85 @@
 SWIFT_FLAGS = --explicit-target-dependency-import-check error
 
 # The static runtime is most of the binary: lld drops what nothing refers to, once the libraries' symbols are not exported,
-# and packs relocations (which needs the glibc 2.36 of Debian 12).
-RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl -Xswiftc -use-ld=lld -Xswiftc -Osize \
+# and packs relocations (which needs the glibc 2.36 of Debian 12). Without a build id, and stripped of the compiler's hashes of
+# its command line, it is the same binary wherever the clone is; GNU strip would take the section's RELRO away with it.
+RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl --disable-local-rpath -Xswiftc -use-ld=lld -Xswiftc -Osize \
 	-Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker --icf=safe \
-	-Xlinker -z -Xlinker pack-relative-relocs
+	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --build-id=none \
+	-Xlinker --no-eh-frame-hdr -Xlinker --script -Xlinker $(CURDIR)/.build/release.ld
+# A seventh of the binary would be tables for unwinding C++ exceptions, which neither Swift nor C throws.
+RELEASE_SCRIPT = SECTIONS { /DISCARD/ : { *(.eh_frame) } } INSERT AFTER .text;
 
-.PHONY: build release test sanitize demo check benchmark clean
+# What `certctl --version` says a release is built of; empty outside of a clone, and --version says so.
+COMMIT := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+# The date of everything that is made here, so that who makes it again gets the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y docs/releases.md)
+export SOURCE_DATE_EPOCH
+
+# What is installed where. DESTDIR goes before each of them.
+PREFIX = /usr/local
+BINARY = .build/release/certctl
+GENERATED = .build/generated
+UNITS = $(PREFIX)/lib/systemd/system
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
+DOCUMENTS = $(PREFIX)/share/doc/certctl
+# Units and pages name places below /usr, where the Debian package has them.
+place = sed -E 's,/usr/(bin/certctl|lib/certctl|share/certctl|share/doc/certctl),$(PREFIX)/\1,g'
+# README.md and docs/ are in one directory then, and the rest of the clone elsewhere.
+relink = sed -E 's,\]\(\.\./README,](README,g; s,\]\(docs/,](,g; s,\]\((\.\./)?hooks/,](../../certctl/hooks/,g; \
+	s,\]\((\.\./)?systemd/examples/,](example/systemd/,g; s,\]\((\.\./)?systemd/,](../../../lib/systemd/system/,g'
+
+.PHONY: build release generated install uninstall deb test test-deb sanitize demo check benchmark clean
 
 build: ## a debug build in .build
 	Tests/install build
 	swift build $(SWIFT_FLAGS)
 
-release: ## one binary with the Swift runtime inside, stripped: .build/release/certctl
+release: ## one binary with the Swift runtime inside, stripped, its manual pages and completions
 	Tests/install build
-	swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS)
-	strip .build/release/certctl
+	mkdir -p .build
+	echo '$(RELEASE_SCRIPT)' >.build/release.ld
+	CERTCTL_COMMIT='$(COMMIT)' swift build $(SWIFT_FLAGS) $(RELEASE_FLAGS)
+	llvm-objcopy --strip-all --remove-section=.comment --remove-section=.swift_modhash .build/release/certctl
+	$(MAKE) generated
+
+generated: ## the manual pages and completions that $(BINARY) has
+	rm -rf $(GENERATED)
+	docs/man/generate $(BINARY) $(GENERATED)/man
+	$(BINARY) --generate-completion-script bash | sed '1{/^#!/d}' >$(GENERATED)/certctl.bash
+	$(BINARY) --generate-completion-script zsh >$(GENERATED)/_certctl
+	$(BINARY) --generate-completion-script fish >$(GENERATED)/certctl.fish
+
+install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enabled or started
+	@[ -x $(BINARY) ] && [ -d $(GENERATED)/man ] || { echo "install: $(BINARY) or $(GENERATED) is not there: run make release" >&2; exit 1; }
+	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(DOCUMENTS)
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/certctl
+	for file in $$(find systemd -maxdepth 1 -type f); do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${file##*/} || exit; done
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/certctl/hooks hooks/*
+	for file in $(GENERATED)/man/*; do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/$${file##*/} || exit; done
+	install -D -m 644 $(GENERATED)/certctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl
+	install -D -m 644 $(GENERATED)/_certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl
+	install -D -m 644 $(GENERATED)/certctl.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/certctl.fish
+	for file in README.md $$(find docs -name '*.md'); do $(relink) $$file | install -D -m 644 /dev/stdin $(DESTDIR)$(DOCUMENTS)/$${file#docs/} || exit; done
+	for file in $$(find docs -type f ! -name '*.md' ! -path 'docs/man/*'); do install -D -m 644 $$file $(DESTDIR)$(DOCUMENTS)/$${file#docs/} || exit; done
+	install -m 644 LICENSE $(DESTDIR)$(DOCUMENTS)
+	if [ -d systemd/examples ]; then install -D -m 644 -t $(DESTDIR)$(DOCUMENTS)/example/systemd systemd/examples/*; fi
+
+uninstall: ## takes away what make install put there, and nothing else: no certificate, no setting, no state
+	rm -f $(DESTDIR)$(PREFIX)/bin/certctl $(DESTDIR)$(PREFIX)/share/man/man1/certctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/certctl-*.1
+	for file in $$(find systemd -maxdepth 1 -type f); do rm -f $(DESTDIR)$(UNITS)/$${file##*/}; done
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/certctl.fish
+	rm -rf $(DESTDIR)$(PREFIX)/share/certctl $(DESTDIR)$(DOCUMENTS)
+
+deb: release ## certctl_VERSION_ARCH.deb, for Debian 12 and later
+	Tests/install deb
+	.debian/build $(BINARY) .
+
+test-deb: ## the package of make deb: what is in it, what installing and purging it does, and the main job by its binary
+	Tests/install package
+	CERTCTL_DEB=$$(ls -t $(CURDIR)/certctl_*.deb | head -n 1) swift test --disable-xctest $(SWIFT_FLAGS) --filter DebianTests
+	CERTCTL=$(CURDIR)/$(BINARY) swift test --skip-build --disable-xctest --filter EndToEndTests.TakeoverTests
 
 test: ## every test, on real parts
 	Tests/install docker

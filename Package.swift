@@ -11,6 +11,12 @@ let testSettings: [SwiftSetting] = [
 ]
 let settings = testSettings + [.strictMemorySafety()]
 
+/// The commit for `certctl --version`, which `make release` names in the environment. It is a setting of one target, so
+/// that another commit compiles that one anew and nothing else.
+let commit = Context.environment["CERTCTL_COMMIT"].map {
+    [SwiftSetting.unsafeFlags(["-Xcc", "-DCERTCTL_COMMIT=\"\($0)\""])]
+}
+
 let package = Package(
     name: "certctl",
     products: [.executable(name: "certctl", targets: ["certctl"])],
@@ -47,7 +53,7 @@ let package = Package(
                 "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings + (commit ?? [])),
 
         .testTarget(
             name: "SchedulingTests", dependencies: ["Deployment", "Lineages", "Rig", "Scheduling"],
@@ -59,12 +65,15 @@ let package = Package(
             path: "Tests/Rig",
             swiftSettings: testSettings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
+            name: "EndToEndTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig", "certctl"],
+            swiftSettings: testSettings),
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(
             name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(
             name: "RenewalTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig"], swiftSettings: testSettings),
+        .testTarget(
+            name: "PackageTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(name: "SystemdTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),

@@ -1,4 +1,5 @@
-// What Swift's Glibc module lacks: variadic calls, and Linux calls without a declaration there.
+// What Swift's Glibc module lacks: variadic calls, and Linux calls without a declaration there; and what only a
+// preprocessor can be told.
 #ifndef CERTCTL_CLINUX_H
 #define CERTCTL_CLINUX_H
 
@@ -42,5 +43,12 @@ static inline pid_t certctl_lock_holder(int fd) {
     if (fcntl(fd, F_GETLK, &lock) != 0) return -1;
     return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }
+
+#ifndef CERTCTL_COMMIT
+#define CERTCTL_COMMIT ""
+#endif
+
+/// The commit that the program is built of, empty where the build was not told.
+static inline const char *certctl_commit(void) { return CERTCTL_COMMIT; }
 
 #endif

@@ -16,6 +16,8 @@ package actor HookRun {
     private var done: [String: HookFailure?] = [:]
     /// The post hooks to run at the end.
     private var owed: [Hook] = []
+    /// The post hooks that an earlier run owed and that failed in this one.
+    private var unpaid: [Hook] = []
     /// The callers that wait for the hooks of another one.
     private var queue: [CheckedContinuation<Void, Never>] = []
     private var isBusy = false
@@ -67,7 +69,7 @@ package actor HookRun {
                 if let earlier = done[hook.identity] {
                     failure = earlier
                 } else {
-                    if !Task.isCancelled { remember(owed) }
+                    if !Task.isCancelled { remember(unpaid + owed) }
                     failure = await run(hook).failure
                     done[hook.identity] = .some(failure)
                 }
@@ -107,18 +109,25 @@ package actor HookRun {
     /// Runs the post hooks that are owed, each once, in the order in which they were noted.
     ///
     /// They run also for a cancelled task, up to their time-out: a post hook may have to start the service again that
-    /// a pre hook stopped.
-    package func post(renewedDomains: [String], failedDomains: [String]) async -> [HookResult] {
+    /// a pre hook stopped. One that fails in a run with pre hooks stays owed.
+    ///
+    /// - Parameter kept: the identities of those that are tried again anyway, with the lineage that they were run for.
+    package func post(
+        renewedDomains: [String], failedDomains: [String], kept: Set<String> = []
+    ) async -> [HookResult] {
         let facts = ["RENEWED_DOMAINS": Self.list(renewedDomains), "FAILED_DOMAINS": Self.list(failedDomains)]
-        return await Task { await runOwed(facts) }.value
+        return await Task { await runOwed(facts, kept) }.value
     }
 
-    private func runOwed(_ facts: [String: String]) async -> [HookResult] {
+    private func runOwed(_ facts: [String: String], _ kept: Set<String>) async -> [HookResult] {
         await inTurn {
             let hooks = owed
             owed = []
             let results = await runAll(hooks.map { $0.told(facts) })
-            if !done.isEmpty { remember([]) }
+            guard !done.isEmpty || !unpaid.isEmpty else { return results }
+            unpaid.removeAll { debt in results.contains { $0.hook.identity == debt.identity } }
+            unpaid += results.failures.map(\.hook).filter { !kept.contains($0.identity) && $0.isThere }
+            remember(unpaid)
             return results
         }
     }
@@ -128,20 +137,44 @@ package actor HookRun {
         await inTurn { await runAll(hooks) }
     }
 
-    /// Runs the hooks of a kind that has no conf key, `failure` or `recovered`, with facts. They run also for a cancelled task.
-    package func tell(_ kind: Hook.Kind, _ facts: [String: String]) async -> [HookResult] {
-        await Task { await runTold(kind, facts) }.value
+    /// Runs the post hooks that an earlier run owed. Those that fail stay owed, beside what this run comes to owe.
+    package func pay(_ debts: [Hook]) async -> [HookResult] {
+        // Noted before their facts were known, and a script may insist on its variables.
+        let facts = ["RENEWED_DOMAINS": "", "FAILED_DOMAINS": ""]
+        return await inTurn {
+            let results = await runAll(debts.map { $0.environment.isEmpty ? $0.told(facts) : $0 })
+            unpaid = results.failures.map(\.hook).filter(\.isThere)
+            remember(unpaid)
+            return results
+        }
     }
 
-    private func runTold(_ kind: Hook.Kind, _ facts: [String: String]) async -> [HookResult] {
+    /// Runs the hooks of a kind that has no conf key, `failure` or `recovered`, with facts. They run also for a cancelled task.
+    ///
+    /// - Parameter identities: which of them, where not all have to be told.
+    package func tell(
+        _ kind: Hook.Kind, _ facts: [String: String], only identities: [String]? = nil
+    ) async -> [HookResult] {
+        await Task { await runTold(kind, facts, identities) }.value
+    }
+
+    private func runTold(
+        _ kind: Hook.Kind, _ facts: [String: String], _ identities: [String]?
+    ) async -> [HookResult] {
         await inTurn {
-            let (hooks, trouble) = hooks(kind, conf: nil)
+            let (all, trouble) = hooks(kind, conf: nil)
+            // The directory itself was what could not be told: then whatever is in it.
+            let wanted = identities.flatMap { $0.contains(directory?.path(of: kind) ?? "") ? nil : $0 }
+            let hooks = all.filter { wanted?.contains($0.identity) ?? true }
             return await trouble.map(HookResult.init) + runAll(hooks.map { $0.told(facts) })
         }
     }
 
-    /// What would run for a lineage, in order, without running it.
-    package func plan(_ kind: Hook.Kind, conf command: String?) -> [Hook] { hooks(kind, conf: command).0 }
+    /// What would run for a lineage, in order, without running it. A directory that cannot be read stands for the hooks in it.
+    package func plan(_ kind: Hook.Kind, conf command: String?) -> [Hook] {
+        let (hooks, trouble) = hooks(kind, conf: command)
+        return trouble.map(\.hook) + hooks
+    }
 
     private func note(_ hooks: [Hook]) {
         for hook in hooks where !owed.contains(where: { $0.identity == hook.identity }) { owed.append(hook) }

@@ -149,6 +149,11 @@ package struct TransientUnits: CommandRunner {
     /// How a command ended whose client says that it failed: systemd knows more than the client's exit code.
     private func failure(of unit: Unit, _ client: CommandOutcome) async -> CommandOutcome.Status {
         let facts = await facts(of: unit)
+        if facts["ActiveState"] == "activating" {
+            // It runs on, and it is the client that somebody has ended.
+            await end(unit)
+            return client.status
+        }
         // Nobody else comes for it.
         _ = await control("reset-failed", unit.name)
         switch (facts["ExecMainCode"], facts["ExecMainStatus"].flatMap(Int32.init)) {
@@ -162,7 +167,7 @@ package struct TransientUnits: CommandRunner {
 
     private func facts(of unit: Unit) async -> [String: String] {
         let outcome = await control(
-            "show", "--property=LoadState,ControlGroup,Result,ExecMainCode,ExecMainStatus", unit.name)
+            "show", "--property=LoadState,ActiveState,ControlGroup,Result,ExecMainCode,ExecMainStatus", unit.name)
         guard outcome.succeeded else { return [:] }
         let pairs = outcome.output.split(separator: "\n").compactMap { line in
             line.firstIndex(of: "=").map { (String(line[..<$0]), String(line[$0...].dropFirst())) }

@@ -76,12 +76,14 @@ package struct Tree: Sendable {
     ) throws(Failure) -> [T] {
         var results: [T] = []
         var copies = CopyFinder()
-        for name in try lineageNames() where wanted?.contains(name) ?? true {
+        let names = try lineageNames().filter { wanted?.contains($0) ?? true }
+        results.reserveCapacity(names.count)
+        for name in names {
             let lineage = lineage(name)
             copies.note(lineage)
             results.append(transform(lineage))
         }
-        for (index, name, original) in copies.found {
+        for (index, name, original) in copies.found(in: self) {
             var copy = lineage(name)
             copy.original = original
             results[index] = transform(copy)
@@ -91,9 +93,7 @@ package struct Tree: Sendable {
 
     private func lineageNames() throws(Failure) -> [String] {
         do throws(FileError) {
-            return try FileSystem.entries(of: "\(path)/renewal")
-                .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
-                .map { String($0.dropLast(".conf".count)) }
+            return try Tree.lineageNames(in: path)
         } catch {
             guard error.isNotFound else { throw .unreadable(error) }
             guard (try? FileSystem.status(path, followingLinks: true))?.kind == .directory else {
@@ -102,35 +102,46 @@ package struct Tree: Sendable {
             return []
         }
     }
+
+    /// The names for which a config directory has a conf, in the byte order of its file name.
+    package static func lineageNames(in path: String) throws(FileError) -> [String] {
+        try FileSystem.entries(of: "\(path)/renewal")
+            .filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") && $0.utf8.count > ".conf".utf8.count }
+            .map { String($0.dropLast(".conf".count)) }
+    }
 }
 
 /// Tells copies of a conf, `cp one.conf one-old.conf`, from the original: each would renew the same certificate once more.
 ///
-/// The original is the one that its directory in live/ is named after, else the first that can be renewed.
+/// The original is the one that its directory in live/ is named after, else the first that can be renewed. Most lineages have a
+/// directory of their own name, and nothing is kept of them.
 private struct CopyFinder {
     private var count = 0
-    private var originals: [String: String] = [:]
-    /// The lineages that show another one's directory by its name, or perhaps one that another shows, too.
+    /// The lineages that show another one's directory by its name.
     private var suspects: [(index: Int, name: String, live: String)] = []
+    /// The first of them for each directory that can be renewed.
+    private var originals: [String: String] = [:]
 
     mutating func note(_ lineage: Lineage) {
         defer { count += 1 }
-        guard let live = lineage.paths?.live else { return }
-        let isNamesake = FileSystem.name(of: live) == lineage.name
-        if !isNamesake { suspects.append((count, lineage.name, live)) }
-        guard lineage.fatalProblem == nil, lineage.reasonUnmanaged == nil else { return }
-        if isNamesake {
-            originals[live] = lineage.name
-        } else if originals[live] == nil {
-            originals[live] = lineage.name
-        }
+        guard let live = lineage.paths?.live, FileSystem.name(of: live) != lineage.name else { return }
+        suspects.append((count, lineage.name, live))
+        if lineage.isRenewable, originals[live] == nil { originals[live] = lineage.name }
     }
 
     /// Index, name and original of each copy.
-    var found: [(index: Int, name: String, original: String)] {
+    func found(in tree: Tree) -> [(index: Int, name: String, original: String)] {
         suspects.compactMap { suspect in
-            guard let original = originals[suspect.live], original != suspect.name else { return nil }
+            let namesake = tree.lineage(FileSystem.name(of: suspect.live))
+            let isOriginal = namesake.paths?.live == suspect.live && namesake.isRenewable
+            guard let original = isOriginal ? namesake.name : originals[suspect.live], original != suspect.name else {
+                return nil
+            }
             return (suspect.index, suspect.name, original)
         }
     }
+}
+
+extension Lineage {
+    fileprivate var isRenewable: Bool { fatalProblem == nil && reasonUnmanaged == nil }
 }

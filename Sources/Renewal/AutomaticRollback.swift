@@ -98,24 +98,27 @@ extension RenewalRun {
         work.certificate = certificate
         work.deployment = .all
         work = await deployed(work, isNamed: true, &run)
-        let posts = await hooks.post(renewedDomains: work.domains, failedDomains: [])
+        let planned = Set(await hooks.plan(.post, conf: work.commands.post).map(\.identity))
+        let posts = await hooks.post(renewedDomains: work.domains, failedDomains: [], kept: planned)
         run.hookFailures += posts.failures
         work.record(posts, at: now())
         if let settings = work.settings {
             work.seen = await verification.wait(
-                for: certificate, settings, work.entry, archive: work.paths?.archive)
+                for: certificate, settings, work.entry, work.paths, answeredBefore: start.answeredBefore)
         }
         return work
     }
 
     /// Installs a held certificate once more: what broke with it may have been mended.
-    func deployedAgain(_ start: Work, _ lineage: Lineage, _ run: inout RunReport) async -> Work {
+    func deployedAgain(
+        _ start: Work, _ lineage: Lineage, isNamed: Bool, _ run: inout RunReport
+    ) async -> Work {
         var work = start
-        if let next = work.entry.nextAttempt, next > now() {
+        if !isNamed, let next = work.entry.wait(at: now()) {
             work.outcome = .failed(
                 RenewalFailure(
                     .waiting, RenewalFailure.NotYet(error: work.entry.pendingReason, isTemporary: false)))
-            report(.pending(name: work.name, work.entry.pendingReason, next: next))
+            report(.pending(name: work.name, work.entry.pendingReason, next: next, command: "deploy"))
             return work
         }
         guard let paths = work.paths else { return work }
@@ -126,7 +129,7 @@ extension RenewalRun {
                 chain: FileSystem.read("\(directory)/fullchain.pem"), names: lineage.certificate?.names ?? [],
                 after: nil,
                 now: now())
-            work.answeredBefore = await look(at: work).answered
+            await lookBefore(&work)
             let passed = await isAccepted(work)
             let before = work.entry
             let version = try await installation(paths).install(set)
@@ -137,6 +140,9 @@ extension RenewalRun {
             report(.installed(name: work.name, version: version, set.leaf))
             note(.installed, work, &run)
             if passed, let refused = await refused(work, before: before, &run) { return refused }
+        } catch let error as FileError where !error.isNotFound {
+            // A full disk, say: it is there still.
+            return fail(work, RenewalFailure(.installation, error))
         } catch {
             // It cannot be had any more, or is not fit: then a new one is to be ordered by the next run.
             release(&work, &run)

@@ -26,6 +26,11 @@ package struct Certification: Sendable {
         case generate(KeyType)
         /// The conf's `reuse_key`: the live key, in a copy.
         case reuse(path: String)
+
+        /// Whether a key that was staged earlier is one that would be made now.
+        func takes(_ staged: PrivateKey) -> Bool {
+            if case .generate(let type) = self { staged.type == type } else { true }
+        }
     }
 
     package init(
@@ -38,6 +43,15 @@ package struct Certification: Sendable {
         (self.conf, self.newLineage) = (conf, newLineage)
     }
 
+    /// Whether an earlier run has brought this certificate to the stage *issued*.
+    func isStaged(books: LineageBooks, entry: LedgerEntry) -> Bool {
+        guard entry.isIssued, books.staging.key != nil, let chain = books.staging.chain else { return false }
+        // One that cannot be read is for the installation to refuse.
+        guard let leaf = try? Certificate.chain(pem: chain).first else { return true }
+        // Some CAs add a name of their own accord.
+        return Set(names).isSubset(of: leaf.names)
+    }
+
     /// Brings the certificate to the stage *issued*: key and chain are staged, and the books say so.
     ///
     /// An order that an earlier run placed for the same names is taken up by its URL, with the key that was staged for it.
@@ -45,7 +59,6 @@ package struct Certification: Sendable {
         client: Client, books: LineageBooks, entry: inout LedgerEntry,
         report: @escaping @Sendable (Issuance.Step) -> Void
     ) async throws(RenewalFailure) {
-        if entry.isIssued, books.staging.chain != nil, books.staging.key != nil { return }
         entry.isIssued = false
         let issuance = Issuance(client: client, responder: responder, report: report)
         let (key, placed) = try await placedOrder(issuance, client, books, &entry)
@@ -77,7 +90,8 @@ package struct Certification: Sendable {
         return try CertificateSet(key: key, chain: chain, names: names, after: nil, now: now)
     }
 
-    /// Checks what is staged and makes it live; returns the number of the new version.
+    /// Checks what is staged and makes it live; returns the number of the new version. The entry is to be saved, and then the
+    /// staging to be cleared.
     func install(
         _ installation: Installation, books: LineageBooks, entry: inout LedgerEntry, now: Date
     ) throws(RenewalFailure) -> (version: Int, certificate: Certificate) {
@@ -90,12 +104,11 @@ package struct Certification: Sendable {
             try newLineage?.makeDirectories()
             let version = try installation.install(set, conf: conf)
             try entry.install(set.leaf, number: version, at: now)
-            try books.save(entry)
-            try books.staging.clear()
             return (version, set.leaf)
         } catch {
-            // A set that is not fit will not be so the next time: it is ordered anew.
-            if error is CertificateSet.Unfit || error is PKIError {
+            // A set that is not fit will not be so the next time: it is ordered anew. But for one that only a wrong clock keeps out.
+            let isEarly = if case .notYetValid? = error as? CertificateSet.Unfit { true } else { false }
+            if error is CertificateSet.Unfit || error is PKIError, !isEarly {
                 entry.isIssued = false
                 try? books.staging.clear()
             }
@@ -109,10 +122,10 @@ package struct Certification: Sendable {
         let wanted = names.map(\.description).sorted()
         do {
             if let order = entry.order, order.server == client.session.server, order.names.sorted() == wanted,
-                let pem = books.staging.key, let key = try? PrivateKey(pem: pem)
+                let pem = books.staging.key, let staged = try? PrivateKey(pem: pem), key.takes(staged)
             {
                 do throws(ACMEError) {
-                    return (key, try await issuance.placed(at: order.url))
+                    return (staged, try await issuance.placed(at: order.url))
                 } catch {
                     // What the CA has no more, or what has failed, is ordered anew.
                     guard error.meansOrderIsGone else { throw error }

@@ -57,7 +57,7 @@ package struct History: Sendable {
         } catch {
             throw FileError("write", path, because: "\(error)")
         }
-        try FileSystem.append(Array(line) + [UInt8(ascii: "\n")], to: path, mode: 0o600)
+        try FileSystem.append(line: Array(line), to: path, mode: 0o600)
     }
 
     /// Every event that is kept, the oldest first; a line that was cut short by a crash is passed over.

@@ -11,6 +11,8 @@ package struct HostSettings: Sendable {
     package let caBundle: String?
     /// Where each run leaves its report (`status_file`); `none` for nowhere, nil for the default.
     package let statusFile: String?
+    /// How many certificates for one set of names the CA makes in seven days (`duplicate_limit`); nil where the host does not say.
+    package let duplicateLimit: Int?
     /// The file itself, for the settings that a lineage may have of its own.
     package let conf: ConfFile
     /// Keys that mean nothing to certctl, a slip of the pen perhaps.
@@ -56,6 +58,14 @@ package struct HostSettings: Sendable {
         if let path = statusFile, path != "none", !path.hasPrefix("/") {
             throw .invalid(path: file, key: "status_file", value: path, expected: "an absolute path")
         }
+        if let value = HostSettings.text("duplicate_limit", in: conf) {
+            guard let count = Int(value), count > 0 else {
+                throw .invalid(path: file, key: "duplicate_limit", value: value, expected: "a number of certificates")
+            }
+            duplicateLimit = count
+        } else {
+            duplicateLimit = nil
+        }
         self.conf = conf
         unknownKeys = conf.keys(in: []).filter { !HostSettings.knownKeys.contains($0) }
         do throws(LineageProblem) {
@@ -65,8 +75,9 @@ package struct HostSettings: Sendable {
         }
     }
 
-    private static let knownKeys: Set = [
-        "hook_timeout", "ca_bundle", "status_file", "verify", "verify_names", "verify_timeout",
+    /// The keys that certctl acts on.
+    package static let knownKeys: Set = [
+        "hook_timeout", "ca_bundle", "status_file", "duplicate_limit", "verify", "verify_names", "verify_timeout",
     ]
 
     private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {

@@ -26,11 +26,11 @@ package struct Ledger: Sendable {
         do throws(FileError) {
             let bytes = try FileSystem.read(path)
             do {
-                let entry = try JSONDecoder.ledger.decode(LedgerEntry.self, from: Data(bytes))
-                guard entry.schema <= LedgerEntry.schema else {
+                let format = try JSONDecoder.ledger.decode(LedgerEntry.Format.self, from: Data(bytes))
+                guard format.schema <= LedgerEntry.schema else {
                     return .unreadable(reason: "\(path) is from a newer certctl")
                 }
-                return .known(entry)
+                return .known(try JSONDecoder.ledger.decode(LedgerEntry.self, from: Data(bytes)))
             } catch {
                 return .unreadable(reason: "\(path) is damaged")
             }
@@ -65,10 +65,25 @@ package struct Ledger: Sendable {
 
     // MARK: What a run owes
 
-    /// The post hooks of a run that has begun to run pre hooks; empty where everything is paid.
-    package func debts() -> [Hook] {
-        guard let bytes = try? FileSystem.read("\(root)/run.json") else { return [] }
-        return (try? JSONDecoder.ledger.decode([Hook].self, from: Data(bytes))) ?? []
+    /// What the books say that is owed.
+    package enum Debts: Sendable {
+        case known([Hook])
+        case unreadable(reason: String)
+    }
+
+    /// The post hooks of a run that has begun to run pre hooks; none where everything is paid.
+    package func debts() -> Debts {
+        let path = "\(root)/run.json"
+        do throws(FileError) {
+            let bytes = try FileSystem.read(path)
+            do {
+                return .known(try JSONDecoder.ledger.decode([Hook].self, from: Data(bytes)))
+            } catch {
+                return .unreadable(reason: "\(path) is damaged, or from a newer certctl")
+            }
+        } catch {
+            return error.isNotFound ? .known([]) : .unreadable(reason: "\(error)")
+        }
     }
 
     /// Writes down what is owed from now on.
@@ -108,7 +123,9 @@ package struct Ledger: Sendable {
     // MARK: Staging
 
     /// Where the key and the chain of a certificate in the making are kept.
-    package func staging(_ name: String) -> Staging { Staging(directory: "\(root)/staged/\(name)") }
+    package func staging(_ name: String) -> Staging { Staging(directory: stagingDirectory(name)) }
+
+    func stagingDirectory(_ name: String) -> String { "\(root)/staged/\(name)" }
 }
 
 /// The key and, once the CA has issued it, the chain of a certificate that is not installed yet.
@@ -131,6 +148,12 @@ package struct Staging: Sendable {
     /// Keeps a chain as soon as it is there.
     package func stage(chain pem: [UInt8]) throws(FileError) {
         try NewFile("\(directory)/fullchain.pem", pem, mode: 0o600).commit()
+    }
+
+    /// Keeps both.
+    package func stage(_ set: CertificateSet) throws(FileError) {
+        try stage(key: set.bytes(.privkey))
+        try stage(chain: set.bytes(.fullchain))
     }
 
     /// Forgets what is staged.

@@ -68,6 +68,11 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
         package var at: Date
     }
 
+    /// What every version of the format has, whatever else is in it.
+    struct Format: Decodable {
+        let schema: Int
+    }
+
     package private(set) var schema = LedgerEntry.schema
     package var name: String
     /// An order in flight; its key is staged.
@@ -100,6 +105,8 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
     package var held: Held?
     /// Whether the failure hooks have been told of the trouble that is on.
     package var isTold = false
+    /// The `failure` or `recovered` hooks that failed when they were told of what holds now: they are told again.
+    package var untold: [String]?
 
     package init(name: String) { self.name = name }
 
@@ -160,6 +167,14 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
             max(Backoff.delay(afterFailures: attempts, jitter: jitter), wait.map { $0 / .seconds(1) } ?? 0))
     }
 
+    /// Until when nothing is tried again, unless an operator wants it; nil where nothing has to wait.
+    ///
+    /// A time that no back-off and no CA can have given was noted by a clock that was wrong, and does not count.
+    package func wait(at now: Date) -> Date? {
+        guard let next = nextAttempt, next > now, next.timeIntervalSince(now) <= Backoff.longest else { return nil }
+        return next
+    }
+
     /// Notes that nothing is wrong any more.
     package mutating func succeed() { (attempts, lastError, nextAttempt) = (0, nil, nil) }
 }
@@ -168,6 +183,9 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
 package enum Backoff {
     /// 1 min, 10 min, 100 min, 1 day, as Let's Encrypt asks of its clients.
     static let delays: [TimeInterval] = [60, 600, 6000, 86_400]
+
+    /// Longer than any wait, in seconds: a CA's Retry-After counts up to eight days.
+    static let longest: TimeInterval = 9 * 86_400
 
     /// Seconds to wait.
     ///
@@ -182,6 +200,8 @@ package enum Backoff {
 
     /// Whether a failed hook is due again.
     package static func isDue(_ hook: LedgerEntry.HookRecord, at now: Date) -> Bool {
-        hook.failures < hookFailuresBeforeDaily || now.timeIntervalSince(hook.at) >= 86_400
+        let span = now.timeIntervalSince(hook.at)
+        // A time to come was noted by a clock that was wrong.
+        return hook.failures < hookFailuresBeforeDaily || span >= 86_400 || span < 0
     }
 }

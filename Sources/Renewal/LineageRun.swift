@@ -18,19 +18,21 @@ extension RenewalRun {
             if isNamed { return fail(work, RenewalFailure(.preparation, Unmanaged(reason: reason))) }
             report(.leftAlone(name: lineage.name, because: reason))
             work.outcome = .leftAlone(because: reason)
-            return work
+            // What was begun while certctl could renew it. A copy's deployment is that of the original.
+            (work.entry.order, work.entry.isIssued) = (nil, false)
+            return lineage.original == nil ? await finished(work, isNamed: isNamed, &run) : work
         }
         guard let certificate = lineage.certificate, let options = lineage.options else {
             return fail(work, RenewalFailure(.preparation, RenewalRun.incomplete(lineage)))
         }
         if work.entry.held != nil {
-            if isNamed || policy.isForced || RenewalRun.isShort(certificate, at: now()) {
+            if policy.isForced || RenewalRun.isShort(certificate, at: now()) {
                 release(&work, &run)
             } else {
-                return await deployedAgain(work, lineage, &run)
+                return await deployedAgain(work, lineage, isNamed: isNamed, &run)
             }
         }
-        let isInFlight = work.entry.order != nil || work.entry.isIssued
+        let isInFlight = isInFlight(&work, certificate)
         switch policy.decision(for: certificate, options: options, at: now()) {
         case .renew(let reason):
             let renewed = await renew(
@@ -38,6 +40,11 @@ extension RenewalRun {
             return await settled(renewed, isNamed: isNamed, &run)
         case .wait(let date, _) where isInFlight:
             work.outcome = .notDue(until: date)
+            let renewed = await renew(
+                lineage, options, work, because: "begun earlier", mayWait: !isNamed, &run)
+            return await settled(renewed, isNamed: isNamed, &run)
+        case .never(let reason) where isInFlight:
+            work.outcome = .leftAlone(because: "\(reason)")
             let renewed = await renew(
                 lineage, options, work, because: "begun earlier", mayWait: !isNamed, &run)
             return await settled(renewed, isNamed: isNamed, &run)
@@ -53,6 +60,28 @@ extension RenewalRun {
         }
     }
 
+    /// Whether an order or a certificate waits that a renewal of the lineage can finish.
+    ///
+    /// What `certctl issue` has begun for other names it cannot: with an order nothing is lost, and it is forgotten; what is
+    /// issued waits for the operator.
+    private func isInFlight(_ work: inout Work, _ certificate: Certificate) -> Bool {
+        if let order = work.entry.order, order.names.sorted() != certificate.names.map(\.description).sorted() {
+            let names = order.names.joined(separator: ", ")
+            report(.remark(name: work.name, "the order for \(names), begun with certctl issue, is given up"))
+            work.entry.order = nil
+        }
+        let staged = ledger.staging(work.name).chain
+        if work.entry.isIssued, let leaf = staged.flatMap({ try? Certificate.chain(pem: $0).first }),
+            Set(leaf.names) != Set(certificate.names)
+        {
+            let names = leaf.names.map(\.description).joined(separator: " -d ")
+            let command = "certctl issue --name \(work.name) -d \(names)"
+            report(.remark(name: work.name, "\(command) was cut short before the installation: run it again"))
+            return false
+        }
+        return work.entry.order != nil || work.entry.isIssued
+    }
+
     /// What is live is deployed also where nothing newer could be had.
     private func settled(_ work: Work, isNamed: Bool, _ run: inout RunReport) async -> Work {
         work.failure == nil ? work : await finished(work, isNamed: isNamed, &run)
@@ -62,10 +91,11 @@ extension RenewalRun {
         _ lineage: Lineage, _ options: RenewalOptions, _ work: Work, because reason: String, mayWait: Bool,
         _ run: inout RunReport
     ) async -> Work {
-        if mayWait, let next = work.entry.nextAttempt, next > now() {
+        // What is issued costs nothing to install.
+        if mayWait, !work.entry.isIssued, let next = work.entry.wait(at: now()) {
             var work = work
             let error = work.entry.lastError ?? "an earlier attempt failed"
-            report(.pending(name: work.name, error, next: next))
+            report(.pending(name: work.name, error, next: next, command: "renew"))
             work.outcome = .failed(
                 RenewalFailure(
                     .waiting, RenewalFailure.NotYet(error: error, isTemporary: work.entry.lastErrorIsTemporary)))
@@ -102,20 +132,24 @@ extension RenewalRun {
         }
         let books = LineageBooks(ledger: ledger, stateDirectory: stateDirectory, name: name)
         do throws(RenewalFailure) {
-            let isIssued = work.entry.isIssued && books.staging.chain != nil && books.staging.key != nil
-            if !isIssued {
+            if !certification.isStaged(books: books, entry: work.entry) {
                 let client = try await connected(client)
                 try await certification.issue(client: client, books: books, entry: &work.entry) { [report] in
                     report(.step(name: name, $0))
                 }
             }
-            work.answeredBefore = await look(at: work).answered
+            await lookBefore(&work)
             let passed = await isAccepted(work)
             let before = work.entry
             let (version, certificate) = try certification.install(
                 await installation(certification.paths), books: books, entry: &work.entry, now: now())
             work.certificate = certificate
             work.outcome = .renewed(version: version, certificate)
+            // It is live, and has to be deployed, whatever becomes of the books.
+            keep(&run) { () throws(FileError) in
+                try books.save(work.entry)
+                try books.staging.clear()
+            }
             report(.installed(name: name, version: version, certificate))
             note(.installed, work, &run)
             if passed, let refused = await refused(work, before: before, &run) { return refused }
@@ -144,12 +178,12 @@ extension RenewalRun {
 
         let seen = await look(at: work)
         work.seen = seen
-        if work.entry.isAdopted, !seen.isStale { return adopt(work, seen, &run) }
+        if work.entry.isAdopted, seen.wrong == nil { return adopt(work, seen, &run) }
         if work.deployment == nil {
             // A listener that never changes is not pestered every few hours for ever.
             let isResting =
                 !isNamed && work.entry.attempts >= Backoff.hookFailuresBeforeDaily
-                && (work.entry.nextAttempt ?? .distantPast) > now()
+                && work.entry.wait(at: now()) != nil
             if seen.isStale, isResting { return work }
             work.deployment = seen.isStale ? .all : .unfinished
         }
@@ -158,7 +192,14 @@ extension RenewalRun {
 
     func look(at work: Work) async -> ServedReport {
         guard let certificate = work.certificate, let settings = work.settings else { return ServedReport([]) }
-        return await verification.look(at: certificate, settings, work.entry, archive: work.paths?.archive)
+        return await verification.look(at: certificate, settings, work.entry, work.paths)
+    }
+
+    /// Looks just before the switch: who answers now, and who serves the lineage and has to go on doing so.
+    func lookBefore(_ work: inout Work) async {
+        let seen = await look(at: work)
+        work.answeredBefore = seen.answered
+        work.entry.served.formUnion(seen.matches)
     }
 
     /// Enters a lineage that others have renewed, and that is served rightly as far as anybody can see: no hook runs.

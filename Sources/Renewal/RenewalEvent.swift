@@ -13,6 +13,8 @@ package enum RenewalEvent: Sendable {
     case leftAlone(name: String, because: String)
     /// Something the operator should know that stops nothing.
     case remark(name: String?, String)
+    /// What happened could not be written down.
+    case booksFailed(String)
     /// A lineage's renewal begins.
     case started(name: String, names: [SubjectName], because: String)
     /// Where the exchange with the CA is.
@@ -25,8 +27,8 @@ package enum RenewalEvent: Sendable {
     case verified(name: String, by: [LedgerEntry.Place])
     /// Nobody was seen serving it, and nobody has to.
     case notVerified(name: String, String)
-    /// Something is not finished: what, and when it is tried again.
-    case pending(name: String, String, next: Date?)
+    /// Something is not finished: what, when it is tried again, and the command that does so now.
+    case pending(name: String, String, next: Date?, command: String)
     /// A hook starts or has ended.
     case hook(HookEvent)
     /// A dry run has come to its end: what would have become live.
@@ -61,7 +63,8 @@ package struct RenewalFailure: Error, Sendable, CustomStringConvertible {
 
     package init(_ stage: Stage, _ cause: any Error) {
         (self.stage, self.cause) = (stage, cause)
-        isTemporary = (cause as? ACMEError)?.isTemporary ?? (cause as? NotYet)?.isTemporary ?? false
+        isTemporary =
+            (cause as? ACMEError)?.isTemporary ?? (cause as? NotYet)?.isTemporary ?? (cause is BudgetRefusal)
     }
 
     /// Whether the run was asked to stop.
@@ -105,6 +108,8 @@ package struct RunReport: Sendable {
     package var pending: [String] = []
     /// Whether the books could not be kept.
     package var booksFailed = false
+    /// Whether a lineage's settings for its verification could not be used.
+    package var settingsFailed = false
     /// Whether a signal ended the run before its work was done.
     package var wasInterrupted = false
 
@@ -115,7 +120,7 @@ package struct RunReport: Sendable {
         let failures = outcomes.compactMap { entry in
             if case .failed(let failure) = entry.outcome { failure } else { nil }
         }
-        if !hookFailures.isEmpty || !pending.isEmpty || booksFailed || wasInterrupted
+        if !hookFailures.isEmpty || !pending.isEmpty || booksFailed || settingsFailed || wasInterrupted
             || failures.contains(where: { !$0.isTemporary })
         {
             return 1

@@ -52,24 +52,56 @@ package struct RenewalRun: Sendable {
         for name in try SwitchJournal.completeAll(in: stateDirectory) { report(.completedSwitch(name: name)) }
     }
 
+    /// What was decided about lineages before a renewal by force.
+    package struct Exceptions: Sendable {
+        /// Deployed again and not renewed.
+        package var deployed: Set<String> = []
+        /// Neither: why.
+        package var refused: [String: BudgetRefusal] = [:]
+
+        package init() {}
+    }
+
     /// Finishes what is pending and renews the lineages that the policy says are due.
     ///
-    /// - Parameter named: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew
-    ///   is a failure.
-    package func renew(_ lineages: [Lineage], policy: RenewalPolicy, named: Bool) async -> RunReport {
+    /// - Parameters:
+    ///   - named: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew is a failure.
+    ///   - exceptions: lineages that something else is done with.
+    package func renew(
+        _ lineages: [Lineage], policy: RenewalPolicy, named: Bool, exceptions: Exceptions = Exceptions()
+    ) async -> RunReport {
         await run(lineages, isNamed: named) { lineage, run in
-            await take(lineage, policy: policy, isNamed: named, &run)
+            if exceptions.deployed.contains(lineage.name) { return await deployAgain(lineage, &run) }
+            if let refusal = exceptions.refused[lineage.name] {
+                let work = opened(lineage, &run)
+                return work.failure == nil ? fail(work, RenewalFailure(.waiting, refusal)) : work
+            }
+            return await take(lineage, policy: policy, isNamed: named, &run)
         }
     }
 
     /// Runs the deploy step of lineages again, every hook of theirs, without ordering anything.
     package func deploy(_ lineages: [Lineage]) async -> RunReport {
-        await run(lineages, isNamed: true) { lineage, run in
-            var work = opened(lineage, &run)
+        await run(lineages, isNamed: true) { await deployAgain($0, &$1) }
+    }
+
+    private func deployAgain(_ lineage: Lineage, _ run: inout RunReport) async -> Work {
+        var work = opened(lineage, &run)
+        guard work.failure == nil else { return work }
+        if work.entry.held != nil { return await deployedAgain(work, lineage, isNamed: true, &run) }
+        work.outcome = .deployed
+        work.deployment = .all
+        return await deployed(work, isNamed: true, &run)
+    }
+
+    /// Finishes what is pending of a lineage's deployment, without ordering anything.
+    package func finish(_ lineage: Lineage) async -> RunReport {
+        await run([lineage], isNamed: true) { lineage, run in
+            let work = opened(lineage, &run)
             guard work.failure == nil else { return work }
-            work.outcome = .deployed
-            work.deployment = .all
-            return await deployed(work, isNamed: true, &run)
+            var finished = await finished(work, isNamed: true, &run)
+            if finished.deployment != nil { finished.outcome = .deployed }
+            return finished
         }
     }
 
@@ -80,11 +112,8 @@ package struct RenewalRun: Sendable {
         var run = RunReport()
         await payDebts(&run)
         var work = Work(certification, commands, entry(certification.name, &run))
-        do {
-            work.settings = try VerificationSettings(lineage: nil, host: hostConf)
-        } catch {
-            report(.remark(name: work.name, error.message))
-        }
+        // The conf as it will be has the settings that the lineage has now.
+        prepareVerification(&work, conf: certification.conf.flatMap { try? ConfFile(bytes: $0.bytes) }, &run)
         work = await carryOut(certification, work, because: reason, &run) { client }
         await conclude([work], isNamed: true, &run)
         return run
@@ -97,15 +126,19 @@ package struct RenewalRun: Sendable {
             guard let paths = lineage.paths else {
                 return fail(work, RenewalFailure(.preparation, lineage.fatalProblem ?? RenewalRun.incomplete(lineage)))
             }
-            prepareVerification(&work)
+            prepareVerification(&work, conf: lineage.conf, &run)
             do {
                 try ledger.requireWritable()
+                // A run that is cut short after the switch is recognized by what is staged, and deployed by the next one.
+                try ledger.staging(work.name).stage(set)
                 let version = try await installation(paths).install(set)
                 try work.entry.install(set.leaf, number: version, at: now())
                 try ledger.save(work.entry)
                 try ledger.staging(work.name).clear()
                 work.certificate = set.leaf
                 work.outcome = .renewed(version: version, set.leaf)
+                // An operator has acted: what is held would undo it.
+                if work.entry.held != nil { release(&work, &run) }
                 report(.installed(name: work.name, version: version, set.leaf))
                 note(.rolledBack, work, &run)
             } catch {
@@ -132,14 +165,19 @@ package struct RenewalRun: Sendable {
     }
 
     /// Runs the post hooks that an earlier run owed and did not come to: a service may be stopped since.
-    func payDebts(_ run: inout RunReport) async {
-        let debts = ledger.debts()
-        guard !debts.isEmpty else { return }
-        report(.remark(name: nil, "an earlier run was cut short after its pre hooks: its post hooks run now"))
-        let results = await hooks.again(debts)
-        run.hookFailures += results.failures
-        let unpaid = results.filter { $0.failure != nil }.map(\.hook).filter(\.isThere)
-        keep(&run) { () throws(FileError) in try ledger.owe(unpaid) }
-    }
+    func payDebts(_ run: inout RunReport) async { run.hookFailures += await paidDebts() }
 
+    /// Runs what an earlier run owes; returns what has failed, and stays owed.
+    package func paidDebts() async -> [HookFailure] {
+        let debts: [Hook]
+        switch ledger.debts() {
+        case .known(let hooks): debts = hooks
+        case .unreadable(let reason):
+            report(.remark(name: nil, "\(reason); the post hooks that an earlier run may owe are not known"))
+            return []
+        }
+        guard !debts.isEmpty else { return [] }
+        report(.remark(name: nil, "an earlier run left post hooks undone: they run now"))
+        return await hooks.pay(debts).failures
+    }
 }

@@ -12,7 +12,7 @@ extension RenewalRun {
         guard let certificate = lineage.certificate, let sha256 = try? certificate.sha256() else {
             return fail(work, RenewalFailure(.preparation, RenewalRun.incomplete(lineage)))
         }
-        prepareVerification(&work)
+        prepareVerification(&work, conf: lineage.conf, &run)
         guard work.entry.installed?.sha256 != sha256 else { return work }
         // A run that was cut short after the switch, and before the books: the hooks have not run.
         let staged = ledger.staging(lineage.name)
@@ -28,14 +28,19 @@ extension RenewalRun {
             try ledger.save(work.entry)
             if isOurs { try staged.clear() }
         }
+        // Somebody has put another certificate in its place: going back to the one that is held would be a step back.
+        if let held = work.entry.held, !isOurs, held.sha256 != sha256 { release(&work, &run) }
         return work
     }
 
-    func prepareVerification(_ work: inout Work) {
+    /// Finds out where the lineage is to be looked for. A setting that cannot be used stops no renewal, but nothing is verified,
+    /// and the run has failed.
+    func prepareVerification(_ work: inout Work, conf: ConfFile?, _ run: inout RunReport) {
         do throws(LineageProblem) {
-            work.settings = try VerificationSettings(lineage: work.lineage?.conf, host: hostConf)
+            work.settings = try VerificationSettings(lineage: conf, host: hostConf)
         } catch {
-            report(.remark(name: work.name, error.message))
+            run.settingsFailed = true
+            report(.failed(name: work.name, RenewalFailure(.preparation, error)))
         }
     }
 
@@ -55,7 +60,7 @@ extension RenewalRun {
             try body()
         } catch {
             run.booksFailed = true
-            report(.remark(name: nil, "the books cannot be kept: \(error)"))
+            report(.booksFailed("\(error)"))
         }
     }
 

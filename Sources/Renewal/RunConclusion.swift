@@ -1,3 +1,4 @@
+import ACME
 import Deployment
 import FoundationEssentials
 import Lineages
@@ -10,14 +11,19 @@ extension RenewalRun {
         var works = taken
         let renewed = works.filter { $0.deployment != nil }.flatMap(\.domains)
         let failed = works.filter { $0.failure.map { $0.stage != .waiting } ?? false }.flatMap(\.domains)
-        let posts = await hooks.post(renewedDomains: renewed, failedDomains: failed)
-        run.hookFailures += posts.failures
+        var planned: [Int: Set<String>] = [:]
         for index in works.indices where works[index].deployment != nil {
-            let planned = await hooks.plan(.post, conf: works[index].commands.post).map(\.identity)
-            works[index].record(posts.filter { planned.contains($0.hook.identity) }, at: now())
+            planned[index] = Set(await hooks.plan(.post, conf: works[index].commands.post).map(\.identity))
+        }
+        let kept = planned.values.reduce(into: Set()) { $0.formUnion($1) }
+        let posts = await hooks.post(renewedDomains: renewed, failedDomains: failed, kept: kept)
+        run.hookFailures += posts.failures
+        for (index, identities) in planned {
+            works[index].record(posts.filter { identities.contains($0.hook.identity) }, at: now())
         }
         works = await verified(works)
-        for index in works.indices where works[index].isBrokenByRenewal {
+        // A run that was asked to stop has not waited for the listeners, and cannot tell.
+        for index in works.indices where works[index].isBrokenByRenewal && !Task.isCancelled {
             works[index] = await takenBack(works[index], &run)
         }
         for index in works.indices { await close(&works[index], &run) }
@@ -33,7 +39,8 @@ extension RenewalRun {
                 group.addTask { [verification] in
                     (
                         index,
-                        await verification.wait(for: certificate, settings, work.entry, archive: work.paths?.archive)
+                        await verification.wait(
+                            for: certificate, settings, work.entry, work.paths, answeredBefore: work.answeredBefore)
                     )
                 }
             }
@@ -55,11 +62,18 @@ extension RenewalRun {
             work.entry.fail(
                 "\(failure)", at: now(), notBefore: failure.retryAfter, jitter: Double.random(in: 0...1))
             work.entry.lastErrorIsTemporary = failure.isTemporary
+            // Where nothing was asked of a CA, trying again costs nothing, and who has mended it need not wait.
+            if failure.stage == .preparation, !(failure.cause is ACMEError) { work.entry.nextAttempt = nil }
             note(.failed, work, error: "\(failure)", &run)
         }
-        if work.entry.isPending, work.failure == nil {
+        if work.entry.isPending, work.failure == nil || work.entry.isDeploymentPending {
             run.pending.append(work.name)
-            report(.pending(name: work.name, work.entry.pendingReason, next: work.entry.nextAttempt))
+            let isDeployment = work.entry.isDeploymentPending || work.entry.held != nil
+            report(
+                .pending(
+                    name: work.name, work.entry.pendingReason,
+                    next: work.failure == nil ? work.entry.nextAttempt : nil,
+                    command: isDeployment ? "deploy" : "renew"))
         }
         await tell(&work, &run)
         let entry = work.entry
@@ -70,6 +84,10 @@ extension RenewalRun {
     private func settle(_ work: inout Work, _ run: inout RunReport) async {
         let planned =
             await hooks.plan(.deploy, conf: work.commands.deploy) + hooks.plan(.post, conf: work.commands.post)
+        // A hook that is gone is no trouble any more.
+        work.entry.hooks.removeAll { record in
+            !planned.contains { $0.kind.rawValue == record.kind && $0.identity == record.identity }
+        }
         let entry = work.entry
         let isDeployed = planned.allSatisfy { hook in
             entry.hooks.contains { $0.kind == hook.kind.rawValue && $0.identity == hook.identity && $0.succeeded }
@@ -81,9 +99,14 @@ extension RenewalRun {
         let seen = work.seen ?? ServedReport([])
         work.entry.served.formUnion(seen.matches)
         work.entry.servedWrongly = seen.complaint
+        // What was held is live again and nothing is wrong with it, as far as anybody can see.
+        if let held = entry.held, held.sha256 == entry.installed?.sha256, seen.wrong == nil,
+            isDeployed || !seen.matches.isEmpty
+        {
+            release(&work, &run)
+        }
         if seen.wrong == nil, !seen.matches.isEmpty {
             let isNews = entry.verifiedAt == nil
-            if let held = entry.held, held.sha256 == entry.installed?.sha256 { release(&work, &run) }
             work.entry.verifiedAt = now()
             report(.verified(name: work.name, by: seen.matches))
             if isNews { note(.verified, work, &run) }
@@ -94,10 +117,13 @@ extension RenewalRun {
             let reason =
                 work.entry.held.map(\.reason) ?? work.entry.servedWrongly ?? work.entry.failedHooks.first?.error
                 ?? "its hooks have not run"
-            work.entry.fail(reason, at: now(), notBefore: nil, jitter: Double.random(in: 0...1))
-            // A deployment costs nothing: every run tries it, until it has failed so often that once a day is enough.
-            if work.entry.held == nil, work.entry.attempts < Backoff.hookFailuresBeforeDaily {
-                work.entry.nextAttempt = nil
+            // A renewal that fails or waits has a count and a time of its own, which a CA may have asked for.
+            if work.failure.map({ $0.stage == .deployment }) ?? true {
+                work.entry.fail(reason, at: now(), notBefore: nil, jitter: Double.random(in: 0...1))
+                // A deployment costs nothing: every run tries it, until it has failed so often that once a day is enough.
+                if work.entry.held == nil, work.entry.attempts < Backoff.hookFailuresBeforeDaily {
+                    work.entry.nextAttempt = nil
+                }
             }
             note(.failed, work, error: reason, &run)
         } else if work.failure == nil {
@@ -105,10 +131,14 @@ extension RenewalRun {
         }
     }
 
-    /// Runs the hooks of `renewal-hooks/failure` and `recovered`, once a change and not once a run.
+    /// Runs the hooks of `renewal-hooks/failure` and `recovered`, once a change and not once a run; those that fail are told
+    /// again by the next run.
     private func tell(_ work: inout Work, _ run: inout RunReport) async {
-        let isInTrouble = work.failure != nil || work.entry.isPending
-        guard isInTrouble != work.entry.isTold else { return }
+        // A hook that has failed is tried again by each run, also where its lineage is served.
+        let isInTrouble = work.failure != nil || work.entry.isPending || !work.entry.failedHooks.isEmpty
+        let isNews = isInTrouble != work.entry.isTold
+        let untold = work.entry.untold ?? []
+        guard isNews || !untold.isEmpty else { return }
         if !isInTrouble, case .leftAlone = work.outcome {
             // Nothing was looked at that could tell.
             return
@@ -119,10 +149,12 @@ extension RenewalRun {
             "CERTCTL_LINEAGE": work.name,
             "CERTCTL_STAGE": work.failure?.stage.rawValue ?? work.entry.stage?.rawValue ?? "",
             "CERTCTL_ERROR": isInTrouble ? error : "",
-            "CERTCTL_ATTEMPTS": String(work.entry.attempts),
+            "CERTCTL_ATTEMPTS": String(max(work.entry.attempts, work.entry.failedHooks.map(\.failures).max() ?? 0)),
         ]
-        let results = await hooks.tell(isInTrouble ? .failure : .recovered, facts)
+        let results = await hooks.tell(isInTrouble ? .failure : .recovered, facts, only: isNews ? nil : untold)
         run.hookFailures += results.failures
+        let failed = results.failures.map(\.hook.identity)
+        work.entry.untold = failed.isEmpty ? nil : failed
     }
 }
 

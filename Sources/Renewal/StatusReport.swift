@@ -12,6 +12,12 @@ package struct StatusReport: Codable, Equatable, Sendable {
     /// How the last run ended; nil where none is known.
     package var lastRun: LastRun?
     package var lineages: [LineageStatus]
+    /// What a reader of this very report should know: it is not part of the document.
+    package private(set) var remarks: [String] = []
+
+    private enum CodingKeys: String, CodingKey {
+        case schema, generatedAt, lastRun, lineages
+    }
 
     package init(_ lineages: [LineageStatus], lastRun: LastRun?, at now: Date) {
         (self.lineages, self.lastRun, generatedAt) = (lineages, lastRun, now)
@@ -23,10 +29,21 @@ package struct StatusReport: Codable, Equatable, Sendable {
     package init(
         _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, at now: Date
     ) throws(Tree.Failure) {
+        var texts = SharedTexts()
+        let isForbidden = ledger.isForbidden
+        var remarks = isForbidden ? ["the books cannot be read: what is pending is not shown"] : []
         let rows = try tree.mapLineages(wanted) { lineage in
-            LineageStatus(lineage, entry: ledger.knowledge(of: lineage.name).entry, at: now)
+            let knowledge = ledger.knowledge(of: lineage.name)
+            // Whatever is pending would not be seen.
+            if !isForbidden, case .unreadable(let reason) = knowledge {
+                remarks.append("\(lineage.name): what the books say is not known: \(reason)")
+            }
+            var row = LineageStatus(lineage, entry: knowledge.entry, at: now)
+            row.share(&texts)
+            return row
         }
         self.init(rows, lastRun: ledger.lastRun, at: now)
+        self.remarks = remarks
     }
 
     /// Brings what depends on the time up to a moment.
@@ -52,6 +69,24 @@ package struct StatusReport: Codable, Equatable, Sendable {
             write("    \(try text(lineage, indentedBy: 4))\(index == lineages.count - 1 ? "" : ",")\n")
         }
         write("  ],\n  \"schema\" : \(schema)\n}\n")
+    }
+}
+
+/// Texts that many lineages have in common, kept once.
+private struct SharedTexts {
+    private var known: Set<String> = []
+
+    mutating func shared(_ text: String?) -> String? { text.map { known.insert($0).memberAfterInsert } }
+}
+
+extension LineageStatus {
+    fileprivate mutating func share(_ texts: inout SharedTexts) {
+        issuer = texts.shared(issuer)
+        issuerCommonName = texts.shared(issuerCommonName)
+        keyType = texts.shared(keyType)
+        renewal.because = texts.shared(renewal.because) ?? ""
+        // The lineage has the name of its first domain, as a rule.
+        if domains.first == name { domains[0] = name }
     }
 }
 

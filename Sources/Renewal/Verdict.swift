@@ -19,13 +19,17 @@ package enum Verdict: Hashable, Sendable, CustomStringConvertible {
     /// - Parameters:
     ///   - expected: the installed leaf.
     ///   - earlier: SHA-256 of older leaves of the lineage.
-    package init(_ served: ServedLeaf, expected: Certificate, earlier: Set<String>) {
+    ///   - isAnothers: whether a leaf for the same names is another lineage's.
+    package init(
+        _ served: ServedLeaf, expected: Certificate, earlier: Set<String>,
+        isAnothers: (Certificate) -> Bool = { _ in false }
+    ) {
         switch served {
         case .leaf(let leaf, _):
             if leaf.der == expected.der {
                 self = .match
             } else if (try? leaf.sha256()).map(earlier.contains) == true
-                || (Set(leaf.names) == Set(expected.names) && leaf.notBefore < expected.notBefore)
+                || (Set(leaf.names) == Set(expected.names) && leaf.notBefore < expected.notBefore && !isAnothers(leaf))
             {
                 self = .stale(serial: leaf.serial)
             } else {

@@ -11,7 +11,7 @@ package struct Verification: Sendable {
     static let probeTimeout: Duration = .seconds(5)
     /// More probes at once than this gain nothing.
     static let mostAtOnce = 16
-    /// How long to wait for a listener when a hook has failed.
+    /// How long to wait for a listener when no hook has succeeded.
     static let shortWait: Duration = .seconds(3)
     /// The time between two looks.
     static let interval: Duration = .milliseconds(250)
@@ -29,10 +29,9 @@ package struct Verification: Sendable {
 
     /// Looks once at every place.
     package func look(
-        at certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, archive: String?
+        at certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, _ paths: LineagePaths?
     ) async -> ServedReport {
-        let earlier = Set(entry.earlier).union(archive.map { Verification.leaves(in: $0, but: certificate) } ?? [])
-        return await look(settings.places(for: certificate), certificate, entry, earlier)
+        await look(settings.places(for: certificate), entry, Verification.Judge(certificate, entry, paths))
     }
 
     /// Looks once at a lineage as its conf and the host's settings have it; nil where it has no certificate to look for.
@@ -41,26 +40,29 @@ package struct Verification: Sendable {
             let settings = try? VerificationSettings(lineage: lineage.conf, host: host)
         else { return nil }
         return await look(
-            at: certificate, settings, entry ?? LedgerEntry(name: lineage.name), archive: lineage.paths?.archive)
+            at: certificate, settings, entry ?? LedgerEntry(name: lineage.name), lineage.paths)
     }
 
-    /// Looks until nothing is wrong any more, or the time is up.
+    /// Looks until nothing is wrong any more, and whoever answered before does so again, or the time is up.
     ///
     /// Two looks in a row have to find it so: right after a reload one connection may meet a new worker of nginx, and the next
     /// an old one that still accepts.
     ///
-    /// Where a hook has failed, the reload is not on its way: then a short wait has to do.
+    /// Where hooks have failed and none has succeeded, no reload is on its way: then a short wait has to do.
     package func wait(
-        for certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, archive: String?
+        for certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, _ paths: LineagePaths?,
+        answeredBefore: Set<LedgerEntry.Place>
     ) async -> ServedReport {
-        let timeout = entry.failedHooks.isEmpty ? settings.timeout : min(settings.timeout, Verification.shortWait)
-        let earlier = Set(entry.earlier).union(archive.map { Verification.leaves(in: $0, but: certificate) } ?? [])
+        let isReloaded = entry.failedHooks.isEmpty || entry.hooks.contains(where: \.succeeded)
+        let timeout = isReloaded ? settings.timeout : min(settings.timeout, Verification.shortWait)
+        let judge = Judge(certificate, entry, paths)
         let places = settings.places(for: certificate)
-        var report = await look(places, certificate, entry, earlier)
-        var waited: Duration = .zero
+        var report = ServedReport([])
+        // A look takes its time, too, where a listener does not answer.
+        var waited = await clock.measure { report = await look(places, entry, judge) }
         var isConfirmed = false
         while waited < timeout, !Task.isCancelled {
-            if report.wrong == nil {
+            if report.wrong == nil, report.complaint(at: answeredBefore) == nil {
                 if isConfirmed || report.matches.isEmpty { break }
                 isConfirmed = true
             } else {
@@ -68,14 +70,13 @@ package struct Verification: Sendable {
             }
             guard (try? await clock.sleep(for: Verification.interval)) != nil else { break }
             waited += Verification.interval
-            report = await look(places, certificate, entry, earlier)
+            waited += await clock.measure { report = await look(places, entry, judge) }
         }
         return report
     }
 
     private func look(
-        _ places: [(place: LedgerEntry.Place, isListed: Bool)], _ certificate: Certificate, _ entry: LedgerEntry,
-        _ earlier: Set<String>
+        _ places: [(place: LedgerEntry.Place, isListed: Bool)], _ entry: LedgerEntry, _ judge: Judge
     ) async -> ServedReport {
         var sightings: [Int: ServedReport.Sighting] = [:]
         await withTaskGroup(of: (Int, ServedReport.Sighting).self) { group in
@@ -86,7 +87,7 @@ package struct Verification: Sendable {
                 let counts = place.isListed || entry.served.contains(place.place)
                 next += 1
                 group.addTask { [probe] in
-                    let verdict = Verdict(await probe(place.place), expected: certificate, earlier: earlier)
+                    let verdict = judge.verdict(on: await probe(place.place))
                     return (index, ServedReport.Sighting(place: place.place, counts: counts, verdict: verdict))
                 }
             }
@@ -97,6 +98,38 @@ package struct Verification: Sendable {
             }
         }
         return ServedReport(sightings.sorted { $0.key < $1.key }.map(\.value))
+    }
+
+    /// Knows what is served of a lineage when it sees it.
+    private struct Judge: Sendable {
+        let expected: Certificate
+        let earlier: Set<String>
+        let live: String?
+
+        init(_ certificate: Certificate, _ entry: LedgerEntry, _ paths: LineagePaths?) {
+            (expected, live) = (certificate, paths?.live)
+            let archived = paths.map { Verification.leaves(in: $0.archive, but: certificate) } ?? []
+            earlier = archived.union(entry.earlier)
+        }
+
+        func verdict(on served: ServedLeaf) -> Verdict {
+            Verdict(served, expected: expected, earlier: earlier) { leaf in
+                live.map { Verification.isLive(leaf, besides: $0) } ?? false
+            }
+        }
+    }
+
+    /// Whether another lineage of the tree shows a leaf: a `-0001` twin, or the RSA certificate beside the one for ECDSA.
+    private static func isLive(_ leaf: Certificate, besides live: String) -> Bool {
+        guard let parent = FileSystem.directory(of: live), let names = try? FileSystem.entries(of: parent) else {
+            return false
+        }
+        return names.contains { name in
+            guard name != FileSystem.name(of: live), !name.hasPrefix("."),
+                let pem = try? FileSystem.read("\(parent)/\(name)/cert.pem")
+            else { return false }
+            return (try? Certificate.chain(pem: pem).first)?.der == leaf.der
+        }
     }
 
     /// SHA-256 of every leaf that an archive holds, but for one.

@@ -1,10 +1,10 @@
-/// A column of a table that has to fit a screen.
+/// A column of a table that has to fit a screen. Its cells are made when they are wanted: those of ten thousand rows are not kept.
 struct Column {
     let title: String
-    var cells: [String]
-    let styles: [Style?]
+    let cell: (Int) -> String
+    let style: (Int) -> Style?
     /// The cells in fewer words.
-    let brief: [String]?
+    let brief: ((Int) -> String)?
     /// Whether a cell may take several lines.
     let canWrap: Bool
     /// Whether a cell may lose its middle.
@@ -13,94 +13,99 @@ struct Column {
     let dropOrder: Int?
 
     init(
-        _ title: String, _ cells: [String], _ styles: [Style?] = [], brief: [String]? = nil, canWrap: Bool = false,
-        canFold: Bool = false, dropOrder: Int? = nil
+        _ title: String, style: @escaping (Int) -> Style? = { _ in nil }, canWrap: Bool = false, canFold: Bool = false,
+        dropOrder: Int? = nil, brief: ((Int) -> String)? = nil, cell: @escaping (Int) -> String
     ) {
-        (self.title, self.cells, self.styles, self.brief) = (title, cells, styles, brief)
+        (self.title, self.style, self.brief, self.cell) = (title, style, brief, cell)
         (self.canWrap, self.canFold, self.dropOrder) = (canWrap, canFold, dropOrder)
     }
-
-    var width: Int { cells.reduce(title.count) { max($0, $1.count) } }
 }
 
 /// Columns side by side. Where the screen is narrow, cells are put in fewer words, columns that matter less are left out, and what
 /// is still too long goes over several lines: nothing that matters is cut off.
 struct ColumnTable {
-    private var columns: [Column]
+    /// A column as it is shown.
+    private struct Shown {
+        let column: Column
+        var cell: (Int) -> String
+        var width: Int
+    }
 
-    init(_ columns: [Column]) { self.columns = columns }
+    private let columns: [Column]
+    private let count: Int
+
+    /// - Parameter count: of the rows.
+    init(_ columns: [Column], count: Int) { (self.columns, self.count) = (columns, count) }
 
     private static let gap = 2
     /// Narrower than this a cell of words is not worth reading.
     private static let leastWrapped = 16
     private static let leastFolded = 16
 
+    /// Every line, without line ends.
     func lines(on screen: Screen) -> [String] {
-        var fitted = self
-        let widths = fitted.fit(screen.width)
-        return fitted.render(widths, on: screen)
+        var lines: [String] = []
+        write(on: screen) { lines.append($0) }
+        return lines
     }
 
-    private var total: Int { columns.reduce(0) { $0 + $1.width } + ColumnTable.gap * (columns.count - 1) }
-
-    /// Makes the columns fit, and gives their widths.
-    private mutating func fit(_ width: Int?) -> [Int] {
-        guard let width, total > width else { return columns.map(\.width) }
-        useBrief { $0.dropOrder != nil }
-        while total > width,
-            let index = columns.indices.filter({ columns[$0].dropOrder != nil })
-                .min(by: { columns[$0].dropOrder ?? 0 < columns[$1].dropOrder ?? 0 })
-        {
-            columns.remove(at: index)
+    /// Writes one line after the other.
+    func write(on screen: Screen, _ write: (String) -> Void) {
+        let shown = fitted(screen.width)
+        write(line(shown.map(\.column.title), shown) { _, text in Style.heading.text(text, on: screen) })
+        for row in 0..<count {
+            let cells = shown.map { shown -> [String] in
+                let cell = shown.cell(row)
+                return shown.column.canFold
+                    ? [TextLayout.folded(cell, to: shown.width)] : TextLayout.wrapped(cell, to: shown.width)
+            }
+            for number in 0..<(cells.map(\.count).max() ?? 0) {
+                let texts = cells.map { number < $0.count ? $0[number] : "" }
+                write(line(texts, shown) { shown[$0].column.style(row)?.text($1, on: screen) ?? $1 })
+            }
         }
-        if total > width { useBrief { _ in true } }
-        var widths = columns.map(\.width)
-        func excess() -> Int { widths.reduce(0, +) + ColumnTable.gap * (widths.count - 1) - width }
+    }
+
+    private func width(of column: Column, _ cell: (Int) -> String) -> Int {
+        (0..<count).reduce(column.title.count) { max($0, cell($1).columns) }
+    }
+
+    private func fitted(_ width: Int?) -> [Shown] {
+        var shown = columns.map { Shown(column: $0, cell: $0.cell, width: self.width(of: $0, $0.cell)) }
+        guard let width else { return shown }
+        func excess() -> Int { shown.reduce(0) { $0 + $1.width } + ColumnTable.gap * (shown.count - 1) - width }
+        func useBrief(_ isMeant: (Column) -> Bool) {
+            for index in shown.indices where isMeant(shown[index].column) {
+                guard let brief = shown[index].column.brief else { continue }
+                shown[index].cell = brief
+                shown[index].width = self.width(of: shown[index].column, brief)
+            }
+        }
+        if excess() > 0 { useBrief { $0.dropOrder != nil } }
+        while excess() > 0,
+            let index = shown.indices.filter({ shown[$0].column.dropOrder != nil })
+                .min(by: { shown[$0].column.dropOrder ?? 0 < shown[$1].column.dropOrder ?? 0 })
+        {
+            shown.remove(at: index)
+        }
+        if excess() > 0 { useBrief { _ in true } }
         // The widest of those that can give way gives way first.
         for (isElastic, least) in [
             ({ (column: Column) in column.canWrap }, ColumnTable.leastWrapped),
             ({ (column: Column) in column.canFold }, ColumnTable.leastFolded),
         ] {
             while excess() > 0,
-                let index = columns.indices.filter({ isElastic(columns[$0]) && widths[$0] > least })
-                    .max(by: { widths[$0] < widths[$1] })
+                let index = shown.indices.filter({ isElastic(shown[$0].column) && shown[$0].width > least })
+                    .max(by: { shown[$0].width < shown[$1].width })
             {
-                widths[index] -= 1
+                shown[index].width -= 1
             }
         }
-        return widths
-    }
-
-    private mutating func useBrief(_ isMeant: (Column) -> Bool) {
-        for index in columns.indices where isMeant(columns[index]) {
-            if let brief = columns[index].brief { columns[index].cells = brief }
-        }
-    }
-
-    private func render(_ widths: [Int], on screen: Screen) -> [String] {
-        var lines = [line(columns.map(\.title), widths) { _, text in Style.heading.text(text, on: screen) }]
-        for row in 0..<(columns.first?.cells.count ?? 0) {
-            let cells = columns.enumerated().map { index, column in
-                let cell = column.cells[row]
-                return column.canFold
-                    ? [TextLayout.folded(cell, to: widths[index])] : TextLayout.wrapped(cell, to: widths[index])
-            }
-            for number in 0..<(cells.map(\.count).max() ?? 0) {
-                let texts = cells.map { number < $0.count ? $0[number] : "" }
-                lines.append(
-                    line(texts, widths) { index, text in
-                        guard row < columns[index].styles.count, let style = columns[index].styles[row] else {
-                            return text
-                        }
-                        return style.text(text, on: screen)
-                    })
-            }
-        }
-        return lines
+        return shown
     }
 
     /// Cells side by side, without spaces at the end.
-    private func line(_ texts: [String], _ widths: [Int], _ styled: (Int, String) -> String) -> String {
+    private func line(_ texts: [String], _ shown: [Shown], _ styled: (Int, String) -> String) -> String {
         var line = ""
         var spaces = 0
         for (index, text) in texts.enumerated() {
@@ -108,9 +113,17 @@ struct ColumnTable {
                 line += String(repeating: " ", count: spaces) + styled(index, text)
                 spaces = 0
             }
-            spaces += widths[index] - text.count + ColumnTable.gap
+            spaces += shown[index].width - text.columns + ColumnTable.gap
         }
         return line
+    }
+}
+
+extension String {
+    /// How many columns of a screen it takes: a character each.
+    fileprivate var columns: Int {
+        // Counting characters is slow, and nearly all text here is ASCII.
+        utf8.allSatisfy { $0 < 0x80 } ? utf8.count : count
     }
 }
 
@@ -120,7 +133,7 @@ enum TextLayout {
     ///
     /// - Parameter indent: spaces before every line but the first.
     static func wrapped(_ text: String, to width: Int?, indent: Int = 0) -> [String] {
-        guard let width, text.count > width, width > indent + 1 else { return [text] }
+        guard let width, text.utf8.count > width, text.count > width, width > indent + 1 else { return [text] }
         var lines: [String] = []
         var line = ""
         func room() -> Int { width - (lines.isEmpty ? 0 : indent) }
@@ -142,9 +155,9 @@ enum TextLayout {
         return lines
     }
 
-    /// The text, or its beginning and its end with an ellipsis between them.
+    /// The text, or its beginning and its end with dots between them.
     static func folded(_ text: String, to width: Int) -> String {
-        guard text.count > width, width > 2 else { return text }
+        guard text.utf8.count > width, text.count > width, width > 2 else { return text }
         let head = (width - 2) / 2
         return "\(text.prefix(head))..\(text.suffix(width - 2 - head))"
     }

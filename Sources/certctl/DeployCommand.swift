@@ -9,7 +9,7 @@ struct DeployCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to deploy (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to deploy (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     func run() async throws {

@@ -10,7 +10,7 @@ struct HistoryCommand: ParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    @Argument(help: ArgumentHelp("The lineage to show (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineage to show (default: all).", valueName: "name"), completion: .lineage)
     var name: String?
 
     enum Format: String, ExpressibleByArgument, CaseIterable {

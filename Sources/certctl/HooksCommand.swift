@@ -18,7 +18,8 @@ struct HooksCommand: AsyncParsableCommand {
 
         @OptionGroup var tree: TreeOptions
 
-        @Argument(help: ArgumentHelp("The lineage whose own hooks are shown, too.", valueName: "name"))
+        @Argument(
+            help: ArgumentHelp("The lineage whose own hooks are shown, too.", valueName: "name"), completion: .lineage)
         var name: String?
 
         func run() throws {
@@ -26,8 +27,10 @@ struct HooksCommand: AsyncParsableCommand {
             let options = try name.map { try tree.selected([$0])[0].options } ?? nil
             let directory = HookDirectory(configDirectory: tree.path)
             let own = HookCommands(options, tree.defaults)
+            let runsDirectory = try RunSetup.directoryHooks(tree)
+            if !runsDirectory { print("no-directory-hooks in cli.ini: what is in renewal-hooks does not run") }
             for kind in Hook.Kind.allCases {
-                let listing = directory.list(kind)
+                let listing = runsDirectory ? directory.list(kind) : HookDirectory.Listing()
                 print("\(kind.rawValue):")
                 if let unreadable = listing.unreadable { print("  \(unreadable)") }
                 for hook in listing.hooks { print("  \(directory.path(of: kind))/\(hook.name)") }
@@ -45,7 +48,7 @@ struct HooksCommand: AsyncParsableCommand {
         @OptionGroup var tree: TreeOptions
         @OptionGroup var output: OutputOptions
 
-        @Argument(help: ArgumentHelp("The lineage.", valueName: "name"))
+        @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
         var name: String
 
         func run() async throws {
@@ -56,7 +59,9 @@ struct HooksCommand: AsyncParsableCommand {
             }
             let domains = lineage.certificate?.names.map(\.description) ?? []
             let hooks = setup.run.hooks
-            var failures = await hooks.pre(conf: options.preHook, post: options.postHook)
+            // What an earlier run owes comes first, here as in every run.
+            var failures = await setup.run.paidDebts()
+            failures += await hooks.pre(conf: options.preHook, post: options.postHook)
             if failures.isEmpty {
                 failures += await hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
             }

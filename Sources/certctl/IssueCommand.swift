@@ -25,10 +25,14 @@ struct IssueCommand: AsyncParsableCommand {
         help: ArgumentHelp("A name for the certificate; give it once for each.", valueName: "name"))
     var domains: [String]
 
-    @Option(name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"))
+    @Option(
+        name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"),
+        completion: .lineage)
     var name: String?
 
-    @Option(name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"),
+        completion: .directory)
     var webroot: OperatorPath?
 
     @Option(name: .long, help: ArgumentHelp("The CA's directory (default: Let's Encrypt).", valueName: "url"))
@@ -45,7 +49,7 @@ struct IssueCommand: AsyncParsableCommand {
 
     @Option(
         name: .long, help: "ecdsa (the default, on P-256), p384, rsa (2048 bits), rsa3072 or rsa4096.",
-        transform: IssueCommand.keyType)
+        completion: .list(["ecdsa", "p384", "rsa", "rsa3072", "rsa4096"]), transform: IssueCommand.keyType)
     var keyType: KeyType?
 
     func run() async throws {
@@ -54,6 +58,10 @@ struct IssueCommand: AsyncParsableCommand {
         let target = try IssueTarget(self, names: names, tree: setup.tree)
         if let reason = target.reasonToWait(at: Date.now) {
             setup.printer.result(reason)
+            // It may not have reached its listeners.
+            let lineage = try setup.tree.selected([target.name])[0]
+            let code = await setup.carryOut("issue") { await $0.finish(lineage) }
+            if code != 0 { throw ExitCode(code) }
             return
         }
         try target.checkWebroots()

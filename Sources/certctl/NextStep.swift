@@ -11,6 +11,8 @@ enum NextStep {
         case let problem as LineageProblem: after(problem, lineage: lineage)
         case AccountError.missing, AccountError.ambiguous:
             "set account = ID in renewal/\(lineage).conf to one that is in accounts/"
+        case is BudgetRefusal:
+            "if you are sure that a new one is what is missing: certctl renew --force --yes \(lineage)"
         case is FileError: "nothing of the lineage was changed; mend it and run certctl renew \(lineage)"
         default: nil
         }

@@ -33,4 +33,7 @@ struct OperatorPath: ExpressibleByArgument {
     static let state = OperatorPath(absolute: "/var/lib/certctl")
 
     var defaultValueDescription: String { text }
+
+    /// What a shell offers, unless an option wants a directory.
+    static let defaultCompletionKind = CompletionKind.file()
 }

@@ -18,10 +18,9 @@ struct OutsideUnits {
     /// Whether some process has a mount of a directory itself; yes also where it cannot be told.
     func isMounted(_ directory: String) async -> Bool {
         guard let mark = Mounts.mark(of: directory) else { return true }
-        let line = "cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -qF -e \"$0\""
+        let line = "if cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -qF -e \"$0\"; then echo yes; else echo no; fi"
         var look = Command(executable: "/bin/sh", arguments: ["-c", line, mark])
         look.title = "a look for mounts of \(directory)"
-        // grep's 1 is "no such line".
-        return await looks.run(look, timeout: OutsideUnits.timeout).status != .exited(1)
+        return await looks.run(look, timeout: OutsideUnits.timeout).output != "no\n"
     }
 }

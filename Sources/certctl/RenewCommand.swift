@@ -16,11 +16,16 @@ struct RenewCommand: AsyncParsableCommand {
     @OptionGroup var ca: CAOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     @Flag(name: .long, help: "Renew whether it is due or not.")
     var force = false
+
+    @Flag(
+        name: .long,
+        help: "With --force: renew without asking, also where a deployment would do, or the CA's limit is near.")
+    var yes = false
 
     @Flag(name: .long, help: "Try the whole exchange at the staging directory (or --server); nothing is installed.")
     var dryRun = false
@@ -37,6 +42,7 @@ struct RenewCommand: AsyncParsableCommand {
     var hooksInUnits = false
 
     func validate() throws {
+        if yes, !force { throw ValidationError("--yes goes with --force") }
         guard !dryRun else { return }
         if server != nil { throw ValidationError("--server goes with --dry-run: a renewal goes to the CA of its conf") }
         if runDeployHooks { throw ValidationError("--run-deploy-hooks goes with --dry-run") }
@@ -47,12 +53,18 @@ struct RenewCommand: AsyncParsableCommand {
         let lineages = try setup.tree.selected(names)
         let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
         let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)
-        let code = await setup.carryOut(isDry ? "renew --dry-run" : "renew") { run in
+        var exceptions = RenewalRun.Exceptions()
+        if force, !dryRun {
+            let all = names.isEmpty ? lineages : try setup.tree.selected([])
+            let reviews = await setup.run.review(lineages, among: all, limit: setup.settings.duplicateLimit)
+            exceptions = ForceDialogue(setup.printer, isYes: yes).exceptions(for: reviews)
+        }
+        let code = await setup.carryOut(isDry ? "renew --dry-run" : "renew") { [exceptions] run in
             if isDry {
                 await run.dryRun(
                     lineages, server: server, runsDeployHooks: runsDeployHooks, named: named, host: HostName.current)
             } else {
-                await run.renew(lineages, policy: policy, named: named)
+                await run.renew(lineages, policy: policy, named: named, exceptions: exceptions)
             }
         }
         if code != 0 { throw ExitCode(code) }

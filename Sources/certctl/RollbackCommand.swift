@@ -15,7 +15,7 @@ struct RollbackCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
     var name: String
 
     @Option(

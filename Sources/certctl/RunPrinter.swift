@@ -19,15 +19,17 @@ struct OutputOptions: ParsableArguments {
 
 /// Writes what happens in a run: results to stdout, everything else to stderr.
 ///
-/// On a terminal one line moves along with the work. In the journal each line has its priority (sd-daemon(3)).
+/// On a terminal there is a line for each lineage at work, and a table at the end. In the journal each line has its priority (sd-daemon(3)).
 final class RunPrinter: Sendable {
     private let options: OutputOptions
-    private let isTerminal: Bool
-    private let progressIsShown = Mutex(false)
+    /// Nil where nothing moves: no terminal, or the operator wants everything, or next to nothing.
+    private let live: RunProgress?
+    private let summary = Mutex(RunSummary())
 
     init(_ options: OutputOptions) {
         self.options = options
-        isTerminal = isatty(STDERR_FILENO) == 1 && RunPrinter.variable("TERM") != "dumb"
+        let canMove = isatty(STDERR_FILENO) == 1 && RunPrinter.variable("TERM") != "dumb"
+        live = canMove && !options.quiet && !options.verbose ? RunProgress(.error) : nil
     }
 
     private static func variable(_ name: String) -> String? {
@@ -35,6 +37,7 @@ final class RunPrinter: Sendable {
     }
 
     func print(_ event: RenewalEvent) {
+        summary.withLock { $0.note(event) }
         switch event {
         case .completedSwitch(let name):
             note("\(name): completed the switch of live/ that an earlier run began")
@@ -43,24 +46,33 @@ final class RunPrinter: Sendable {
         case .leftAlone(let name, let reason): note("\(name): left alone: \(reason)")
         case .remark(let name, let text): warn(name.map { "\($0): \(text)" } ?? text)
         case .started(let name, let names, let reason):
-            progress("\(name): ordering \(RunPrinter.list(names.map(\.description))) (\(reason))")
+            progress(name, "ordering \(RunPrinter.list(names.map(\.description))) (\(reason))")
         case .step(let name, let step): print(step, of: name)
         case .tried(let name, let server, let certificate):
+            live?.end(name)
             result("\(name): the dry run at \(server) went through, \(RunPrinter.expiry(of: certificate))")
         case .installed(let name, let version, let certificate):
+            live?.show(name, "installed, to be deployed")
             result("\(name): version \(version) is live, \(RunPrinter.expiry(of: certificate))")
         case .adopted(let name, let found):
             if options.verbose { note("\(name): entered in the books: \(found)", .debug) }
         case .verified(let name, let places):
+            live?.end(name)
             var endpoints: [String] = []
             for place in places where !endpoints.contains("\(place.endpoint)") { endpoints.append("\(place.endpoint)") }
             result("\(name): \(RunPrinter.list(endpoints)) \(endpoints.count == 1 ? "serves" : "serve") it")
-        case .notVerified(let name, let why): note("\(name): not seen served here: \(why)")
-        case .pending(let name, let what, let next):
+        case .notVerified(let name, let why):
+            live?.end(name)
+            note("\(name): not seen served here: \(why)")
+        case .pending(let name, let what, let next, let command):
+            live?.end(name)
             let when = next.map { "the first run after \(LocalTime.text($0))" } ?? "the next run"
-            fault("\(name): pending: \(what)", next: "\(when) tries again, and certctl deploy \(name) does now")
+            fault("\(name): pending: \(what)", next: "\(when) tries again, and certctl \(command) \(name) does now")
+        case .booksFailed(let error):
+            fault("the books cannot be kept: \(error)", next: "see that the state directory can be written to")
         case .hook(let event): print(event)
         case .failed(let name, let failure):
+            live?.end(name)
             fault("\(name): \(failure)", next: NextStep.after(failure, lineage: name))
         case .exchange(let exchange):
             if options.verbose { note("  \(exchange)", .debug) }
@@ -70,16 +82,19 @@ final class RunPrinter: Sendable {
     private func print(_ step: Issuance.Step, of name: String) {
         switch step {
         case .ordered(let url): if options.verbose { note("\(name): order \(url)", .debug) }
-        case .validating(let names): progress("\(name): the CA validates \(RunPrinter.list(names))")
-        case .finalizing: progress("\(name): the CA issues the certificate")
+        case .validating(let names): progress(name, "the CA validates \(RunPrinter.list(names))")
+        case .finalizing: progress(name, "the CA issues the certificate")
         case .fellBack(let what): warn("\(name): \(what)")
         }
     }
 
     private func print(_ event: HookEvent) {
         switch event {
-        case .started(let hook): progress("running \(hook.kind.rawValue) hook \(hook.name)")
+        case .started(let hook):
+            let what = "\(hook.kind.rawValue) hook \(hook.name)"
+            if let live { live.show(what, "running") } else { progress("running \(what)") }
         case .finished(let hook, let outcome):
+            live?.end("\(hook.kind.rawValue) hook \(hook.name)")
             if outcome.succeeded {
                 if options.verbose { note("\(hook.kind.rawValue) hook \(hook.name) \(outcome)", .debug) }
             } else {
@@ -91,7 +106,10 @@ final class RunPrinter: Sendable {
 
     /// The last lines of a run.
     func finish(_ report: RunReport) {
-        clearProgress()
+        for entry in report.outcomes { live?.end(entry.name) }
+        if live != nil {
+            for line in summary.withLock({ $0.lines(report, on: .error) }) { StandardError.write(line + "\n") }
+        }
         if report.wasInterrupted { fault("interrupted: what is not done yet is taken up by the next run", next: nil) }
         let waiting = report.outcomes.compactMap { entry -> (name: String, date: Date)? in
             if case .notDue(let date) = entry.outcome { (entry.name, date) } else { nil }
@@ -111,9 +129,19 @@ final class RunPrinter: Sendable {
     /// Something that went well and that the operator came for.
     func result(_ text: String) {
         guard !options.quiet else { return }
-        clearProgress()
-        Swift.print(text.plain)
-        fflush(nil)
+        above {
+            Swift.print(text.plain)
+            fflush(nil)
+        }
+    }
+
+    /// What the operator should know before something is done.
+    func remark(_ text: String) { note(text) }
+
+    /// Asks a question on the terminal; only a yes is one.
+    func ask(_ question: String) -> Bool {
+        StandardError.write(question.plain)
+        return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
     }
 
     private func note(_ text: String, _ priority: Journal.Priority = .info) {
@@ -121,38 +149,25 @@ final class RunPrinter: Sendable {
     }
 
     func fault(_ text: String, next: String?) {
-        clearProgress()
-        StandardError.write(fault: text, next: next)
+        above { StandardError.write(fault: text, next: next) }
     }
 
     private func write(_ text: String, _ priority: Journal.Priority) {
-        clearProgress()
-        StandardError.write(line: text, priority)
+        above { StandardError.write(line: text, priority) }
+    }
+
+    /// Writes for good, above what moves.
+    private func above(_ write: () -> Void) {
+        if let live { live.print(write) } else { write() }
+    }
+
+    /// Where a lineage is: a line that moves on a terminal, else one that stays.
+    private func progress(_ name: String, _ stage: String) {
+        if let live { live.show(name, stage) } else { progress("\(name): \(stage)") }
     }
 
     private func progress(_ text: String) {
-        guard !options.quiet else { return }
-        guard isTerminal, !options.verbose else {
-            write(text, .info)
-            return
-        }
-        progressIsShown.withLock { shown in
-            shown = true
-            StandardError.write("\r\u{1B}[K\(text.plain.prefix(RunPrinter.terminalWidth - 2)) …")
-        }
-    }
-
-    private func clearProgress() {
-        progressIsShown.withLock { shown in
-            if shown { StandardError.write("\r\u{1B}[K") }
-            shown = false
-        }
-    }
-
-    private static var terminalWidth: Int {
-        var size = winsize()
-        guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 10 else { return 80 }
-        return Int(size.ws_col)
+        if !options.quiet { write(text, .info) }
     }
 
     private static func list(_ names: [String]) -> String {

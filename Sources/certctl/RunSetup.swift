@@ -12,6 +12,7 @@ struct RunSetup: ~Copyable {
     let authorities: CertificateAuthorities
     let run: RenewalRun
     let printer: RunPrinter
+    let settings: HostSettings
     private let lock: TreeLock
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
@@ -57,7 +58,7 @@ struct RunSetup: ~Copyable {
                 do {
                     try Ledger(stateDirectory: statePath).owe(hooks)
                 } catch {
-                    printer.warn("the books cannot be kept: \(error)")
+                    printer.print(.booksFailed("\(error)"))
                 }
             }
         ) { report(.hook($0)) }
@@ -68,6 +69,7 @@ struct RunSetup: ~Copyable {
         ledger = Ledger(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
         self.tree = tree
+        self.settings = settings
         self.authorities = authorities
         self.run = run
         self.printer = printer
@@ -121,7 +123,8 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    private static func directoryHooks(_ tree: Tree) throws -> Bool {
+    /// Whether the hooks of `renewal-hooks` run.
+    static func directoryHooks(_ tree: Tree) throws -> Bool {
         do throws(ConfError) {
             return try tree.defaults.flag("no_directory_hooks") != true
         } catch {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What standard output can show.
+/// What an output can show.
 struct Screen {
     /// Columns; nil where there is no terminal, and lines may be as long as they like.
     let width: Int?
@@ -9,15 +9,16 @@ struct Screen {
     /// Whether more than ASCII is seen, by the locale's names as setlocale(3) takes them.
     let hasUnicode: Bool
 
-    static let output = Screen()
+    static let output = Screen(STDOUT_FILENO)
+    static let error = Screen(STDERR_FILENO)
 
-    private init() {
-        let isTerminal = isatty(STDOUT_FILENO) == 1
+    private init(_ descriptor: Int32) {
+        let isTerminal = isatty(descriptor) == 1
         var size = winsize()
         let columns = Screen.variable("COLUMNS").flatMap { Int($0) }
         if let columns, columns > 0 {
             width = columns
-        } else if isTerminal, unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
+        } else if isTerminal, unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
             width = Int(size.ws_col)
         } else {
             width = isTerminal ? 80 : nil

@@ -19,7 +19,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    @Argument(help: ArgumentHelp("The lineages to show (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The lineages to show (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
     @Option(name: .long, help: "table, json or prometheus.")
@@ -28,7 +28,9 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Look at what listeners serve, too.")
     var probe = false
 
-    @Option(name: .long, help: ArgumentHelp("Show the whole decision about one lineage.", valueName: "name"))
+    @Option(
+        name: .long, help: ArgumentHelp("Show the whole decision about one lineage.", valueName: "name"),
+        completion: .lineage)
     var explain: String?
 
     @Flag(name: .long, help: "Show the table again every two seconds.")
@@ -61,20 +63,21 @@ struct StatusCommand: AsyncParsableCommand {
         if check { return try await runCheck() }
         if watch { return try await redraw() }
         let (report, note) = try await StatusSource(tree).report(names, probing: probe)
-        if let note { StandardError.write("certctl: \(note)\n") }
+        for remark in report.remarks + [note].compactMap(\.self) { StandardError.write("certctl: \(remark)\n") }
         switch format {
-        case .table: print(await table(report))
+        case .table: await writeTable(report) { print($0) }
         case .json: try report.writeJSON { print($0, terminator: "") }
-        case .prometheus: print(StatusMetrics(report).text)
+        case .prometheus: StatusMetrics(report).write { print($0) }
         }
     }
 
-    @MainActor private func table(_ report: StatusReport) async -> String {
+    @MainActor private func writeTable(_ report: StatusReport, _ write: (String) -> Void) async {
         guard !report.lineages.isEmpty else {
-            return "there is no lineage in \(tree.configDir.text): certctl issue -d NAME makes the first certificate"
+            return write(
+                "there is no lineage in \(tree.configDir.text): certctl issue -d NAME makes the first certificate")
         }
         let nextStart = await StatusSource(tree).nextStart(report)
-        return StatusTable(report.lineages, at: report.generatedAt, nextStart: nextStart, screen: .output).text
+        StatusTable(report.lineages, at: report.generatedAt, nextStart: nextStart, screen: .output).write(write)
     }
 
     @MainActor private func explanation(of name: String) async throws -> String {
@@ -107,11 +110,10 @@ struct StatusCommand: AsyncParsableCommand {
     @MainActor private func redraw() async throws {
         while true {
             let (report, note) = try await StatusSource(tree).report(names, probing: probe)
-            let text = await table(report)
             // Home, the lines each to its end, and nothing below: no flicker as with a cleared screen.
-            let lines = ("\(LocalTime.text(report.generatedAt))  \(note ?? "")\n\n" + text).split(
-                separator: "\n", omittingEmptySubsequences: false)
-            print("\u{1B}[H" + lines.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
+            var screen = "\u{1B}[H\(LocalTime.text(report.generatedAt))  \(note ?? "")\u{1B}[K\n\u{1B}[K\n"
+            await writeTable(report) { screen += $0 + "\u{1B}[K\n" }
+            print(screen + "\u{1B}[J", terminator: "")
             fflush(nil)
             try await Task.sleep(for: .seconds(2))
         }

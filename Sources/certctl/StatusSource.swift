@@ -30,7 +30,7 @@ import Scheduling
                 return (report, nil)
             }
             if let left = try left(settings, names, at: now) { return left }
-            return (report, ledger.isForbidden ? "the books cannot be read: what is pending is not shown" : nil)
+            return (report, nil)
         } catch let failure as Tree.Failure {
             if failure.isPermission, let left = try left(settings, names, at: now) { return left }
             throw CommandFailure(failure)

@@ -4,55 +4,67 @@ import Renewal
 
 /// The table that `certctl status` prints: the worst first, as wide as the screen, or as it needs where there is none.
 struct StatusTable {
-    private let rows: [LineageStatus]
+    private let lineages: [LineageStatus]
+    /// The places of the rows in `lineages`: they are large, and stay where they are.
+    private let order: [Int]
     private let now: Date
     private let screen: Screen
     private let next: NextText
 
     /// - Parameter nextStart: when the timer starts the next run, where that is known.
     init(_ lineages: [LineageStatus], at now: Date, nextStart: Date?, screen: Screen) {
-        // Rows are large: their places are sorted.
         let keys = lineages.map { ($0.state.rank, $0.notAfter ?? .distantPast) }
-        let order = lineages.indices.sorted { a, b in
+        order = lineages.indices.sorted { a, b in
             keys[a].0 != keys[b].0 ? keys[a].0 < keys[b].0 : keys[a].1 != keys[b].1 ? keys[a].1 < keys[b].1 : a < b
         }
-        rows = order.map { lineages[$0] }
-        (self.now, self.screen) = (now, screen)
+        (self.lineages, self.now, self.screen) = (lineages, now, screen)
         next = NextText(at: now, nextStart: nextStart)
     }
 
-    /// The whole text, without a newline at its end.
-    var text: String {
-        let notes = rows.flatMap { row in
-            row.problems.map { problem in
-                let style: Style = row.state.style == .good ? .attention : row.state.style
-                let lines = TextLayout.wrapped("\(row.name): \(problem.message)".plain, to: screen.width, indent: 2)
-                return lines.map { style.text($0, on: screen) }.joined(separator: "\n")
+    /// Writes one line after the other, without line ends.
+    func write(_ write: (String) -> Void) {
+        table.write(on: screen, write)
+        var isFirst = true
+        for row in order.lazy.map({ lineages[$0] }) {
+            let style: Style = row.state.style == .good ? .attention : row.state.style
+            for problem in row.problems {
+                if isFirst { write("") }
+                isFirst = false
+                for line in TextLayout.wrapped("\(row.name): \(problem.message)".plain, to: screen.width, indent: 2) {
+                    write(style.text(line, on: screen))
+                }
             }
         }
-        return (table.lines(on: screen) + (notes.isEmpty ? [] : [""] + notes)).joined(separator: "\n")
     }
 
     private var table: ColumnTable {
+        func row(_ index: Int) -> LineageStatus { lineages[order[index]] }
         var columns = [
-            Column("STATE", rows.map { "\($0.state.mark(on: screen)) \($0.state.rawValue)" }, rows.map(\.state.style)),
-            Column("NAME", rows.map(\.name.plain), canFold: true),
-            Column("EXPIRES", rows.map { expiry($0, brief: false) }, brief: rows.map { expiry($0, brief: true) }),
-            Column(
-                "NEXT", rows.map { next.text(for: $0, brief: false).plain },
-                brief: rows.map { next.text(for: $0, brief: true).plain }, canWrap: true),
+            Column("STATE", style: { row($0).state.style }) {
+                "\(row($0).state.mark(on: screen)) \(row($0).state.rawValue)"
+            },
+            Column("NAME", canFold: true) { row($0).name.plain },
+            Column("EXPIRES", brief: { expiry(row($0), brief: true) }) { expiry(row($0), brief: false) },
+            Column("NEXT", canWrap: true, brief: { next.text(for: row($0), brief: true).plain }) {
+                next.text(for: row($0), brief: false).plain
+            },
         ]
-        if rows.contains(where: { $0.served != nil }) {
-            columns.append(Column("SERVED", rows.map { served($0).plain }, canWrap: true))
+        if lineages.contains(where: { $0.served != nil }) {
+            columns.append(Column("SERVED", canWrap: true) { served(row($0)).plain })
         }
-        columns.append(Column("ISSUER", rows.map { ($0.issuerCommonName ?? $0.issuer ?? "-").plain }, dropOrder: 1))
-        columns.append(Column("KEY", rows.map { ($0.keyType ?? "-").plain }, dropOrder: 2))
-        let names = rows.map { $0.domains.isEmpty ? "-" : $0.domains.joined(separator: " ").plain }
-        let folded = rows.map { row in
-            row.domains.count < 2 ? row.domains.first ?? "-" : "\(row.domains[0]) +\(row.domains.count - 1)".plain
-        }
-        columns.append(Column("NAMES", names, brief: folded, dropOrder: 3))
-        return ColumnTable(columns)
+        columns += [
+            Column("ISSUER", dropOrder: 1) { (row($0).issuerCommonName ?? row($0).issuer ?? "-").plain },
+            Column("KEY", dropOrder: 2) { (row($0).keyType ?? "-").plain },
+            Column("NAMES", dropOrder: 3, brief: { StatusTable.folded(row($0).domains) }) {
+                row($0).domains.isEmpty ? "-" : row($0).domains.joined(separator: " ").plain
+            },
+        ]
+        return ColumnTable(columns, count: order.count)
+    }
+
+    private static func folded(_ domains: [String]) -> String {
+        guard let first = domains.first else { return "-" }
+        return domains.count == 1 ? first.plain : "\(first) +\(domains.count - 1)".plain
     }
 
     private func expiry(_ row: LineageStatus, brief: Bool) -> String {

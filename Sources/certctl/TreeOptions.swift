@@ -6,10 +6,13 @@ import Renewal
 
 /// Where a command works.
 struct TreeOptions: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("The tree, in certbot's layout.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("The tree, in certbot's layout.", valueName: "dir"), completion: .directory)
     var configDir = OperatorPath.tree
 
-    @Option(name: .long, help: ArgumentHelp("Where certctl keeps its own state.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("Where certctl keeps its own state.", valueName: "dir"),
+        completion: .directory)
     var stateDir = OperatorPath.state
 
     @Option(
@@ -61,7 +64,6 @@ struct CAOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp("Verify servers by the CAs in this PEM file, instead of the system's.", valueName: "file"))
     var caBundle: OperatorPath?
-
 }
 
 extension CommandFailure {

@@ -1,5 +1,19 @@
+import CLinux
+import HTTP
+import PKI
+
 /// What this program calls itself.
 enum Version {
     static let number = "0.1.0"
-    static let line = "certctl \(number)"
+
+    /// What `--version` prints: also what a bug report needs of the libraries, which are the system's.
+    static var line: String {
+        "certctl \(number) (\(commit)), OpenSSL \(OpenSSLLibrary.version), libcurl \(CurlTransport.libraryVersion)"
+    }
+
+    /// The commit that this was built of, which only `make release` tells the compiler.
+    private static var commit: String {
+        let name = unsafe String(cString: certctl_commit())
+        return name.isEmpty ? "unknown commit" : "commit \(name)"
+    }
 }

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(20)))
 struct HookRunTests {
     let scratch: Scratch
 
@@ -14,7 +14,7 @@ struct HookRunTests {
     ) -> HookRun {
         HookRun(
             directory: HookDirectory(configDirectory: scratch.path), directoryHooks: directoryHooks,
-            runner: SubprocessRunner(), timeout: .seconds(100), report: report)
+            runner: SubprocessRunner(), timeout: .seconds(600), report: report)
     }
 
     /// A directory hook that logs its name, and a command that logs a word.

@@ -26,18 +26,18 @@ final class Scratch: Sendable {
         let line = #"mkdir -p "${1%/*}" && printf %s "$2" > "$1" && chmod "$3" "$1""#
         let arguments = ["-c", line, "sh", path(name), text, mode]
         let outcome = await SubprocessRunner().run(
-            Command(executable: "/bin/sh", arguments: arguments), timeout: .seconds(60))
+            Command(executable: "/bin/sh", arguments: arguments), timeout: .seconds(600))
         guard outcome.succeeded else { throw Trouble(description: "\(name) \(outcome): \(outcome.output)") }
         return path(name)
     }
 
     /// Waits for the whole line that another process writes to a file.
     func line(of name: String) async throws -> String {
-        for _ in 0..<3_000 {
+        for _ in 0..<30_000 {
             if let text = text(name), text.hasSuffix("\n") { return String(text.dropLast()) }
             try await Task.sleep(for: .milliseconds(10))
         }
-        throw Trouble(description: "nothing was written to \(name) within 30 s")
+        throw Trouble(description: "nothing was written to \(name) within 300 s")
     }
 }
 
@@ -54,7 +54,7 @@ func isRunning(_ pid: pid_t) -> Bool {
 
 /// Whether a process has ended within a generous time.
 func ends(_ pid: pid_t) async throws -> Bool {
-    for _ in 0..<1_000 {
+    for _ in 0..<30_000 {
         if !isRunning(pid) { return true }
         try await Task.sleep(for: .milliseconds(10))
     }

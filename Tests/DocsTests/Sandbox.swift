@@ -10,15 +10,7 @@ struct Sandbox {
     /// What a page writes and what it means here, the longer texts first.
     private let meanings: [(shown: String, real: String)]
 
-    /// The certctl that was built with the tests, or the one that `CERTCTL` names.
-    static var certctl: String {
-        if let path = environmentVariable("CERTCTL") { return path }
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let bytes = buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
-            + "/certctl"
-    }
+    static var certctl: String { BuiltProgram.certctl }
 
     init(_ stack: Stack, page: String) throws {
         self.stack = stack

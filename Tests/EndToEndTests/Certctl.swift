@@ -23,15 +23,7 @@ struct Certctl {
         (self.tree, self.state, self.caBundle) = (tree, state, caBundle)
     }
 
-    /// The binary beside the test bundle, or the one that `CERTCTL` names.
-    static var path: String {
-        if let path = environmentVariable("CERTCTL") { return path }
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let bytes = buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
-        let executable = String(decoding: bytes, as: UTF8.self)
-        return executable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/certctl"
-    }
+    static var path: String { BuiltProgram.certctl }
 
     func status(_ arguments: String...) async throws -> Output { try await run("status", arguments) }
 
@@ -46,17 +38,21 @@ struct Certctl {
     func history(_ arguments: String...) async throws -> Output { try await run("history", arguments) }
     func issue(_ arguments: [String]) async throws -> Output { try await run("issue", ca + arguments) }
 
+    func hooksRun(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["run"]) }
+
     private var ca: [String] { caBundle.isEmpty ? [] : ["--ca-bundle", caBundle] }
 
-    private func run(_ command: String, _ arguments: [String]) async throws -> Output {
-        let words = prefix + commandLine(command, arguments)
+    private func run(
+        _ command: String, _ arguments: [String], subcommand: [String] = []
+    ) async throws -> Output {
+        let words = prefix + commandLine(command, arguments, subcommand: subcommand)
         return try await sh(words[0], Array(words.dropFirst()), environment: variables)
     }
 
     /// The program and its arguments, for a test that does not wait for its end.
-    func commandLine(_ command: String, _ arguments: [String]) -> [String] {
+    func commandLine(_ command: String, _ arguments: [String], subcommand: [String] = []) -> [String] {
         let place = ["--config-dir", tree, "--state-dir", state] + (settings.map { ["--config", $0] } ?? [])
-        return [Certctl.path, command] + place + arguments
+        return [Certctl.path, command] + subcommand + place + arguments
     }
 
     /// HOME is set to nothing that is there: nothing may need it. UTC, for the times that tests compare.
@@ -151,9 +147,9 @@ func takeHookLog(_ path: String) throws -> [String] {
 
 /// Waits for what a reload brings about a moment later.
 func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .seconds(180)
     while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw RigError("not within 30 s: \(what)") }
+        guard ContinuousClock.now < deadline else { throw RigError("not within three minutes: \(what)") }
         try await Task.sleep(for: .milliseconds(100))
     }
 }

@@ -33,7 +33,7 @@ struct DeploymentStageTests {
     }
 
     @Test func `a hook that lies leaves the lineage pending, and names the listener`() async throws {
-        try await Self.withServedLineage { stack, certctl in
+        try await Self.withServedLineage(timeout: 3) { stack, certctl in
             try addHook("post", "10-reload", stack, "exit 0")
             let lied = try await certctl.renew("--force")
             #expect(lied.status == 1)
@@ -197,7 +197,7 @@ struct DeploymentStageTests {
     @Test func `a renewal that breaks the handshake is taken back, held, and deployed again when it can be`()
         async throws
     {
-        try await Self.withServedLineage { stack, certctl in
+        try await Self.withServedLineage(timeout: 20) { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
             let mended = "\(stack.directory)/mended"
             let good = string("\(stack.nginx.directory)/nginx.conf")
@@ -306,15 +306,17 @@ struct DeploymentStageTests {
     }
 
     /// A lineage of certbot's that nginx serves, and where certctl is to look for it.
-    private static func withServedLineage(
-        verify: String? = nil, _ body: (Stack, Certctl) async throws -> Void
+    ///
+    /// - Parameter timeout: in seconds, how long it is looked for; short where it is not to be found.
+    static func withServedLineage(
+        verify: String? = nil, timeout: Int = 120, _ body: (Stack, Certctl) async throws -> Void
     ) async throws {
         try await Rig.withStack { stack in
             try await stack.certbot.certonly(
                 names: ["one.example"], webroot: stack.webroot, extra: ["--key-type", "ecdsa"])
             try await stack.nginx.serve([stack.site(["one.example"])])
             let settings = "\(stack.directory)/certctl.conf"
-            try "verify = \(verify ?? "127.0.0.1:\(stack.nginx.tlsPort)")\nverify_timeout = 5\n"
+            try "verify = \(verify ?? "127.0.0.1:\(stack.nginx.tlsPort)")\nverify_timeout = \(timeout)\n"
                 .write(toFile: settings, atomically: true, encoding: .utf8)
             try await body(stack, Certctl(stack, settings: settings))
         }

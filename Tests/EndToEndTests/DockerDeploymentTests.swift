@@ -16,7 +16,7 @@ struct DockerDeploymentTests {
             #expect(try await host.entry().state == "pending")
             let requests = host.requests
             try await host.stack.serveHTTPS()
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             let next = try await host.certctl.renew()
             #expect(next.status == 0, "\(next.stderr)")
             #expect(host.requests == requests)
@@ -98,7 +98,7 @@ struct DockerDeploymentTests {
             let requests = host.requests
             #expect(try await host.certctl.renew().status == 1, "it is still down")
             try await host.stack.start()
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             let next = try await host.certctl.renew()
             #expect(next.status == 0, "\(next.stderr)")
             #expect(host.requests == requests)
@@ -126,7 +126,7 @@ struct DockerDeploymentTests {
 
             let requests = host.requests
             try conf.write(toFile: host.stack.productionConf, atomically: false, encoding: .utf8)
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             let next = try await host.certctl.renew()
             #expect(next.status == 0, "\(next.stderr)")
             #expect(host.requests == requests)
@@ -150,7 +150,7 @@ struct DockerDeploymentTests {
             #expect(pending.problems.map(\.code) == ["served-wrongly"])
 
             try host.installReload(in: "post")
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             let requests = host.requests
             let next = try await host.certctl.renew()
             #expect(next.status == 0, "\(next.stderr)")
@@ -180,7 +180,7 @@ struct DockerDeploymentTests {
             try sites.joined()
                 .write(toFile: "\(host.stack.example)/nginx/many.conf", atomically: false, encoding: .utf8)
             try await host.stack.serveHTTPS()
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             let before = try await host.reloads()
             let renewal = try await host.certctl.renew("--force")
             #expect(renewal.status == 0, "\(renewal.stderr)")

@@ -29,7 +29,7 @@ struct DockerHost {
     {
         try await Rig.withDockerStack(options) { stack in
             let host = try DockerHost(stack)
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             try host.installReload(in: "post")
             try await body(host)
         }
@@ -43,7 +43,7 @@ struct DockerHost {
             try host.verify("none")
             try await host.demand(host.issue("example.com", "www.example.com"))
             try await host.stack.serveHTTPS()
-            try host.verify(patience: 30)
+            try host.verify(patience: 120)
             try await host.demand(host.certctl.renew())
             try await body(host)
         }

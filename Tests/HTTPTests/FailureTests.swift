@@ -3,7 +3,7 @@ import HTTP
 import Testing
 
 /// How a request ends that has no response, and what the error says.
-@Suite(.timeLimit(.minutes(2))) struct FailureTests {
+@Suite(.timeLimit(.minutes(20))) struct FailureTests {
     @Test func `a refused connection names host, port and cause`() async throws {
         let socket = try RawServer.bindToLoopback()
         defer { close(socket) }

@@ -3,7 +3,7 @@ import HTTP
 import Testing
 
 /// The proxies that the environment names: each test is a process of its own, whose environment is nobody else's.
-@Suite(.timeLimit(.minutes(2))) struct ProxyTests {
+@Suite(.timeLimit(.minutes(20))) struct ProxyTests {
     @Test func `the environment's proxy is asked, except for what it excludes and for unix sockets`() async {
         await #expect(processExitsWith: .success) {
             let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -3,7 +3,7 @@ import HTTP
 import Testing
 
 /// Whom the transport trusts, and how it says that it does not.
-@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+@Suite(.timeLimit(.minutes(20))) struct TLSTests {
     @Test func `a certificate of the bundle is trusted`() async throws {
         let server = try TLSServer(names: "DNS:localhost")
         let transport = try CurlTransport(userAgent: "t", caBundle: server.certificate)

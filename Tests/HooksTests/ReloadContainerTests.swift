@@ -228,7 +228,7 @@ struct ReloadMountTests {
     }
 
     private func waitForNginx(_ engine: DockerEngine, _ container: String) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(180)
         while try await !engine.docker(["logs", container]).stderr.contains("start worker process ") {
             guard ContinuousClock.now < deadline else { throw RigError("\(container): nginx does not start") }
             try await Task.sleep(for: .milliseconds(20))

@@ -15,7 +15,7 @@ struct ReloadHostTests {
             let output = try await host.reload(settings)
             #expect(output.status == 0 && output.stderr == "", "\(output)")
             #expect(output.stdout == "reload-nginx: host: nginx reloaded\n")
-            let deadline = ContinuousClock.now + .seconds(30)
+            let deadline = ContinuousClock.now + .seconds(180)
             while try await stack.nginx.servedSerial(name: "a.example") != after && ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(20))
             }

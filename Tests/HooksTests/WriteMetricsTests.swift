@@ -35,6 +35,18 @@ struct WriteMetricsTests {
         }
     }
 
+    @Test func `settings that are named and not there are an error`() async throws {
+        try await withStub("exit 0") { directory in
+            let output = try await sh(
+                Self.hook, [],
+                environment: [
+                    "CERTCTL": "\(directory)/certctl", "CERTCTL_WRITE_METRICS_CONF": "\(directory)/nothing",
+                ])
+            #expect(output.status == 1)
+            #expect(output.stderr.contains("\(directory)/nothing"), "\(output.stderr)")
+        }
+    }
+
     @Test func `a collector that is not there is named`() async throws {
         try await withStub("exit 0") { directory in
             try "file = \(directory)/nowhere/certctl.prom\n"

@@ -64,10 +64,11 @@ import Testing
         ])
     func `junk is read or refused in linear time`(unit: String) {
         let junk = String(repeating: unit, count: 131_072 / unit.utf8.count)
-        let start = ContinuousClock.now
-        _ = try? cli(junk)
-        _ = try? cli("k = [\(junk)]")
-        #expect(ContinuousClock.now - start < .seconds(60))
+        let time = cpuTime {
+            _ = try? cli(junk)
+            _ = try? cli("k = [\(junk)]")
+        }
+        #expect(time < .seconds(60))
     }
 
     private func cli(_ text: String) throws -> CLIFile { try CLIFile(bytes: Array(text.utf8)) }

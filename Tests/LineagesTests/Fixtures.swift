@@ -124,3 +124,15 @@ func read(_ path: String) throws -> [UInt8] { try Array(Data(contentsOf: URL(fil
 func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
 
 let isRoot = getuid() == 0
+
+/// What a closure takes of the processor, whatever else runs on the machine.
+func cpuTime(_ body: () -> Void) -> Duration {
+    func now() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+    let start = now()
+    body()
+    return now() - start
+}

@@ -5,7 +5,7 @@ import Rig
 import Testing
 
 /// Directories that other mount namespaces hold, as a container does that mounts live/NAME singly.
-@Suite(.parts("openssl", "unshare"), .enabled(if: isRoot, "needs root"), .timeLimit(.minutes(5)))
+@Suite(.parts("openssl", "unshare"), .enabled(if: isRoot, "needs root"), .timeLimit(.minutes(20)))
 struct MountTests {
     private func install(_ tree: TestTree) async throws -> (before: String, after: String) {
         let before = try await tree.shell("stat -c %i letsencrypt/live/one")

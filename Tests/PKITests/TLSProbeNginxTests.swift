@@ -3,7 +3,7 @@ import PKI
 import Rig
 import Testing
 
-@Suite(.parts("nginx", "openssl", "setpriv"), .timeLimit(.minutes(5)))
+@Suite(.parts("nginx", "openssl", "setpriv"), .timeLimit(.minutes(20)))
 struct TLSProbeNginxTests {
     private let probe = TLSProbe(timeout: .seconds(120))
 

@@ -22,12 +22,12 @@ package struct Daemon: Sendable {
     }
 
     /// The time for the start, and more than a start takes on a machine that is busy with other tests.
-    private static let startLimit: Duration = .seconds(30)
+    private static let startLimit: Duration = .seconds(180)
 
     /// Starts a program, waits until it is ready, runs `body` and ends the program.
     ///
     /// The end is SIGTERM, and SIGKILL 5 seconds later. Throws the tail of the log when the program exits before it is
-    /// ready, or is not ready within 30 seconds.
+    /// ready, or is not ready within three minutes.
     package static func with<R: Sendable>(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
         log: String, ready: Readiness, lastSignal: LastSignal = .kill, _ body: (Daemon) async throws -> R

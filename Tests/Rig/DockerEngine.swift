@@ -48,7 +48,7 @@ package struct DockerEngine: Sendable {
     private static let starting = Task.detached { try await start() }
 
     /// More than a start takes on a machine that is busy with other tests.
-    private static let startLimit: Duration = .seconds(120)
+    private static let startLimit: Duration = .seconds(300)
 
     private static func start() async throws -> DockerEngine {
         if let missing { throw RigError(missing) }

@@ -84,9 +84,9 @@ package struct DockerStack: Sendable {
     }
 
     /// Waits until the container serves this leaf: a reload returns before nginx has done it.
-    /// Throws after 30 seconds, with the serial number that is served then.
+    /// Throws after three minutes, with the serial number that is served then.
     package func waitServed(_ serial: String, name: String) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(180)
         while true {
             let served = try await servedSerial(name: name)
             if served == serial { return }
@@ -103,7 +103,7 @@ package struct DockerStack: Sendable {
     }
 
     private func answer(on port: Int) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(180)
         while !Ports.accepts(port) {
             guard ContinuousClock.now < deadline else {
                 throw RigError("nginx does not answer on port \(port); its log:\n\(try await logs())")

@@ -47,7 +47,7 @@ package struct Nginx: Sendable {
     package func reload() async throws {
         let old = workers()
         _ = try await check("nginx", Self.options(directory) + ["-s", "reload"])
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(180)
         while old.contains(where: Daemon.isRunning) {
             guard ContinuousClock.now < deadline else {
                 throw RigError("nginx: the workers from before the reload still run; its log:\n\(daemon.output())")

@@ -16,7 +16,7 @@ package struct Output: Sendable {
 /// Throws when the program was not done in time; it has been killed then.
 package func sh(
     _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
-    input: String = "", timeout: Duration = .seconds(120)
+    input: String = "", timeout: Duration = .seconds(900)
 ) async throws -> Output {
     let place = directory.map { ["-C", $0] } ?? []
     let configuration = Configuration(
@@ -45,7 +45,7 @@ package func sh(
 @discardableResult
 package func check(
     _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
-    input: String = "", timeout: Duration = .seconds(120)
+    input: String = "", timeout: Duration = .seconds(900)
 ) async throws -> String {
     let output = try await sh(
         program, arguments, environment: environment, directory: directory, input: input, timeout: timeout)

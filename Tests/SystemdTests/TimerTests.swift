@@ -28,7 +28,7 @@ struct TimerTests {
                 """)
             try await host.host.shell(
                 """
-                mkdir -p /etc/letsencrypt/renewal-hooks/post
+                rm /etc/letsencrypt/renewal-hooks/post/*
                 cp /usr/share/certctl/hooks/reload-nginx /etc/letsencrypt/renewal-hooks/post/
                 """)
             let before = try await host.servedSerial(name)

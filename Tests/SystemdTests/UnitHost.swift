@@ -19,7 +19,12 @@ struct UnitHost {
     /// How long the CA's certificates are valid, in seconds.
     private static let lifetime = 10_000_000
 
+    /// More hosts than this at once only make each other slow on a small machine.
+    private static let gate = Gate(places: 2)
+
     static func with(_ body: (UnitHost) async throws -> Void) async throws {
+        await gate.enter()
+        defer { gate.leave() }
         try await TemporaryDirectory.with { directory in
             var options = Pebble.Options()
             options.validity = .seconds(lifetime)
@@ -29,7 +34,12 @@ struct UnitHost {
                     let host = UnitHost(host: host, pebble: pebble, tlsPort: Ports.free())
                     try await host.install()
                     try await host.prepare()
-                    try await body(host)
+                    do {
+                        try await body(host)
+                    } catch {
+                        throw RigError("\(error)\n\(try await host.journalTail())")
+                    }
+                    if environmentVariable("CERTCTL_KEEP") == "1" { print(try await host.journalTail()) }
                 }
             }
         }
@@ -100,7 +110,7 @@ struct UnitHost {
             http {
                 server {
                     listen 127.0.0.1:\(pebble.httpPort);
-                    location /.well-known/acme-challenge/ { root \(webroot); }
+                    location /.well-known/acme-challenge/ { root "\(webroot)"; }
                 }
                 \(servers.joined())
             }
@@ -108,15 +118,16 @@ struct UnitHost {
             """, to: "/etc/nginx/nginx.conf")
     }
 
-    /// Has certbot make a lineage, which nginx serves then.
+    /// Has certbot make a lineage, which nginx serves then; a post hook reloads it.
     func lineage(_ name: String, webroot: String = "/var/www/certbot") async throws {
+        try await hook("post", "reload", "systemctl reload nginx")
         try await serve([], webroot: webroot)
         try await host.shell(
             """
-            mkdir -p \(webroot)
+            mkdir -p "\(webroot)"
             systemctl reload nginx
             REQUESTS_CA_BUNDLE=/etc/ssl/test-ca.pem certbot certonly --non-interactive --quiet --agree-tos \
-                --register-unsafely-without-email --server \(pebble.directoryURL) --webroot -w \(webroot) -d \(name)
+                --register-unsafely-without-email --server \(pebble.directoryURL) --webroot -w "\(webroot)" -d \(name)
             """)
         try await serve([name], webroot: webroot)
         try await host.shell("systemctl reload nginx")
@@ -152,6 +163,12 @@ struct UnitHost {
     @discardableResult
     func run() async throws -> Int32 { try await host.exec("systemctl", ["start", "certctl.service"]).status }
 
+    /// Starts the service, which has to succeed.
+    func succeeds() async throws {
+        guard try await run() != 0 else { return }
+        throw RigError("certctl.service failed: \(try await journal())")
+    }
+
     /// One property of a unit.
     func property(_ name: String, of unit: String = "certctl.service") async throws -> String {
         String(try await host.shell("systemctl show --value --property=\(name) \(unit)").dropLast())
@@ -186,9 +203,14 @@ struct UnitHost {
 
     /// What certctl and its hooks have put into the journal, in order.
     func journal(of unit: String = "certctl.service") async throws -> [Entry] {
-        let text = try await host.shell("journalctl --unit=\(unit) --output=json --no-pager")
+        let text = try await host.shell("journalctl --sync; journalctl --unit=\(unit) --output=json --no-pager")
         return try text.split(separator: "\n").map { try JSONDecoder().decode(Entry.self, from: Data($0.utf8)) }
             .filter { $0.identifier == "certctl" }
+    }
+
+    /// The end of the whole journal, for whoever has to find out what went wrong.
+    private func journalTail() async throws -> String {
+        try await host.shell("journalctl --sync; journalctl --no-pager --lines=120 --output=short-precise")
     }
 
     /// What systemd itself has put into the journal.

@@ -1,0 +1,99 @@
+import ACME
+import FoundationEssentials
+import Glibc
+import Synchronization
+
+/// The lines at the foot of a terminal that move along with a run: one for each lineage at work and for a hook, with its stage and
+/// the time it has taken. What is printed for good stands above them.
+final class RunProgress: Sendable {
+    private struct Line {
+        let name: String
+        var stage: String
+        let started: ContinuousClock.Instant
+    }
+
+    private struct State {
+        var lines: [Line] = []
+        /// How many lines of the screen are taken.
+        var drawn = 0
+        var isTicking = false
+    }
+
+    private let state = Mutex(State())
+    private let screen: Screen
+
+    init(_ screen: Screen) { self.screen = screen }
+
+    /// The clock's hand moves that often.
+    private static let tick: Duration = .milliseconds(200)
+    /// More lines than this would push what was said off the screen.
+    private static let mostLines = 8
+
+    /// Shows a stage of something at work, which is new or known by its name.
+    func show(_ name: String, _ stage: String) {
+        let mustTick = state.withLock { state in
+            if let index = state.lines.firstIndex(where: { $0.name == name }) {
+                state.lines[index].stage = stage
+            } else {
+                state.lines.append(Line(name: name, stage: stage, started: .now))
+            }
+            redraw(&state)
+            defer { state.isTicking = true }
+            return !state.isTicking
+        }
+        if mustTick { startTicking() }
+    }
+
+    /// It is at work no more; gives how long it was.
+    @discardableResult func end(_ name: String) -> Duration? {
+        state.withLock { state in
+            guard let index = state.lines.firstIndex(where: { $0.name == name }) else { return nil }
+            let started = state.lines.remove(at: index).started
+            redraw(&state)
+            return started.duration(to: .now)
+        }
+    }
+
+    /// Prints something for good, above the lines that move.
+    func print(_ write: () -> Void) {
+        state.withLock { state in
+            erase(&state)
+            write()
+            redraw(&state)
+        }
+    }
+
+    private func startTicking() {
+        Task.detached { [self] in
+            while true {
+                try? await Task.sleep(for: RunProgress.tick)
+                let goesOn = state.withLock { state in
+                    if state.lines.isEmpty { state.isTicking = false } else { redraw(&state) }
+                    return state.isTicking
+                }
+                if !goesOn { return }
+            }
+        }
+    }
+
+    private func erase(_ state: inout State) {
+        if state.drawn > 0 { StandardError.write("\u{1B}[\(state.drawn)F\u{1B}[J") }
+        state.drawn = 0
+    }
+
+    private func redraw(_ state: inout State) {
+        erase(&state)
+        guard !state.lines.isEmpty else { return }
+        let shown = state.lines.suffix(RunProgress.mostLines)
+        var lines = shown.map { line in
+            let took = (line.started.duration(to: .now) / .milliseconds(100)).rounded(.down) / 10
+            return "\(line.name)  \(line.stage) …  \(took) s"
+        }
+        if shown.count < state.lines.count { lines.insert("and \(state.lines.count - shown.count) more", at: 0) }
+        for line in lines {
+            let text = String("  \(line)".plain.prefix((screen.width ?? 80) - 1))
+            StandardError.write(Style.faint.text(text, on: screen) + "\n")
+        }
+        state.drawn = lines.count
+    }
+}
