@@ -79,8 +79,8 @@ struct IssueCommand: AsyncParsableCommand {
     private func refreshDropIn(_ setup: borrowing RunSetup) async {
         guard geteuid() == 0 else { return }
         let statePath = tree.statePath
-        let dropIn = WebrootDropIn(tree: setup.tree, treePath: setup.tree.path, statePath: statePath)
         do {
+            let dropIn = WebrootDropIn(try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath)
             if try await dropIn.refresh(stateDirectory: statePath) {
                 setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
             }
