@@ -36,15 +36,22 @@ let package = Package(
             name: "Renewal",
             dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
             swiftSettings: settings),
+        .target(
+            name: "Diagnosis",
+            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux"],
+            swiftSettings: settings),
         .executableTarget(
             name: "certctl",
             dependencies: [
-                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "CLinux",
+                "ACME", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Deployment"], swiftSettings: testSettings),
+        .testTarget(
+            name: "DiagnosisTests",
+            dependencies: ["Diagnosis", "Lineages", "PKI", "Renewal", "Rig", "Scheduling"], swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",

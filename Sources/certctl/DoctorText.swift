@@ -1,0 +1,131 @@
+import ACME
+import Diagnosis
+import Glibc
+
+/// What `certctl doctor` prints: for each cause its name, the remedy, what was seen, and what follows from it.
+struct DoctorText {
+    /// How words are set off.
+    struct Style {
+        var isColoured: Bool
+
+        /// Colour on a terminal that shows it, and where nobody has asked for none.
+        static var forTerminal: Style {
+            func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
+            let isPlain = variable("NO_COLOR").map { !$0.isEmpty } ?? false
+            return Style(isColoured: isatty(STDOUT_FILENO) == 1 && !isPlain && variable("TERM") != "dumb")
+        }
+
+        func failure(_ text: String) -> String { isColoured ? "\u{1B}[1;31m\(text)\u{1B}[0m" : text }
+        func warning(_ text: String) -> String { isColoured ? "\u{1B}[1;33m\(text)\u{1B}[0m" : text }
+        func command(_ text: String) -> String { isColoured ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+        func good(_ text: String) -> String { isColoured ? "\u{1B}[1;32m\(text)\u{1B}[0m" : text }
+    }
+
+    private let report: DiagnosisReport
+    private let style: Style
+    /// What a terminal has at the least.
+    private static let width = 80
+    /// More than anybody reads of one kind.
+    private static let most = 4
+
+    init(_ report: DiagnosisReport, style: Style) { (self.report, self.style) = (report, style) }
+
+    /// The whole text, without a newline at its end.
+    var text: String {
+        var lines: [String] = []
+        if report.isHealthy { lines.append(style.good("all is well") + ": " + summary) }
+        for cause in report.causes { lines += paragraph(cause, mark: style.failure("FAILURE")) + [""] }
+        if report.isHealthy, !report.warnings.isEmpty { lines.append("") }
+        for cause in report.warnings { lines += paragraph(cause, mark: style.warning("WARNING")) + [""] }
+        let skipped = skippedLines
+        if !skipped.isEmpty, report.isHealthy, report.warnings.isEmpty { lines.append("") }
+        lines += skipped
+        if !report.isHealthy {
+            if !skipped.isEmpty { lines.append("") }
+            lines.append(summary)
+        }
+        while lines.last?.isEmpty == true { lines.removeLast() }
+        return lines.joined(separator: "\n")
+    }
+
+    private func paragraph(_ cause: DiagnosisReport.Cause, mark: String) -> [String] {
+        let check = cause.check
+        var lines = ["\(mark) \(check.id.title): \(subject(check))"]
+        if let remedy = check.remedy { lines.append("  run: " + style.command(remedy.plain)) }
+        lines += wrapped(check.evidence, indent: "  ")
+        for other in cause.alike.prefix(DoctorText.most) {
+            lines += wrapped(other.evidence, indent: "  ", bullet: "  also: ")
+        }
+        if cause.alike.count > DoctorText.most {
+            lines.append("  and \(cause.alike.count - DoctorText.most) more alike")
+        }
+        var seen: Set<String> = []
+        var following: [String] = []
+        for check in cause.consequences {
+            let line = "\(check.id.title): \(subject(check))"
+            if seen.insert(line).inserted { following.append(line) }
+        }
+        if !following.isEmpty {
+            lines.append("  from which follows:")
+            for line in following.prefix(DoctorText.most * 2) { lines += wrapped(line, indent: "    ", bullet: "  - ") }
+            if following.count > DoctorText.most * 2 {
+                lines.append("  - and \(following.count - DoctorText.most * 2) more")
+            }
+        }
+        lines += wrapped("what it means: docs/doctor.md, \(check.id.rawValue)", indent: "  ")
+        return lines
+    }
+
+    private func subject(_ check: Check) -> String { (check.lineage ?? check.lookedAt).plain }
+
+    /// What could not be looked at, by the reason.
+    private var skippedLines: [String] {
+        var reasons: [(text: String, ids: [String])] = []
+        for check in report.skipped {
+            let text = check.evidence
+            if let index = reasons.firstIndex(where: { $0.text == text }) {
+                if !reasons[index].ids.contains(check.id.rawValue) { reasons[index].ids.append(check.id.rawValue) }
+            } else {
+                reasons.append((text, [check.id.rawValue]))
+            }
+        }
+        guard !reasons.isEmpty else { return [] }
+        var lines = ["not looked at:"]
+        for (text, ids) in reasons {
+            let head = ids.prefix(DoctorText.most).joined(separator: ", ")
+            let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
+            lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
+        }
+        return lines
+    }
+
+    private var summary: String {
+        let lineages = Set(report.checks.compactMap(\.lineage)).count
+        let ids = Set(report.checks.map(\.id))
+        let unseen = Set(report.skipped.map(\.id)).subtracting(
+            report.checks.filter { $0.verdict != .skipped }.map(\.id))
+        func count(_ number: Int, _ one: String, _ many: String) -> String { "\(number) \(number == 1 ? one : many)" }
+        var parts = [count(lineages, "lineage", "lineages"), "looked for \(ids.count - unseen.count) faults"]
+        if !report.causes.isEmpty { parts.append(count(report.causes.count, "cause found", "causes found")) }
+        if !report.warnings.isEmpty { parts.append(count(report.warnings.count, "warning", "warnings")) }
+        if !unseen.isEmpty { parts.append("\(unseen.count) not looked at") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// Words on lines of at most 80 columns; the first one begins with the bullet.
+    private func wrapped(_ text: String, indent: String, bullet: String? = nil) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.plain.split(separator: " ") {
+            let prefix = lines.isEmpty ? bullet ?? indent : indent
+            if !line.isEmpty, prefix.count + line.count + 1 + word.count > DoctorText.width {
+                lines.append(prefix + line)
+                line = String(word)
+            } else {
+                line += (line.isEmpty ? "" : " ") + word
+            }
+        }
+        if !line.isEmpty { lines.append((lines.isEmpty ? bullet ?? indent : indent) + line) }
+        return lines
+    }
+}
