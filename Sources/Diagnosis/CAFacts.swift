@@ -71,8 +71,8 @@ enum CAJudgement {
     static let ids: [CheckID] = [.caUnreachable, .caNotTrusted, .accountDeactivated, .rateLimited]
 
     /// An account that the CA does not take stays in the tree until somebody moves it.
-    private static let newAccount =
-        "move it away from accounts/, then: certctl issue --name LINEAGE -d NAME --agree-tos"
+    private static let newAccount = Check.Remedy.advice(
+        "move it away from accounts/, then: certctl issue --name LINEAGE -d NAME --agree-tos")
 
     static func findings(_ facts: CAFacts) -> Findings {
         var findings = Findings()
@@ -112,7 +112,7 @@ enum CAJudgement {
             )
         case .refused(let problem, _) where problem.isRateLimit:
             findings.fail(
-                .rateLimited, at: place, "\(error)", remedy: "wait   # trying sooner only adds to the count",
+                .rateLimited, at: place, "\(error)", remedy: .advice("wait: trying sooner only adds to the count"),
                 action: .none)
         default:
             findings.fail(.caUnreachable, at: place, "\(error)", remedy: "curl -sS \(place.shellWord)")

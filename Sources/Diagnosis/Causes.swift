@@ -28,7 +28,7 @@ package enum Causes {
         .webrootNotMounted: [.challengeLocationMissing, .wrongServer, .renewalFailed],
         .nginxConfigInvalid: down.union([.containerStopped, .containerRestarting]),
 
-        .httpNotListening: [.challengeUnreachable, .renewalFailed],
+        .httpNotListening: [.challengeUnreachable, .servedUnreachable, .renewalFailed],
         .challengeRedirected: [.renewalFailed, .wrongServer], .webrootUnreadable: [.renewalFailed, .wrongServer],
         .challengeLocationMissing: [.renewalFailed, .wrongServer],
         .challengeUnreachable: [.renewalFailed],

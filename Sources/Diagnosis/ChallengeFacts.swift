@@ -110,7 +110,11 @@ struct ChallengeProbe: Sendable {
             return .other(
                 status: response.status, location: response.headers["Location"], server: response.headers["Server"])
         } catch {
-            return .none(error.detail, isRefused: error.kind == .cannotConnect)
+            // libcurl repeats the address: "Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server".
+            let words = error.detail.hasPrefix("Failed to connect to ") ? error.detail.firstRange(of: ": ") : nil
+            return .none(
+                words.map { String(error.detail[$0.upperBound...]) } ?? error.detail,
+                isRefused: error.kind == .cannotConnect)
         }
     }
 }

@@ -31,9 +31,10 @@ enum ChallengeJudgement {
         _ facts: ChallengeFacts, _ own: [ChallengeAnswer], _ port: Int, _ isListening: Bool?, _ place: String,
         _ findings: inout Findings
     ) {
-        let words = own.compactMap { answer in
+        let refused = own.compactMap { answer -> String? in
             if case .none(let words, _) = answer.first { "\(answer.place): \(words)" } else { nil }
-        }.few(2)
+        }
+        let words = refused.first ?? "no address answers"
         if isListening == true {
             findings.warn(
                 .challengeUnreachable, facts.lineage, at: place,
@@ -41,7 +42,7 @@ enum ChallengeJudgement {
         } else if !facts.fromOutside.contains(where: \.hasContent) {
             findings.fail(
                 .httpNotListening, facts.lineage, at: place, "nobody listens on port \(port): \(words)",
-                remedy: "ss -ltnp 'sport = :\(port)'; docker ps -a   # then start nginx")
+                remedy: "docker compose up -d   # or: systemctl start nginx")
         }
     }
 
@@ -73,7 +74,7 @@ enum ChallengeJudgement {
             }
             findings.fail(
                 .challengeRedirected, facts.lineage, at: place, evidence,
-                remedy: "put 'location ^~ /.well-known/acme-challenge/ { root \(facts.webroot); }' before the redirect")
+                remedy: .advice("give nginx a location of its own for it: \(location(facts))"))
             return
         }
         if let reason = facts.notWritten {
@@ -92,7 +93,7 @@ enum ChallengeJudgement {
         findings.fail(
             .challengeLocationMissing, facts.lineage, at: place,
             "\(answer.place) answers \(status) for a file that is in \(facts.webroot)",
-            remedy: "nginx needs: location ^~ /.well-known/acme-challenge/ { root \(facts.webroot); }")
+            remedy: .advice("give nginx: \(location(facts))"))
     }
 
     /// The addresses of the name beside this host's own answer.
@@ -114,7 +115,11 @@ enum ChallengeJudgement {
                     findings.fail(
                         .addressesDiffer, facts.lineage, at: place,
                         evidence + "; its IPv4 address does, and CAs try IPv6 first",
-                        remedy: "nginx needs: listen [::]:80;   # or remove the AAAA record of \(facts.name)")
+                        remedy: .advice("give nginx: listen [::]:80;   or remove the AAAA record of \(facts.name)"))
+                } else if answer.isOwn, isRefused {
+                    findings.fail(
+                        .httpNotListening, facts.lineage, at: place, evidence,
+                        remedy: .advice("give nginx: listen \(answer.place);"))
                 } else {
                     findings.warn(
                         .challengeUnreachable, facts.lineage, at: place,
@@ -142,6 +147,10 @@ enum ChallengeJudgement {
                 }
             }
         }
+    }
+
+    private static func location(_ facts: ChallengeFacts) -> String {
+        "location ^~ /.well-known/acme-challenge/ { root \(facts.webroot); }"
     }
 
     private static func short(_ url: String, _ facts: ChallengeFacts) -> String {

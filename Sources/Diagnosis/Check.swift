@@ -10,6 +10,25 @@ package struct Check: Hashable, Sendable {
         case skipped
     }
 
+    /// What to do about a fault. A literal is a command.
+    package enum Remedy: Hashable, Sendable, ExpressibleByStringInterpolation {
+        /// To be pasted into a root shell.
+        case command(String)
+        /// What a command cannot do, such as a change to nginx's configuration.
+        case advice(String)
+
+        package init(stringLiteral text: String) { self = .command(text) }
+
+        package var text: String {
+            switch self {
+            case .command(let text), .advice(let text): text
+            }
+        }
+
+        /// Nil for advice.
+        package var command: String? { if case .command(let text) = self { text } else { nil } }
+    }
+
     /// What is to be run for it, for programs: the one command, or a person.
     package enum Action: String, Sendable, CaseIterable, Codable {
         /// Nothing is to be run.
@@ -30,15 +49,15 @@ package struct Check: Hashable, Sendable {
     package let lookedAt: String
     /// What was seen there, in a line; why nothing was, where it was skipped; empty where all is well.
     package let evidence: String
-    /// A command to paste; nil where there is none.
-    package let remedy: String?
+    /// What to do; nil where there is nothing.
+    package let remedy: Remedy?
     package let action: Action
     /// The fault that this one follows from; nil where it stands for itself.
     package internal(set) var because: CheckID?
 
     package init(
         _ id: CheckID, _ verdict: Verdict, lineage: String? = nil, lookedAt: String, evidence: String = "",
-        remedy: String? = nil, action: Action = .none, because: CheckID? = nil
+        remedy: Remedy? = nil, action: Action = .none, because: CheckID? = nil
     ) {
         (self.id, self.verdict, self.lineage, self.lookedAt) = (id, verdict, lineage, lookedAt)
         (self.evidence, self.remedy, self.action, self.because) = (evidence, remedy, action, because)
@@ -53,7 +72,7 @@ package struct Findings: Sendable {
 
     /// A fault that keeps something from working.
     package mutating func fail(
-        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: String? = nil,
+        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: Check.Remedy? = nil,
         action: Check.Action = .operator
     ) {
         checks.append(
@@ -63,7 +82,7 @@ package struct Findings: Sendable {
 
     /// Something to know, and to mend by day.
     package mutating func warn(
-        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: String? = nil,
+        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: Check.Remedy? = nil,
         action: Check.Action = .none
     ) {
         checks.append(

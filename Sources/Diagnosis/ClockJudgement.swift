@@ -22,7 +22,7 @@ enum ClockJudgement {
     static func findings(_ facts: ClockFacts, at now: Date) -> Findings {
         var findings = Findings()
         let place = "the clock"
-        let remedy = "timedatectl set-ntp true; timedatectl"
+        let remedy: Check.Remedy = "timedatectl set-ntp true; timedatectl"
         if let (name, date, here) = facts.server, abs(date.timeIntervalSince(here)) > tolerance {
             let side = date > here ? "behind" : "ahead of"
             findings.fail(

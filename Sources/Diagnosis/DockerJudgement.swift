@@ -54,7 +54,8 @@ enum DockerJudgement {
         if web.names {
             findings.fail(
                 .containerMissing, at: place, "there is no container \(web.named), which reload-nginx.conf names",
-                remedy: web.settings.composeFile.map { "docker compose -f \($0.shellWord) up -d" } ?? "docker ps -a")
+                remedy: web.settings.composeFile.map { .command("docker compose -f \($0.shellWord) up -d") }
+                    ?? "docker ps -a")
         } else if isServed || web.settings.isHost {
             findings.skip(
                 Array(ids.dropFirst()), at: place,
@@ -111,7 +112,9 @@ enum DockerJudgement {
 
     private static func judgeMounts(_ container: ContainerFacts, _ files: Files, _ findings: inout Findings) {
         let place = "mounts of \(container.name)"
-        let recreate = "# add to the service's volumes: "
+        func add(_ volume: String) -> Check.Remedy {
+            .advice("add \(volume) to the volumes of its service, then: docker compose up -d")
+        }
         let singles = container.mounts(below: files.tree).filter { mount in
             let kind = (try? FileSystem.status(mount.source, followingLinks: true))?.kind
             return kind == .file
@@ -120,7 +123,7 @@ enum DockerJudgement {
             findings.fail(
                 .singleFileMounted, at: place,
                 "\(container.name) mounts the single file \(single.source), and so keeps the old one when it is replaced",
-                remedy: "\(recreate)\(files.tree):/etc/letsencrypt:ro")
+                remedy: add("\(files.tree):/etc/letsencrypt:ro"))
         }
         for lineage in files.lineages {
             guard let inside = container.inside(lineage.live) else { continue }
@@ -133,7 +136,7 @@ enum DockerJudgement {
                 findings.fail(
                     .archiveNotMounted, lineage.name, at: place,
                     "\(container.name) has \(lineage.live) at \(inside), but its links lead to \(target), which it does not have",
-                    remedy: "\(recreate)\(files.tree):/etc/letsencrypt:ro")
+                    remedy: add("\(files.tree):/etc/letsencrypt:ro"))
             }
         }
         let seesTree =
@@ -141,13 +144,13 @@ enum DockerJudgement {
         if !seesTree, !files.lineages.isEmpty {
             findings.fail(
                 .treeNotMounted, at: place, "\(container.name) does not mount \(files.tree)",
-                remedy: "\(recreate)\(files.tree):/etc/letsencrypt:ro")
+                remedy: add("\(files.tree):/etc/letsencrypt:ro"))
         }
         for webroot in files.webroots where container.inside(webroot.path) == nil {
             findings.fail(
                 .webrootNotMounted, webroot.lineage, at: place,
                 "\(container.name) does not mount the webroot \(webroot.path)",
-                remedy: "\(recreate)\(webroot.path):\(webroot.path):ro")
+                remedy: add("\(webroot.path):\(webroot.path):ro"))
         }
         findings.pass(mounts, at: place)
     }

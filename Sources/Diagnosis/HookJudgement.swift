@@ -73,9 +73,9 @@ enum HookJudgement {
         let hasDirectoryHook =
             usesDirectory && [Hook.Kind.deploy, .post].contains { !directory.list($0).hooks.isEmpty }
         if isServed, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
-            findings.fail(
+            findings.warn(
                 .hookMissing, name, at: place,
-                "no deploy or post hook: after a renewal nothing has nginx take up the new certificate",
+                "no deploy or post hook: after a renewal nothing that certctl knows has nginx take up the new certificate",
                 remedy: "install -m 755 hooks/reload-nginx \(directory.path(of: .post).shellWord)/reload-nginx")
         }
         for hook in entry?.failedHooks ?? [] {

@@ -23,7 +23,7 @@ enum LineageJudgement {
         }
         if let options = lineage.options, options.mustStaple {
             let why = "must_staple is set, which asks for an extension that Let's Encrypt refuses since 2025"
-            let remedy = "sed -i '/^must_staple/d' \(lineage.confPath.shellWord)"
+            let remedy: Check.Remedy = "sed -i '/^must_staple/d' \(lineage.confPath.shellWord)"
             if options.server.contains("letsencrypt.org") {
                 findings.fail(.mustStaple, lineage.name, at: place, why, remedy: remedy)
             } else {
@@ -45,7 +45,7 @@ enum LineageJudgement {
         _ leaf: Certificate, _ chain: [Certificate], _ lineage: Lineage, _ place: String, _ now: Date,
         _ findings: inout Findings
     ) {
-        let renew = "certctl renew --force \(lineage.name.shellWord)"
+        let renew: Check.Remedy = "certctl renew --force \(lineage.name.shellWord)"
         if leaf.notAfter <= now {
             findings.fail(
                 .expired, lineage.name, at: place,
@@ -57,7 +57,7 @@ enum LineageJudgement {
                 .notYetValid, lineage.name, at: place,
                 "the certificate is not valid before \(leaf.notBefore.formatted(.iso8601)), and here it is "
                     + "\(now.formatted(.iso8601))",
-                remedy: "timedatectl   # is the clock right? if it is: \(renew)")
+                remedy: "timedatectl   # is the clock right? if it is: \(renew.text)")
         }
         guard !chain.isEmpty else { return }
         for (index, certificate) in chain.enumerated() where certificate.issuer != certificate.subject {
@@ -86,7 +86,7 @@ enum LineageJudgement {
         }
     }
 
-    private static func remedy(for problem: LineageProblem, _ lineage: Lineage) -> (String, Check.Action) {
+    private static func remedy(for problem: LineageProblem, _ lineage: Lineage) -> (Check.Remedy, Check.Action) {
         let (name, conf) = (lineage.name.shellWord, lineage.confPath.shellWord)
         return switch problem.code {
         case .confUnreadable: ("ls -l \(conf)", .operator)

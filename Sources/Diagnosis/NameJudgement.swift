@@ -60,7 +60,7 @@ enum CAAJudgement {
             if let refusal = policy.refusal(for: identities, account: account) {
                 findings.fail(
                     .caaForbids, lineage, at: place, refusal,
-                    remedy: "add to the DNS: \(policy.owner). CAA 0 issue \"\(identities.sorted()[0])\"")
+                    remedy: .advice("add to the DNS: \(policy.owner). CAA 0 issue \"\(identities.sorted()[0])\""))
             }
         }
         findings.pass([.caaForbids], lineage, at: place)

@@ -99,11 +99,11 @@ enum RenewalJudgement {
             case .paused(let url):
                 findings.fail(
                     .accountPaused, name, at: place, "the CA has paused this name: \(error)",
-                    remedy: url ?? "unpause the name at the CA")
+                    remedy: .advice(url.map { "unpause it at \($0)" } ?? "unpause the name at the CA"))
             case .rateLimited:
                 findings.fail(
                     .rateLimited, name, at: place, "\(times): \(error)\(next)",
-                    remedy: "wait; certctl renew goes on by itself   # trying sooner only adds to the count",
+                    remedy: .advice("wait: certctl renew goes on by itself, and trying sooner only adds to the count"),
                     action: .none)
             case .other:
                 findings.fail(

@@ -24,8 +24,8 @@ enum ServedJudgement {
         let right = Set(report.matches.filter(\.endpoint.isLoopback).map { "\($0.name):\($0.endpoint.port)" })
         // A certificate that is no good cannot be deployed either.
         let isUsable = (lineage.certificate.map { $0.notAfter > now } ?? false) && lineage.fatalProblem == nil
-        let deploy = "certctl deploy \(lineage.name.shellWord)"
-        let remedy = isUsable ? deploy : "certctl renew --force \(lineage.name.shellWord)"
+        let deploy: Check.Remedy = "certctl deploy \(lineage.name.shellWord)"
+        let remedy: Check.Remedy = isUsable ? deploy : "certctl renew --force \(lineage.name.shellWord)"
         let action: Check.Action = isUsable ? .deploy : .renew
         for sighting in report.sightings {
             let place = "\(sighting.place.endpoint) as \(sighting.place.name)"
@@ -42,7 +42,7 @@ enum ServedJudgement {
             case .other:
                 findings.warn(
                     .servedOther, lineage.name, at: place, evidence + "; no setting says that it should serve this one",
-                    remedy: "# in certctl.conf: verify = the lineage's listener, or none")
+                    remedy: .advice("set verify in certctl.conf: the lineage's listener, or none"))
             case .broken where sighting.counts:
                 findings.fail(
                     .servedBroken, lineage.name, at: place, evidence,
@@ -53,7 +53,7 @@ enum ServedJudgement {
                 findings.warn(
                     .servedBroken, lineage.name, at: place,
                     evidence + "; no setting says that it should serve this one",
-                    remedy: "# in certctl.conf: verify = the lineage's listener, or none")
+                    remedy: .advice("set verify in certctl.conf: the lineage's listener, or none"))
             case .unreachable:
                 guard
                     !(sighting.place.endpoint.isLoopback
@@ -62,12 +62,12 @@ enum ServedJudgement {
                 if sighting.counts {
                     findings.fail(
                         .servedUnreachable, lineage.name, at: place, evidence,
-                        remedy: "ss -ltnp 'sport = :\(sighting.place.endpoint.port)'; docker ps -a   # then start nginx"
+                        remedy: "docker compose up -d   # or: systemctl start nginx"
                     )
                 } else {
                     findings.warn(
                         .servedUnreachable, lineage.name, at: place, evidence,
-                        remedy: "# in certctl.conf: verify = the lineage's listener, or none")
+                        remedy: .advice("set verify in certctl.conf: the lineage's listener, or none"))
                 }
             }
             findings.pass(ids, lineage.name, at: place)

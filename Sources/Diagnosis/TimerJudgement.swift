@@ -25,7 +25,7 @@ enum TimerJudgement {
             findings.skip(ids, at: unit, because: "systemd cannot be asked: \(cause.reason)")
             return findings
         }
-        let enable = "systemctl enable --now \(unit)"
+        let enable: Check.Remedy = "systemctl enable --now \(unit)"
         let certbot = facts.certbot.first { $0.state.isActive }
         if !facts.timer.isThere {
             if let certbot {
@@ -35,12 +35,12 @@ enum TimerJudgement {
             } else {
                 findings.fail(
                     .timerMissing, at: unit, "there is no \(unit): nothing renews by itself",
-                    remedy: "cp systemd/certctl.* /etc/systemd/system/ && \(enable)")
+                    remedy: "cp systemd/certctl.* /etc/systemd/system/ && \(enable.text)")
             }
         } else if facts.timer.load == "masked" {
             findings.fail(
                 .timerDisabled, at: unit, "\(unit) is masked: nothing renews by itself",
-                remedy: "systemctl unmask \(unit) && \(enable)")
+                remedy: "systemctl unmask \(unit) && \(enable.text)")
         } else if !facts.timer.isActive {
             findings.fail(
                 .timerDisabled, at: unit,

@@ -11,16 +11,18 @@ struct DoctorDocument: Encodable {
         let lookedAt: String
         let evidence: String
         let remedy: String?
+        let command: String?
         let action: String
         let because: String?
 
         private enum CodingKeys: String, CodingKey {
-            case id, verdict, lineage, lookedAt, evidence, remedy, action, because
+            case id, verdict, lineage, lookedAt, evidence, remedy, command, action, because
         }
 
         init(_ check: Check) {
             (id, verdict, lineage) = (check.id.rawValue, check.verdict.rawValue, check.lineage)
-            (lookedAt, evidence, remedy) = (check.lookedAt.plain, check.evidence.plain, check.remedy?.plain)
+            (lookedAt, evidence, remedy) = (check.lookedAt.plain, check.evidence.plain, check.remedy?.text.plain)
+            command = check.remedy?.command?.plain
             (action, because) = (check.action.rawValue, check.because?.rawValue)
         }
 
@@ -33,6 +35,7 @@ struct DoctorDocument: Encodable {
             try members.encode(lookedAt, forKey: .lookedAt)
             try members.encode(evidence, forKey: .evidence)
             try members.encode(remedy, forKey: .remedy)
+            try members.encode(command, forKey: .command)
             try members.encode(action, forKey: .action)
             try members.encode(because, forKey: .because)
         }

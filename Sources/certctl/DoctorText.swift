@@ -33,7 +33,7 @@ struct DoctorText {
     /// The whole text, without a newline at its end.
     var text: String {
         var lines: [String] = []
-        if report.isHealthy { lines.append(style.good("all is well") + ": " + summary) }
+        if report.isHealthy { lines += wrapped(summary, indent: "  ", bullet: style.good("all is well") + ": ") }
         for cause in report.causes { lines += paragraph(cause, mark: style.failure("FAILURE")) + [""] }
         if report.isHealthy, !report.warnings.isEmpty { lines.append("") }
         for cause in report.warnings { lines += paragraph(cause, mark: style.warning("WARNING")) + [""] }
@@ -42,7 +42,7 @@ struct DoctorText {
         lines += skipped
         if !report.isHealthy {
             if !skipped.isEmpty { lines.append("") }
-            lines.append(summary)
+            lines += wrapped("looked at \(summary); docs/doctor.md explains the names in brackets", indent: "")
         }
         while lines.last?.isEmpty == true { lines.removeLast() }
         return lines.joined(separator: "\n")
@@ -50,11 +50,16 @@ struct DoctorText {
 
     private func paragraph(_ cause: DiagnosisReport.Cause, mark: String) -> [String] {
         let check = cause.check
-        var lines = ["\(mark) \(check.id.title): \(subject(check))"]
-        if let remedy = check.remedy { lines.append("  run: " + style.command(remedy.plain)) }
+        var lines = ["\(mark) \(check.id.title): \(subject(check)) [\(check.id.rawValue)]"]
+        // One line, however long: it is to be pasted.
+        switch check.remedy {
+        case .command(let text)?: lines.append("  run: " + style.command(text.plain))
+        case .advice(let text)?: lines.append("  do: " + style.command(text.plain))
+        case nil: break
+        }
         lines += wrapped(check.evidence, indent: "  ")
         for other in cause.alike.prefix(DoctorText.most) {
-            lines += wrapped(other.evidence, indent: "  ", bullet: "  also: ")
+            lines += wrapped(other.lookedAt, indent: "  ", bullet: "  also: ")
         }
         if cause.alike.count > DoctorText.most {
             lines.append("  and \(cause.alike.count - DoctorText.most) more alike")
@@ -72,7 +77,6 @@ struct DoctorText {
                 lines.append("  - and \(following.count - DoctorText.most * 2) more")
             }
         }
-        lines += wrapped("what it means: docs/doctor.md, \(check.id.rawValue)", indent: "  ")
         return lines
     }
 
@@ -99,17 +103,26 @@ struct DoctorText {
         return lines
     }
 
+    /// What was looked at, and how it turned out.
     private var summary: String {
-        let lineages = Set(report.checks.compactMap(\.lineage)).count
-        let ids = Set(report.checks.map(\.id))
-        let unseen = Set(report.skipped.map(\.id)).subtracting(
-            report.checks.filter { $0.verdict != .skipped }.map(\.id))
-        func count(_ number: Int, _ one: String, _ many: String) -> String { "\(number) \(number == 1 ? one : many)" }
-        var parts = [count(lineages, "lineage", "lineages"), "looked for \(ids.count - unseen.count) faults"]
-        if !report.causes.isEmpty { parts.append(count(report.causes.count, "cause found", "causes found")) }
-        if !report.warnings.isEmpty { parts.append(count(report.warnings.count, "warning", "warnings")) }
-        if !unseen.isEmpty { parts.append("\(unseen.count) not looked at") }
-        return parts.joined(separator: ", ")
+        let looked = report.checks.filter { $0.verdict != .skipped }
+        let ids = Set(looked.map(\.id))
+        let unseen = Set(report.skipped.map(\.id)).subtracting(ids).count
+        func places(_ id: CheckID) -> Int { Set(looked.filter { $0.id == id }.map(\.lookedAt)).count }
+        func count(_ number: Int, _ one: String, _ many: String) -> String? {
+            number == 0 ? nil : "\(number) \(number == 1 ? one : many)"
+        }
+        let seen = [
+            count(Set(looked.compactMap(\.lineage)).count, "lineage", "lineages"),
+            count(places(.nameUnresolved), "name", "names"), count(places(.webrootMissing), "webroot", "webroots"),
+            count(places(.containerStopped), "container", "containers"),
+            count(places(.servedStale), "listener", "listeners"),
+        ].compactMap(\.self).joined(separator: ", ")
+        let result = [
+            "\(ids.count) possible faults looked for", count(report.causes.count, "cause found", "causes found"),
+            count(report.warnings.count, "warning", "warnings"), count(unseen, "not looked for", "not looked for"),
+        ].compactMap(\.self).joined(separator: ", ")
+        return seen.isEmpty ? result : "\(seen); \(result)"
     }
 
     /// Words on lines of at most 80 columns; the first one begins with the bullet.

@@ -44,6 +44,9 @@ struct Certctl {
     func rollback(_ arguments: String...) async throws -> Output { try await run("rollback", arguments) }
 
     func history(_ arguments: String...) async throws -> Output { try await run("history", arguments) }
+
+    func doctor(_ arguments: [String] = []) async throws -> Output { try await run("doctor", ca + arguments) }
+
     func issue(_ arguments: [String]) async throws -> Output { try await run("issue", ca + arguments) }
 
     private var ca: [String] { caBundle.isEmpty ? [] : ["--ca-bundle", caBundle] }
