@@ -3,7 +3,7 @@ package struct DiagnosisReport: Sendable {
     /// A fault that stands for itself, with the faults that it explains.
     package struct Cause: Sendable {
         package let check: Check
-        /// The same fault elsewhere: at other names or listeners of the lineage.
+        /// The same fault elsewhere: at other names or listeners of the lineage, or of the same thing for other lineages.
         package let alike: [Check]
         package let consequences: [Check]
     }
@@ -88,6 +88,11 @@ extension DiagnosisReport {
 }
 
 extension Check {
+    /// Whether two are one thing to whoever mends it.
+    fileprivate func isAlike(_ other: Check) -> Bool {
+        id == other.id && (lineage == other.lineage || lookedAt == other.lookedAt || evidence == other.evidence)
+    }
+
     /// Whether a fault of this one's kind can be behind the other: the host's is behind each lineage's, a lineage's behind its own
     /// and behind what the host as a whole shows.
     fileprivate func concerns(_ other: Check) -> Bool {

@@ -72,7 +72,9 @@ enum DockerJudgement {
     private static func judgeState(_ container: ContainerFacts, _ findings: inout Findings) {
         let place = "container \(container.name)"
         let name = container.name.shellWord
-        let words = container.lastWords.map { ": \($0)" } ?? (container.error.isEmpty ? "" : ": \(container.error)")
+        // A clean end says nothing in its last line.
+        let last = container.exitCode == 0 ? nil : container.lastWords
+        let words = last.map { ": \($0)" } ?? (container.error.isEmpty ? "" : ": \(container.error)")
         // A container that nginx's configuration keeps from starting cannot be asked: its last words say so.
         if !container.isRunning, let last = container.lastWords, NginxComplaint.isOfConfiguration(last) {
             findings.fail(

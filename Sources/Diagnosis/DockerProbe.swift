@@ -48,10 +48,15 @@ struct DockerProbe: Sendable {
         var container = container
         if container.isRunning {
             container.configTest = await configTest(container.id)
-        } else {
-            container.lastWords = await lastWords(container.id)
-            container.configTest = .notRun("the container is \(container.status)")
+            guard case .notRun = container.configTest,
+                let now = try? await get("/containers/\(container.id)/json", InspectedContainer.self).facts,
+                !now.isRunning
+            else { return container }
+            // One that starts over and over was caught between two falls.
+            container = now
         }
+        container.lastWords = await lastWords(container.id)
+        container.configTest = .notRun("the container is \(container.status)")
         return container
     }
 

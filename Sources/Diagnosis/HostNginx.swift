@@ -11,7 +11,7 @@ struct HostNginx: Equatable, Sendable {
     /// The master process among the listeners' owners that are in no container; nil where there is none.
     init?(_ facts: ListenerFacts?, containers: Set<Int32>) {
         let owner = facts?.listeners.lazy.compactMap(\.owner).first { owner in
-            owner.name == "nginx" && containers.isDisjoint(with: owner.ancestry)
+            owner.name == "nginx" && owner.isHere && containers.isDisjoint(with: owner.ancestry)
         }
         // A master process shows the command line that it was started with.
         let mark = "nginx: master process "
@@ -20,8 +20,20 @@ struct HostNginx: Equatable, Sendable {
             return nil
         }
         executable = path
-        arguments = owner.title.dropFirst(mark.count).split(separator: " ").dropFirst().map(String.init)
-            .filter { $0 != "-t" }
+        arguments = HostNginx.arguments(
+            owner.title.dropFirst(mark.count).split(separator: " ").dropFirst().map(String.init))
+    }
+
+    /// The options that choose the configuration. `-g` has directives with blanks in them, which the title shows unquoted, and
+    /// that say how to run and not what to serve.
+    static func arguments(_ words: [String]) -> [String] {
+        var kept: [String] = []
+        var isDirective = false
+        for word in words {
+            if word.hasPrefix("-"), word.count == 2 { isDirective = word == "-g" }
+            if !isDirective { kept.append(word) }
+        }
+        return kept
     }
 
     /// `nginx -t` with the same configuration.

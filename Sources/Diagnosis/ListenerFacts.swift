@@ -17,6 +17,8 @@ struct ListenerFacts: Equatable, Sendable {
         let ancestry: [Int32]
         /// The command line as the process shows it.
         let title: String
+        /// Whether it sees the same file systems as this process; a container's does not.
+        let isHere: Bool
     }
 
     let listeners: [Listener]
@@ -89,7 +91,10 @@ struct ListenerFacts: Equatable, Sendable {
         while let last = ancestry.last, last > 1, ancestry.count < 64, let parent = parent(of: last) {
             ancestry.append(parent)
         }
-        return Owner(pid: pid, name: String(name.prefix { $0 != "\n" }), ancestry: ancestry, title: title)
+        func namespace(_ process: String) -> String? { try? FileSystem.linkText("/proc/\(process)/ns/mnt") }
+        return Owner(
+            pid: pid, name: String(name.prefix { $0 != "\n" }), ancestry: ancestry, title: title,
+            isHere: namespace("\(pid)") == namespace("self"))
     }
 
     private static func parent(of pid: Int32) -> Int32? {

@@ -42,7 +42,8 @@ struct DoctorText {
         lines += skipped
         if !report.isHealthy {
             if !skipped.isEmpty { lines.append("") }
-            lines += wrapped("looked at \(summary); docs/doctor.md explains the names in brackets", indent: "")
+            lines += wrapped(summary, indent: "")
+            lines.append("docs/doctor.md explains the names in brackets")
         }
         while lines.last?.isEmpty == true { lines.removeLast() }
         return lines.joined(separator: "\n")
@@ -50,7 +51,9 @@ struct DoctorText {
 
     private func paragraph(_ cause: DiagnosisReport.Cause, mark: String) -> [String] {
         let check = cause.check
-        var lines = ["\(mark) \(check.id.title): \(subject(check)) [\(check.id.rawValue)]"]
+        let others = Set(cause.alike.compactMap(\.lineage)).subtracting([check.lineage ?? ""]).count
+        let more = others == 0 ? "" : " and \(others) more"
+        var lines = ["\(mark) \(check.id.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
         // One line, however long: it is to be pasted.
         switch check.remedy {
         case .command(let text)?: lines.append("  run: " + style.command(text.plain))
@@ -58,12 +61,12 @@ struct DoctorText {
         case nil: break
         }
         lines += wrapped(check.evidence, indent: "  ")
-        for other in cause.alike.prefix(DoctorText.most) {
-            lines += wrapped(other.lookedAt, indent: "  ", bullet: "  also: ")
+        let alike = cause.alike.map { other in
+            other.lineage == check.lineage || other.lineage == nil
+                ? other.lookedAt : "\(other.lineage ?? ""): \(other.lookedAt)"
         }
-        if cause.alike.count > DoctorText.most {
-            lines.append("  and \(cause.alike.count - DoctorText.most) more alike")
-        }
+        for other in alike.prefix(DoctorText.most) { lines += wrapped(other, indent: "  ", bullet: "  also: ") }
+        if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
         var seen: Set<String> = []
         var following: [String] = []
         for check in cause.consequences {
@@ -119,10 +122,10 @@ struct DoctorText {
             count(places(.servedStale), "listener", "listeners"),
         ].compactMap(\.self).joined(separator: ", ")
         let result = [
-            "\(ids.count) possible faults looked for", count(report.causes.count, "cause found", "causes found"),
-            count(report.warnings.count, "warning", "warnings"), count(unseen, "not looked for", "not looked for"),
+            count(report.causes.count, "cause", "causes"), count(report.warnings.count, "warning", "warnings"),
+            "\(ids.count) kinds of fault looked for", count(unseen, "not looked for", "not looked for"),
         ].compactMap(\.self).joined(separator: ", ")
-        return seen.isEmpty ? result : "\(seen); \(result)"
+        return seen.isEmpty ? result : "\(seen): \(result)"
     }
 
     /// Words on lines of at most 80 columns; the first one begins with the bullet.

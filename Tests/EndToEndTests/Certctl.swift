@@ -11,6 +11,8 @@ struct Certctl {
     var settings: String?
     /// Added to what it is started with, for its hooks.
     var environment: [String: String] = [:]
+    /// Whether doctor is to ask a DNS server that is not there.
+    var isWithoutNetwork = false
     /// A program with arguments that runs it; empty for none.
     var prefix: [String] = []
 

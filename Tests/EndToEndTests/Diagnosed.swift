@@ -66,16 +66,23 @@ struct Diagnosed {
 }
 
 extension Certctl {
+    /// A port on which nobody answers: no name resolves.
+    private var resolver: [String] { isWithoutNetwork ? ["--resolver", "127.0.0.1:1"] : [] }
+
     /// Runs doctor twice, for its text and its JSON.
-    func diagnosed(_ arguments: String...) async throws -> Diagnosed {
-        let (text, json) = (try await doctor(arguments), try await doctor(arguments + ["--format", "json"]))
+    func diagnosed(_ arguments: String...) async throws -> Diagnosed { try await diagnosed(arguments) }
+
+    func diagnosed(_ arguments: [String]) async throws -> Diagnosed {
+        let (text, json) = (
+            try await doctor(resolver + arguments), try await doctor(resolver + arguments + ["--format", "json"])
+        )
         guard let document = try? JSONDecoder().decode(Diagnosed.Document.self, from: Data(json.stdout.utf8)) else {
             throw RigError("no document: \(json.stdout)\(json.stderr)")
         }
         guard document.schema == 1, text.status == json.status else {
             throw RigError("schema \(document.schema), exit codes \(text.status) and \(json.status)")
         }
-        print(text.stdout)
+        if environmentVariable("CERTCTL_SHOW") != nil { print(text.stdout) }
         return Diagnosed(text: text.stdout, status: text.status, document: document)
     }
 }
