@@ -35,10 +35,16 @@ enum ChallengeJudgement {
             if case .none(let words, _) = answer.first { "\(answer.place): \(words)" } else { nil }
         }
         let words = refused.first ?? "no address answers"
-        if isListening == true {
+        let isSilent = own.contains { if case .none(_, isRefused: false) = $0.first { true } else { false } }
+        if isSilent {
+            findings.fail(
+                .challengeUnreachable, facts.lineage, at: place,
+                "what listens on port \(port) of this host does not answer: \(words)",
+                remedy: "ss -ltnp 'sport = :\(port)'; docker ps -a   # restart what hangs")
+        } else if isListening == true {
             findings.warn(
                 .challengeUnreachable, facts.lineage, at: place,
-                "something listens on port \(port), but does not answer on this host's own addresses: \(words)")
+                "something listens on port \(port), but not on an address that could be tried from here: \(words)")
         } else if !facts.fromOutside.contains(where: \.hasContent) {
             findings.fail(
                 .httpNotListening, facts.lineage, at: place, "nobody listens on port \(port): \(words)",

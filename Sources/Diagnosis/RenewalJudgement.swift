@@ -22,10 +22,16 @@ enum RenewalJudgement {
         case .success: break
         case .failure(let error):
             switch error {
-            case .missing, .ambiguous:
+            case .missing:
                 findings.fail(
                     .accountMissing, lineage.name, at: place, "\(error)",
-                    remedy: "editor \(lineage.confPath.shellWord)   # account = ID")
+                    remedy: .advice(
+                        "restore accounts/ from a backup, or take account = … out of its conf and run certctl issue "
+                            + "--name \(lineage.name.shellWord) -d NAME --agree-tos"))
+            case .ambiguous:
+                findings.fail(
+                    .accountMissing, lineage.name, at: place, "\(error)",
+                    remedy: .advice("set account = ID under [renewalparams] in \(lineage.confPath)"))
             case .unusable(let path, _):
                 findings.fail(.accountUnusable, lineage.name, at: place, "\(error)", remedy: "ls -l \(path.shellWord)")
             case .badServer:

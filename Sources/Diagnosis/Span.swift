@@ -7,8 +7,8 @@ enum Span {
         let size = abs(seconds)
         let (count, unit) =
             switch size {
-            case 172_800...: (Int(size / 86_400), "days")
-            case 7200...: (Int(size / 3600), "hours")
+            case 172_800...: (Int((size / 86_400).rounded()), "days")
+            case 7200...: (Int((size / 3600).rounded()), "hours")
             case 120...: (Int(size / 60), "minutes")
             default: (Int(size), "seconds")
             }

@@ -81,7 +81,9 @@ struct DoctorTreeTests {
             // One alone: its cause in the first line, the remedy in the second, and what a job does about it.
             let expired = try #require(seen.checks("expired").first { $0.verdict == "failure" })
             #expect((expired.command, expired.action) == ("certctl renew expired.example", "renew"))
-            #expect(expired.because == "account-missing", "which would keep the renewal from its work")
+            // What keeps a renewal from its work comes before what it would mend.
+            let alone = try await certctl.diagnosed("expired.example").checks("expired").first
+            #expect(alone?.because == "account-missing", "\(String(describing: alone))")
             try await certctl.diagnosed("key-mismatch.example").expectCause("key-mismatch", action: "operator")
             // A certificate of the future is this host's clock's word against the CA's.
             let future = try await certctl.diagnosed("not-yet-valid.example")
