@@ -62,7 +62,8 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(
-            name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
+            name: "DocsTests", dependencies: ["Diagnosis", "Lineages", "Renewal", "Rig", "certctl"],
+            swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: testSettings),

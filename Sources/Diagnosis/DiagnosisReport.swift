@@ -61,10 +61,11 @@ package struct DiagnosisReport: Sendable {
 
     private static func grouped(_ roots: [Check], in all: [Check]) -> [Cause] {
         var causes: [Cause] = []
-        for root in roots where !causes.contains(where: { $0.check.id == root.id && $0.check.lineage == root.lineage })
-        {
-            let alike = roots.filter { $0.id == root.id && $0.lineage == root.lineage }.dropFirst()
-            let following = all.filter { $0.because == root.id && root.concerns($0) }
+        for root in roots where !causes.contains(where: { $0.check.isAlike(root) }) {
+            let alike = roots.filter(root.isAlike).dropFirst()
+            let following = all.filter { check in
+                check.because == root.id && ([root] + alike).contains { $0.concerns(check) }
+            }
             causes.append(Cause(check: root, alike: Array(alike), consequences: following))
         }
         return causes
@@ -90,7 +91,8 @@ extension DiagnosisReport {
 extension Check {
     /// Whether two are one thing to whoever mends it.
     fileprivate func isAlike(_ other: Check) -> Bool {
-        id == other.id && (lineage == other.lineage || lookedAt == other.lookedAt || evidence == other.evidence)
+        guard id == other.id else { return false }
+        return (lineage == other.lineage && lineage != nil) || lookedAt == other.lookedAt || evidence == other.evidence
     }
 
     /// Whether a fault of this one's kind can be behind the other: the host's is behind each lineage's, a lineage's behind its own

@@ -46,15 +46,17 @@ struct DockerProbe: Sendable {
 
     private func completed(_ container: ContainerFacts) async -> ContainerFacts {
         var container = container
-        if container.isRunning {
+        // One that starts over and over may be caught between two falls.
+        for _ in 0..<3 where container.isRunning {
             container.configTest = await configTest(container.id)
             guard case .notRun = container.configTest,
-                let now = try? await get("/containers/\(container.id)/json", InspectedContainer.self).facts,
-                !now.isRunning
+                let now = try? await get("/containers/\(container.id)/json", InspectedContainer.self).facts
             else { return container }
-            // One that starts over and over was caught between two falls.
+            let reason = container.configTest
             container = now
+            container.configTest = reason
         }
+        guard !container.isRunning else { return container }
         container.lastWords = await lastWords(container.id)
         container.configTest = .notRun("the container is \(container.status)")
         return container

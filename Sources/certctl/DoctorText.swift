@@ -62,9 +62,9 @@ struct DoctorText {
         }
         lines += wrapped(check.evidence, indent: "  ")
         let alike = cause.alike.map { other in
-            other.lineage == check.lineage || other.lineage == nil
-                ? other.lookedAt : "\(other.lineage ?? ""): \(other.lookedAt)"
-        }
+            let seen = other.lookedAt == check.lookedAt ? other.evidence : other.lookedAt
+            return other.lineage == check.lineage || other.lineage == nil ? seen : "\(other.lineage ?? ""): \(seen)"
+        }.filter { $0 != check.evidence }
         for other in alike.prefix(DoctorText.most) { lines += wrapped(other, indent: "  ", bullet: "  also: ") }
         if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
         var seen: Set<String> = []

@@ -73,17 +73,19 @@ extension Certctl {
     func diagnosed(_ arguments: String...) async throws -> Diagnosed { try await diagnosed(arguments) }
 
     func diagnosed(_ arguments: [String]) async throws -> Diagnosed {
-        let (text, json) = (
-            try await doctor(resolver + arguments), try await doctor(resolver + arguments + ["--format", "json"])
-        )
-        guard let document = try? JSONDecoder().decode(Diagnosed.Document.self, from: Data(json.stdout.utf8)) else {
-            throw RigError("no document: \(json.stdout)\(json.stderr)")
+        // What changes meanwhile, such as a container that is started over and over, is looked at once more.
+        for _ in 1...10 {
+            let (text, json) = (
+                try await doctor(resolver + arguments), try await doctor(resolver + arguments + ["--format", "json"])
+            )
+            guard let document = try? JSONDecoder().decode(Diagnosed.Document.self, from: Data(json.stdout.utf8)),
+                document.schema == 1
+            else { throw RigError("no document of schema 1: \(json.stdout)\(json.stderr)") }
+            guard text.status == json.status else { continue }
+            if environmentVariable("CERTCTL_SHOW") != nil { print(text.stdout) }
+            return Diagnosed(text: text.stdout, status: text.status, document: document)
         }
-        guard document.schema == 1, text.status == json.status else {
-            throw RigError("schema \(document.schema), exit codes \(text.status) and \(json.status)")
-        }
-        if environmentVariable("CERTCTL_SHOW") != nil { print(text.stdout) }
-        return Diagnosed(text: text.stdout, status: text.status, document: document)
+        throw RigError("doctor says one thing as text and another as JSON, ten times")
     }
 }
 
