@@ -12,7 +12,7 @@ struct CAFacts: Sendable {
     let identities: Set<String>?
     /// The `Date` of its answer, and this host's time then.
     let clock: (date: Date, here: Date)?
-    /// The account's status, by its URL, or how the CA refused to tell.
+    /// The account's status, by its id and URL, or how the CA refused to tell.
     let accounts: [String: Result<String, ACMEError>]
 }
 
@@ -33,9 +33,9 @@ struct CAProbe: Sendable {
             for account in accounts {
                 let client = Client(session: session, key: account.key, accountURL: account.url)
                 do throws(ACMEError) {
-                    answers[account.url] = .success(try await client.status())
+                    answers["\(account.id) (\(account.url))"] = .success(try await client.status())
                 } catch {
-                    answers[account.url] = .failure(error)
+                    answers["\(account.id) (\(account.url))"] = .failure(error)
                 }
             }
             return CAFacts(
@@ -81,12 +81,12 @@ enum CAJudgement {
             judge(failure, place, &findings)
             findings.skip([.accountDeactivated], at: place, because: "the CA could not be asked")
         }
-        for (url, answer) in facts.accounts.sorted(by: { $0.key < $1.key }) {
+        for (account, answer) in facts.accounts.sorted(by: { $0.key < $1.key }) {
             switch answer {
             case .success("valid"): break
             case .success(let status):
                 findings.fail(
-                    .accountDeactivated, at: place, "the account \(url) is \(status) at the CA",
+                    .accountDeactivated, at: place, "the account \(account) is \(status) at the CA",
                     remedy: newAccount)
             case .failure(let error):
                 guard error.isRefusal, !error.isTemporary else {
@@ -94,7 +94,7 @@ enum CAJudgement {
                     continue
                 }
                 findings.fail(
-                    .accountDeactivated, at: place, "the CA does not take the account \(url): \(error)",
+                    .accountDeactivated, at: place, "the CA does not take the account \(account): \(error)",
                     remedy: newAccount)
             }
         }
@@ -107,9 +107,9 @@ enum CAJudgement {
         case .unreachable(let cause) where cause.kind == .tlsNotTrusted || cause.kind == .unreadableCABundle:
             findings.fail(
                 .caNotTrusted, at: place, "\(cause)",
-                remedy:
-                    "certctl doctor --ca --ca-bundle ROOT.pem   # a private CA; else: timedatectl, apt install --reinstall ca-certificates"
-            )
+                remedy: .advice(
+                    "name a private CA's root with --ca-bundle; for a public CA see the clock and the package ca-certificates"
+                ))
         case .refused(let problem, _) where problem.isRateLimit:
             findings.fail(
                 .rateLimited, at: place, "\(error)", remedy: .advice("wait: trying sooner only adds to the count"),

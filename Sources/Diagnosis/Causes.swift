@@ -6,7 +6,6 @@ package enum Causes {
         .liveMissing: broken, .liveNotALink: [.renewalFailed], .liveInconsistent: broken, .unreadable: broken,
         .certificateMalformed: broken, .keyMalformed: broken, .keyMismatch: broken, .fullchainMismatch: broken,
         .mustStaple: [.renewalFailed],
-        .clockWrong: [.notYetValid, .expired, .caNotTrusted, .renewalFailed],
 
         .diskFull: [.webrootNotWritable, .renewalFailed, .hookFailed, .timerFailing],
         .diskReadOnly: [.webrootNotWritable, .renewalFailed, .hookFailed, .timerFailing],
@@ -33,7 +32,7 @@ package enum Causes {
         .challengeLocationMissing: [.renewalFailed, .wrongServer],
         .challengeUnreachable: [.renewalFailed],
 
-        .hookMissing: [.servedStale], .hookNotExecutable: [.hookFailed, .hookMissing, .servedStale],
+        .hookMissing: [.servedStale], .hookNotExecutable: [.hookFailed, .servedStale],
         .hookBadInterpreter: [.hookFailed, .servedStale], .hookFailed: [.servedStale, .timerFailing],
         .servedStale: [.timerFailing], .servedOther: [.timerFailing], .servedBroken: [.timerFailing],
 
@@ -52,7 +51,7 @@ package enum Causes {
         .nginxConfigInvalid, .containerStopped, .containerRestarting, .servedOther,
     ])
     /// Neither nginx nor a renewal can work with the lineage.
-    private static let broken: Set<CheckID> = unloadable.union([.renewalFailed, .expired, .accountMissing])
+    private static let broken: Set<CheckID> = unloadable.union([.renewalFailed, .expired])
 
     /// Everything that follows from a fault, through others too.
     static func all(of id: CheckID) -> Set<CheckID> {

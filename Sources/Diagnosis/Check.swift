@@ -52,16 +52,23 @@ package struct Check: Hashable, Sendable {
     /// What to do; nil where there is nothing.
     package let remedy: Remedy?
     package let action: Action
+    /// What follows from it as it was seen, where that is not what ``Causes`` has for every fault of the kind.
+    package let explains: Set<CheckID>?
     /// The fault that this one follows from; nil where it stands for itself.
     package internal(set) var because: CheckID?
 
     package init(
         _ id: CheckID, _ verdict: Verdict, lineage: String? = nil, lookedAt: String, evidence: String = "",
-        remedy: Remedy? = nil, action: Action = .none, because: CheckID? = nil
+        remedy: Remedy? = nil, action: Action = .none, because: CheckID? = nil,
+        explains: Set<CheckID>? = nil
     ) {
         (self.id, self.verdict, self.lineage, self.lookedAt) = (id, verdict, lineage, lookedAt)
         (self.evidence, self.remedy, self.action, self.because) = (evidence, remedy, action, because)
+        self.explains = explains
     }
+
+    /// Whether a fault of another kind follows from this one.
+    func isCause(of other: CheckID) -> Bool { (explains ?? Causes.all(of: id)).contains(other) }
 }
 
 /// The checks of one part of the way, as a judge finds them.
@@ -73,11 +80,12 @@ package struct Findings: Sendable {
     /// A fault that keeps something from working.
     package mutating func fail(
         _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: Check.Remedy? = nil,
-        action: Check.Action = .operator
+        action: Check.Action = .operator, explains: Set<CheckID>? = nil
     ) {
         checks.append(
             Check(
-                id, .failure, lineage: lineage, lookedAt: lookedAt, evidence: evidence, remedy: remedy, action: action))
+                id, .failure, lineage: lineage, lookedAt: lookedAt, evidence: evidence, remedy: remedy, action: action,
+                explains: explains))
     }
 
     /// Something to know, and to mend by day.

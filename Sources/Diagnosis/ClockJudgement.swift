@@ -19,21 +19,26 @@ enum ClockJudgement {
     /// CAs backdate by an hour, so that less does no harm.
     static let tolerance: TimeInterval = 300
 
+    /// What a clock that is behind makes of things, and one that is ahead.
+    private static let behind: Set<CheckID> = [.notYetValid, .caNotTrusted, .renewalFailed]
+    private static let ahead: Set<CheckID> = [.expired, .chainExpired, .caNotTrusted, .renewalFailed]
+
     static func findings(_ facts: ClockFacts, at now: Date) -> Findings {
         var findings = Findings()
         let place = "the clock"
         let remedy: Check.Remedy = "timedatectl set-ntp true; timedatectl"
         if let (name, date, here) = facts.server, abs(date.timeIntervalSince(here)) > tolerance {
-            let side = date > here ? "behind" : "ahead of"
+            let isBehind = date > here
+            let side = isBehind ? "behind" : "ahead of"
             findings.fail(
                 .clockWrong, at: place,
                 "this host's clock (\(here.formatted(.iso8601))) is \(Span.text(date.timeIntervalSince(here))) \(side) that of \(name)",
-                remedy: remedy)
+                remedy: remedy, explains: isBehind ? behind : ahead)
         } else if let (what, date) = facts.future, facts.server == nil, date > now.addingTimeInterval(tolerance) {
             findings.fail(
                 .clockWrong, at: place,
                 "this host's clock (\(now.formatted(.iso8601))) is behind \(what), of \(date.formatted(.iso8601))",
-                remedy: remedy)
+                remedy: remedy, explains: behind)
         } else if facts.isSynchronized == false {
             findings.warn(.clockWrong, at: place, "systemd says that the clock is not synchronized", remedy: remedy)
         }

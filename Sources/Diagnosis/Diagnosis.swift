@@ -70,7 +70,10 @@ package struct Diagnosis: Sendable {
         async let authorities = authorities(subjects, tree)
         findings += disks(subjects, tree)
         findings += hooks(subjects, tree)
-        for subject in subjects { findings += RenewalJudgement.past(subject.entry, of: subject.lineage, at: host.now) }
+        for subject in subjects {
+            findings += RenewalJudgement.past(
+                subject.entry, unreadable: subject.unreadableBooks, of: subject.lineage, at: host.now)
+        }
         let (listeners, webFindings) = await web
         findings += webFindings
         let (challengeFacts, challengeFindings) = await challenges
@@ -90,6 +93,8 @@ package struct Diagnosis: Sendable {
 struct Subject: Sendable {
     let lineage: Lineage
     let entry: LedgerEntry?
+    /// Why the books cannot be read; nil where they can.
+    let unreadableBooks: String?
     let chain: [Certificate]?
     let verification: VerificationSettings?
     private let verificationProblem: LineageProblem?
@@ -99,14 +104,16 @@ struct Subject: Sendable {
         chain = lineage.paths.flatMap { paths in
             (try? FileSystem.read(paths.link(.fullchain))).flatMap { try? Certificate.chain(pem: $0) }
         }
+        var (entry, unreadable): (LedgerEntry?, String?)
+        switch Ledger(stateDirectory: host.stateDirectory).knowledge(of: lineage.name) {
         // What the books say of another version than the live one is past.
-        if case .known(let entry) = Ledger(stateDirectory: host.stateDirectory).knowledge(of: lineage.name),
-            entry.installed.map({ $0.sha256 == (try? lineage.certificate?.sha256()) }) ?? true
-        {
-            self.entry = entry
-        } else {
-            entry = nil
+        case .known(let known):
+            let isLive = known.installed.map { $0.sha256 == (try? lineage.certificate?.sha256()) } ?? true
+            entry = isLive ? known : nil
+        case .unknown: break
+        case .unreadable(let reason): unreadable = reason
         }
+        (self.entry, unreadableBooks) = (entry, unreadable)
         do throws(LineageProblem) {
             verification = try VerificationSettings(lineage: lineage.conf, host: host.settings.conf)
             verificationProblem = nil

@@ -40,13 +40,19 @@ extension Diagnosis {
                 }
             },
             webroots: webroots)
-        let isServed =
-            listeners?.listeners.contains { listener in
-                listener.owner.map { running.isDisjoint(with: $0.ancestry) && $0.name != "docker-proxy" } ?? true
-            } ?? false
+        var isServed = listeners?.listeners.isEmpty == false
+        // Docker may lead a port to a container without anybody who listens.
+        if case .present(let all) = facts {
+            isServed = isServed || all.contains { $0.isRunning && !$0.hostPorts.isDisjoint(with: ports) }
+        }
         var findings = DockerJudgement.findings(
             facts, at: endpoint.description, web, files, listeners: listeners, ports: ports, isServed: isServed)
         if let nginx = HostNginx(listeners, containers: running) {
+            guard geteuid() == 0 else {
+                findings.skip(
+                    [.nginxConfigInvalid], at: "nginx of the host", because: "nginx -t can read keys as root alone")
+                return (listeners, findings)
+            }
             findings += HostNginx.findings(await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout)))
         }
         return (listeners, findings)

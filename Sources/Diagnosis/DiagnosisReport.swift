@@ -36,24 +36,13 @@ package struct DiagnosisReport: Sendable {
             failures.filter { $0.verdict == .warning && $0.because == nil }, in: failures)
     }
 
-    /// Each fault with the one that explains it: the first on the way that stands for itself.
+    /// Each fault with the one that explains it: the first on the way that nothing else explains.
     private static func explained(_ checks: [Check]) -> [Check] {
         let faults = checks.filter { $0.verdict == .failure }
         var checks = checks
         for index in checks.indices where [.failure, .warning].contains(checks[index].verdict) {
-            let check = checks[index]
-            let explanations = faults.filter { cause in
-                cause.id != check.id && Causes.all(of: cause.id).contains(check.id) && cause.concerns(check)
-                    // Of two that explain each other the earlier one on the way stands.
-                    && !(Causes.all(of: check.id).contains(cause.id) && check.id.place < cause.id.place)
-            }
-            // One that nothing else explains.
-            let root = explanations.first { cause in
-                !faults.contains { other in
-                    other.id != cause.id && Causes.all(of: other.id).contains(cause.id) && other.concerns(cause)
-                        && !(Causes.all(of: cause.id).contains(other.id) && cause.id.place < other.id.place)
-                }
-            }
+            let explanations = faults.filter { $0.explains(checks[index]) }
+            let root = explanations.first { cause in !faults.contains { $0.explains(cause) } }
             checks[index].because = (root ?? explanations.first)?.id
         }
         return checks
@@ -93,6 +82,12 @@ extension Check {
     fileprivate func isAlike(_ other: Check) -> Bool {
         guard id == other.id else { return false }
         return (lineage == other.lineage && lineage != nil) || lookedAt == other.lookedAt || evidence == other.evidence
+    }
+
+    /// Whether the other one follows from this one. Of two that follow from each other, the later one on the way does.
+    fileprivate func explains(_ other: Check) -> Bool {
+        guard id != other.id, isCause(of: other.id), concerns(other) else { return false }
+        return !other.isCause(of: id) || id.place < other.id.place
     }
 
     /// Whether a fault of this one's kind can be behind the other: the host's is behind each lineage's, a lineage's behind its own

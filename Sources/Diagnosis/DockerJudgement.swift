@@ -103,10 +103,14 @@ enum DockerJudgement {
                 "\(container.name) restarts again and again (exit code \(container.exitCode))\(words)",
                 remedy: "docker logs --tail 20 \(name)")
         default:
-            let since = container.finishedAt.hasPrefix("0001") ? "" : " since \(container.finishedAt.prefix(19))Z"
+            let state =
+                switch container.status {
+                case "exited": "exited at \(container.finishedAt.prefix(19))Z (exit code \(container.exitCode))"
+                case "created": "was never started"
+                default: "is \(container.status)"
+                }
             findings.fail(
-                .containerStopped, at: place,
-                "\(container.name) is \(container.status)\(since) (exit code \(container.exitCode))\(words)",
+                .containerStopped, at: place, "\(container.name) \(state)\(words)",
                 remedy: container.status == "paused" ? "docker unpause \(name)" : "docker start \(name)")
         }
         findings.pass(states, at: place)

@@ -72,7 +72,11 @@ enum HookJudgement {
         let usesDirectory = lineage.options?.directoryHooks ?? true
         let hasDirectoryHook =
             usesDirectory && [Hook.Kind.deploy, .post].contains { !directory.list($0).hooks.isEmpty }
-        if isServed, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
+        // One that is there and does not run is a fault of its own.
+        let isMeant = [Hook.Kind.deploy, .post].contains { kind in
+            directory.list(kind).skipped.contains { !$0.name.hasPrefix(".") && !$0.name.hasSuffix("~") }
+        }
+        if isServed, !isMeant, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
             findings.warn(
                 .hookMissing, name, at: place,
                 "no deploy or post hook: after a renewal nothing that certctl knows has nginx take up the new certificate",

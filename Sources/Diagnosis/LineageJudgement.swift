@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 
@@ -36,6 +37,11 @@ enum LineageJudgement {
             findings.skip(
                 [.expired, .notYetValid, .chainIncomplete, .chainExpired], lineage.name, at: place,
                 because: "its certificate cannot be read")
+        }
+        if let key = lineage.paths?.link(.privkey), unsafe access(key, R_OK) != 0, errno == EACCES {
+            findings.skip(
+                [.keyMalformed, .keyMismatch], lineage.name, at: place,
+                because: "private keys can be read by root alone")
         }
         findings.pass(ids, lineage.name, at: place)
         return findings

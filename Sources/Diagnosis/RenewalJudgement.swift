@@ -90,15 +90,17 @@ enum RenewalJudgement {
     }
 
     /// What the books say of the last renewal.
-    static func past(_ entry: LedgerEntry?, of lineage: Lineage, at now: Date) -> Findings {
+    ///
+    /// - Parameter unreadable: why the books cannot be read; nil where they can, or know nothing.
+    static func past(_ entry: LedgerEntry?, unreadable: String?, of lineage: Lineage, at now: Date) -> Findings {
         var findings = Findings()
         let (name, place) = (lineage.name, "the books of \(lineage.name)")
         guard let entry else {
-            findings.skip(pastIDs, name, at: place, because: "certctl has not renewed it yet")
+            findings.skip(pastIDs, name, at: place, because: unreadable ?? "certctl has not renewed it yet")
             return findings
         }
         if entry.attempts > 0, !entry.isDeploymentPending, let error = entry.lastError {
-            let next = entry.nextAttempt.map { $0 > now ? ", the next is at \($0.formatted(.iso8601))" : "" } ?? ""
+            let next = entry.nextAttempt.map { $0 > now ? "; the next try is at \($0.formatted(.iso8601))" : "" } ?? ""
             let times = entry.attempts == 1 ? "the last renewal failed" : "the last \(entry.attempts) renewals failed"
             let kind = Refusal(of: error)
             switch kind {

@@ -12,7 +12,7 @@ enum Span {
             case 120...: (Int(size / 60), "minutes")
             default: (Int(size), "seconds")
             }
-        return "\(count) \(unit)"
+        return count == 1 ? "1 \(unit.dropLast())" : "\(count) \(unit)"
     }
 
     /// `3 days ago`.

@@ -54,7 +54,7 @@ struct DoctorDockerTests {
 
             try await host.stack.stop()
             let stopped = try await host.diagnosed()
-            stopped.expectCause("container-stopped", remedy: "docker start", action: "operator", evidence: "is exited")
+            stopped.expectCause("container-stopped", remedy: "docker start", action: "operator", evidence: "exited at")
             for id in ["http-not-listening", "served-unreachable"] {
                 #expect(stopped.checks(id).first { $0.verdict == "failure" }?.because == "container-stopped", "\(id)")
             }

@@ -81,6 +81,9 @@ struct DoctorTreeTests {
             // One alone: its cause in the first line, the remedy in the second, and what a job does about it.
             let expired = try #require(seen.checks("expired").first { $0.verdict == "failure" })
             #expect((expired.command, expired.action) == ("certctl renew expired.example", "renew"))
+            #expect(
+                seen.checks("expired").first { $0.verdict == "failure" }?.because != "clock-wrong",
+                "it is behind, if anything")
             // What keeps a renewal from its work comes before what it would mend.
             let alone = try await certctl.diagnosed("expired.example").checks("expired").first
             #expect(alone?.because == "account-missing", "\(String(describing: alone))")
@@ -115,9 +118,14 @@ struct DoctorTreeTests {
             try remove("\(forge.tree)/cli.ini")
 
             guard geteuid() == 0 else { return }
-            chmod("\(forge.tree)/renewal", 0o700)
+            try await forge.lineage("good.example")
+            chmod("\(forge.tree)/archive/good.example/privkey1.pem", 0o600)
             var user = certctl
             user.prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            let limited = try await user.diagnosed()
+            #expect(limited.checks("key-mismatch").first?.verdict == "skipped", "\(limited.text)")
+            #expect(limited.checks("disk-full").contains { $0.verdict == "skipped" && $0.evidence.contains("root") })
+            chmod("\(forge.tree)/renewal", 0o700)
             let unreadable = try await user.diagnosed()
             #expect(unreadable.status == 78 && unreadable.document.causes == ["tree-unreadable"], "\(unreadable.text)")
         }
