@@ -1,3 +1,5 @@
+import Lineages
+
 /// An entry of GET /containers/json.
 struct ListedContainer: Decodable { let Id: String }
 
@@ -19,6 +21,15 @@ struct InspectedContainer: Decodable {
     struct Mount: Decodable {
         let Source: String?
         let Destination: String
+
+        /// Nil for what is not of the host's disk. A directory is named as it is without links; the engine has it as it was
+        /// written, and what a file's link leads to now is not what is mounted.
+        var facts: ContainerFacts.Mount? {
+            guard let Source, !Source.isEmpty else { return nil }
+            let isDirectory = (try? FileSystem.status(Source, followingLinks: true))?.kind == .directory
+            return ContainerFacts.Mount(
+                source: isDirectory ? FileSystem.resolved(Source) : Source, destination: Destination)
+        }
     }
     struct Settings: Decodable {
         let Image: String
@@ -47,8 +58,7 @@ struct InspectedContainer: Decodable {
             status: State.Status, exitCode: State.ExitCode, error: State.Error, finishedAt: State.FinishedAt,
             health: State.Health.flatMap { $0.Status == "none" ? nil : $0.Status },
             healthOutput: State.Health?.Log?.last?.Output.flatMap(NginxWords.complaint), pid: State.Pid,
-            mounts: (Mounts ?? []).map { ContainerFacts.Mount(source: $0.Source ?? "", destination: $0.Destination) }
-                .filter { !$0.source.isEmpty },
+            mounts: (Mounts ?? []).compactMap(\.facts),
             hostPorts: Set(bindings.compactMap { $0.HostPort.flatMap { Int($0) } }),
             isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nobody asked"))
     }

@@ -161,6 +161,9 @@ enum DockerJudgement {
         findings.pass(mounts, at: place)
     }
 
+    /// Programs that listen for a container: Docker's, and those of engines without root.
+    private static let proxies: Set = ["docker-proxy", "rootlesskit", "rootlessport", "conmon"]
+
     /// Whether a port that the container should have is some other process's of the host.
     private static func judgePorts(
         _ container: ContainerFacts, _ all: [ContainerFacts], _ listeners: ListenerFacts?, _ ports: Set<Int>,
@@ -174,8 +177,7 @@ enum DockerJudgement {
         let running = Set(all.map(\.pid).filter { $0 > 0 })
         for port in ports.sorted() where container.isOnHostNetwork || container.hostPorts.contains(port) {
             let owners = listeners.listeners.filter { $0.port == port }.compactMap(\.owner)
-            // Docker's own proxy listens for a container.
-            let strangers = owners.filter { $0.name != "docker-proxy" && running.isDisjoint(with: $0.ancestry) }
+            let strangers = owners.filter { !proxies.contains($0.name) && running.isDisjoint(with: $0.ancestry) }
             if let stranger = strangers.first, strangers.count == owners.count {
                 findings.fail(
                     .portHeld, at: place,
