@@ -79,7 +79,8 @@ package struct Pebble: Sendable {
                     Pebble(
                         directoryURL: "https://127.0.0.1:\(acmePort)/dir", caBundle: identity.root,
                         httpPort: httpPort, tlsPort: tlsPort, managementURL: "https://127.0.0.1:\(managementPort)",
-                        dnsManagementURL: "http://127.0.0.1:\(dnsManagementPort)", dnsPort: dnsPort, server: server, dns: dns))
+                        dnsManagementURL: "http://127.0.0.1:\(dnsManagementPort)", dnsPort: dnsPort, server: server,
+                        dns: dns))
             }
         }
     }
