@@ -40,8 +40,9 @@ enum DockerJudgement {
                 judgeNone(all, place, web, isServed: isServed, &findings)
             }
             for container in containers {
-                judgeState(container, &findings)
-                judgeMounts(container, files, &findings)
+                // Beside one that serves, another may well be at rest: the one before, or one that ran a command.
+                judgeState(container, isNeeded: !containers.contains(where: \.isRunning), &findings)
+                judgeMounts(container, files, others: all.filter { $0.isRunning && $0.id != container.id }, &findings)
                 judgePorts(container, all, listeners, ports, place, &findings)
             }
         }
@@ -69,14 +70,14 @@ enum DockerJudgement {
         }
     }
 
-    private static func judgeState(_ container: ContainerFacts, _ findings: inout Findings) {
+    private static func judgeState(_ container: ContainerFacts, isNeeded: Bool, _ findings: inout Findings) {
         let place = "container \(container.name)"
         let name = container.name.shellWord
         // A clean end says nothing in its last line.
         let last = container.exitCode == 0 ? nil : container.lastWords
         let words = last.map { ": \($0)" } ?? (container.error.isEmpty ? "" : ": \(container.error)")
         // A container that nginx's configuration keeps from starting cannot be asked: its last words say so.
-        if !container.isRunning, let last = container.lastWords, NginxComplaint.isOfConfiguration(last) {
+        if isNeeded, !container.isRunning, let last = container.lastWords, NginxComplaint.isOfConfiguration(last) {
             findings.fail(
                 .nginxConfigInvalid, at: place, "nginx in \(container.name) does not start: \(last)",
                 remedy: "docker logs --tail 20 \(name)   # mend it, then: docker restart \(name)")
@@ -109,14 +110,22 @@ enum DockerJudgement {
                 case "created": "was never started"
                 default: "is \(container.status)"
                 }
+            let seen = "\(container.name) \(state)\(words)"
+            guard isNeeded else {
+                findings.warn(.containerStopped, at: place, "\(seen); another one runs", remedy: "docker rm \(name)")
+                break
+            }
             findings.fail(
-                .containerStopped, at: place, "\(container.name) \(state)\(words)",
+                .containerStopped, at: place, seen,
                 remedy: container.status == "paused" ? "docker unpause \(name)" : "docker start \(name)")
         }
         findings.pass(states, at: place)
     }
 
-    private static func judgeMounts(_ container: ContainerFacts, _ files: Files, _ findings: inout Findings) {
+    /// - Parameter others: that run beside it: one may serve http, and another TLS.
+    private static func judgeMounts(
+        _ container: ContainerFacts, _ files: Files, others: [ContainerFacts], _ findings: inout Findings
+    ) {
         let place = "mounts of \(container.name)"
         func add(_ volume: String) -> Check.Remedy {
             .advice("add \(volume) to the volumes of its service, then: docker compose up -d")
@@ -145,14 +154,16 @@ enum DockerJudgement {
                     remedy: add("\(files.tree):/etc/letsencrypt:ro"))
             }
         }
-        let seesTree =
-            container.inside(files.tree) != nil || !container.mounts(below: files.tree).isEmpty
+        let seesTree = ([container] + others).contains {
+            $0.inside(files.tree) != nil || !$0.mounts(below: files.tree).isEmpty
+        }
         if !seesTree, !files.lineages.isEmpty {
             findings.fail(
                 .treeNotMounted, at: place, "\(container.name) does not mount \(files.tree)",
                 remedy: add("\(files.tree):/etc/letsencrypt:ro"))
         }
-        for webroot in files.webroots where container.inside(webroot.path) == nil {
+        for webroot in files.webroots where !([container] + others).contains(where: { $0.inside(webroot.path) != nil })
+        {
             findings.fail(
                 .webrootNotMounted, webroot.lineage, at: place,
                 "\(container.name) does not mount the webroot \(webroot.path)",

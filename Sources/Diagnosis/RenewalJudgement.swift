@@ -119,6 +119,12 @@ enum RenewalJudgement {
                     remedy: "certctl renew \(name.shellWord)", action: .renew)
             }
         }
+        if let held = entry.held {
+            findings.fail(
+                .renewalFailed, name, at: place,
+                "the new certificate (serial \(held.serial)) was taken back at \(held.at.formatted(.iso8601)): \(held.reason)",
+                remedy: "certctl deploy \(name.shellWord)", action: .deploy)
+        }
         findings.pass(pastIDs, name, at: place)
         return findings
     }

@@ -87,6 +87,26 @@ struct DockerTests {
         }
     }
 
+    @Test func `beside a container that serves, another one may be at rest, or see the rest of the files`() {
+        let web = WebServer(
+            tree: "/etc/letsencrypt", webroots: ["/w"], settings: ReloadSettings(), ports: [80], listeners: nil)
+        let files = DockerJudgement.Files(
+            tree: "/etc/letsencrypt", lineages: [("a", "/x", "/y")], webroots: [("a", "/w")])
+        func found(_ all: [ContainerFacts]) -> [CheckID: Check.Verdict] {
+            let checks = DockerJudgement.findings(
+                .present(all), at: "socket", web, files, listeners: nil, ports: [80], isServed: true
+            ).checks.filter { [.warning, .failure].contains($0.verdict) }
+            return Dictionary(checks.map { ($0.id, $0.verdict) }) { $1 }
+        }
+        let serving = DockerTests.container
+        let old = serving.changed(id: "b", name: "web-nginx-run-1", status: "exited")
+        let http = serving.changed(id: "c", name: "nginx-http", mounts: [.init(source: "/w", destination: "/w")])
+        #expect(found([serving]) == [.webrootNotMounted: .failure])
+        #expect(found([serving, http]).isEmpty)
+        #expect(found([serving, http, old]) == [.containerStopped: .warning])
+        #expect(found([old])[.containerStopped] == .failure)
+    }
+
     static let container = ContainerFacts(
         id: "0123456789abcdef", name: "web-nginx-1", image: "nginx:1.28", service: "nginx", project: "web",
         composeFile: nil,
@@ -135,5 +155,18 @@ struct ListenerTests {
     @Test func `a host nginx is tested with the configuration that it runs with`() {
         #expect(HostNginx.arguments(["-g", "daemon", "on;", "master_process", "on;"]) == [])
         #expect(HostNginx.arguments(["-p", "/x", "-g", "daemon off;", "-c", "/y"]) == ["-p", "/x", "-c", "/y"])
+    }
+}
+
+extension ContainerFacts {
+    fileprivate func changed(id: String, name: String, status: String = "running", mounts: [Mount]? = nil)
+        -> ContainerFacts
+    {
+        ContainerFacts(
+            id: id, name: name, image: image, service: service, project: project, composeFile: composeFile,
+            status: status,
+            exitCode: exitCode, error: error, finishedAt: "2026-11-25T18:00:00.1Z", health: health,
+            healthOutput: healthOutput, pid: pid + 1, mounts: mounts ?? self.mounts, hostPorts: hostPorts,
+            isOnHostNetwork: isOnHostNetwork, lastWords: nil, configTest: configTest)
     }
 }

@@ -42,6 +42,8 @@ struct Diagnosed {
         _ id: String, remedy: String? = nil, action: String? = nil, evidence: String? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
+        #expect(
+            lines[1].hasPrefix("  run: ") || lines[1].hasPrefix("  do: "), "\(text)", sourceLocation: sourceLocation)
         #expect(document.causes.first == id, "\(text)", sourceLocation: sourceLocation)
         #expect(status == 1, "\(text)", sourceLocation: sourceLocation)
         #expect(
