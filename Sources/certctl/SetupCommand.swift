@@ -17,7 +17,7 @@ struct SetupCommand: AsyncParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    @Flag(name: .shortAndLong, help: "Do it without asking.")
+    @Flag(name: [.short, .long], help: "Do it without asking.")
     var yes = false
 
     @Flag(name: .long, help: "Take back what setup did, and nothing else.")
