@@ -63,7 +63,7 @@ struct ChallengeProbe: Sendable {
         let host = address.contains(":") ? "[\(address)]" : address
         let place = "\(host):\(port)"
         let path = "/.well-known/acme-challenge/\(file.token)"
-        var url = "http://\(name)\(path)"
+        var url = "http://\(name.contains(":") ? "[\(name)]" : name)\(path)"
         let first = await outcome(url, at: place, file)
         var answer = ChallengeAnswer(
             place: place, isOwn: OwnAddresses.contain(address, in: own), first: first)

@@ -9,11 +9,16 @@ extension Diagnosis {
         var findings = Findings()
         let store = AccountStore(configDirectory: tree.path)
         var accounts: [String: StoredAccount] = [:]
+        var read: [String: Result<StoredAccount?, AccountError>] = [:]
         var byServer: [String: [StoredAccount]] = [:]
         for subject in subjects where subject.lineage.reasonUnmanaged == nil {
             guard let options = subject.lineage.options else { continue }
-            let result = Result { () throws(AccountError) in try store.account(for: options.server, id: options.account)
-            }
+            // Many lineages share an account, and reading a key takes its time.
+            let key = "\(options.server) \(options.account ?? "")"
+            let result =
+                read[key]
+                ?? Result { () throws(AccountError) in try store.account(for: options.server, id: options.account) }
+            read[key] = result
             findings += RenewalJudgement.account(result, of: subject.lineage, server: options.server)
             byServer[options.server, default: []] += []
             guard case .success(let account?) = result else { continue }
@@ -74,14 +79,18 @@ extension Diagnosis {
             return findings
         }
         let budget = budget
-        let looks = await sideBySide(questions) { question -> CAALook in
+        // A name may be in several lineages.
+        let names = Array(Set(questions.map(\.name))).sorted()
+        let looks = await sideBySide(names) { name -> CAALook in
             let limit = budget.time(DNSServer.timeout)
-            let look = await OffThread.value(within: limit) { CAALook(question.name, server, within: limit) }
+            let look = await OffThread.value(within: limit) { CAALook(name, server, within: limit) }
             return look ?? .unanswered("\(server) did not answer")
         }
-        for (question, look) in zip(questions, looks) {
+        let answers = Dictionary(uniqueKeysWithValues: zip(names, looks))
+        for question in questions {
             findings += CAAJudgement.findings(
-                look, of: question.name, lineage: question.lineage, by: "DNS server \(server)",
+                answers[question.name, default: .unanswered("nobody asked")], of: question.name,
+                lineage: question.lineage, by: "DNS server \(server)",
                 identities: facts[question.server]?.identities ?? CAAJudgement.identities(ofServer: question.server),
                 server: question.server, account: accounts[question.lineage]?.url)
         }

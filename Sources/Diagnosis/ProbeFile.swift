@@ -32,22 +32,22 @@ package struct ProbeFile: Sendable {
     func write() throws {
         let root = try FileSystem.status(webroot, followingLinks: true)
         // Noted before it is made: a signal may come at any moment, and the look at a webroot may hang.
-        try note { $0[path] = [] }
+        try note([], isNew: true)
+        var made: [String] = []
         do {
             for directory in ["\(webroot)/.well-known", directory]
             where try FileSystem.status(directory, followingLinks: true) == nil {
-                try note { $0[path, default: []].append(directory) }
+                made.append(directory)
+                try note(made)
                 try FileSystem.makeDirectory(directory, mode: 0o755)
                 if let root { unsafe _ = chown(directory, root.owner, root.group) }
             }
             try NewFile(path, Array(content.utf8), mode: 0o644).commit()
             // Whoever took it away meanwhile did not see it.
-            var isWanted = false
-            try note { isWanted = $0[path] != nil }
-            if !isWanted { throw Interrupted() }
+            try note(made)
         } catch {
-            remove()
-            if error is Interrupted { ProbeFile.remove(path, ["\(webroot)/.well-known", directory]) }
+            ProbeFile.present.withLock { _ = $0?.removeValue(forKey: path) }
+            ProbeFile.remove(path, made)
             throw error
         }
     }
@@ -70,16 +70,14 @@ package struct ProbeFile: Sendable {
         for (path, made) in files { remove(path, made) }
     }
 
-    private func note(_ change: (inout [String: [String]]) -> Void) throws(Interrupted) {
-        let isOpen = ProbeFile.present.withLock { present in
-            if var files = present {
-                change(&files)
-                present = files
-                return true
-            }
-            return false
+    /// Notes what has been made for the file, unless nobody wants it any more.
+    private func note(_ made: [String], isNew: Bool = false) throws(Interrupted) {
+        let isWanted = ProbeFile.present.withLock { present in
+            guard present != nil, isNew || present?[path] != nil else { return false }
+            present?[path] = made
+            return true
         }
-        if !isOpen { throw Interrupted() }
+        if !isWanted { throw Interrupted() }
     }
 
     /// Directories that hold something else by now stay.
