@@ -14,10 +14,15 @@ struct StatusTable {
         (self.assessments, self.now, self.tree) = (assessments, now, tree)
     }
 
+    /// What is said of a tree without lineages.
+    static func nothing(in tree: String) -> String {
+        "there is no lineage in \(tree): certctl issue -d NAME makes the first certificate"
+    }
+
     /// The whole text, without a newline at its end.
     var text: String {
         guard !assessments.isEmpty else {
-            return "there is no lineage in \(tree): certctl issue -d NAME makes the first certificate"
+            return StatusTable.nothing(in: tree)
         }
         let hasProbed = assessments.contains { $0.served != nil }
         var table = TextTable(
