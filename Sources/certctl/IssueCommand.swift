@@ -54,6 +54,11 @@ struct IssueCommand: AsyncParsableCommand {
 
     func run() async throws {
         let names = try parsedNames()
+        // A tree is made only where there is something to make it for.
+        if (try? FileSystem.status(tree.configDir.text, followingLinks: true)) == nil {
+            let path = webroot?.text ?? RenewalOptions.defaultWebroot
+            _ = try IssueTarget.responder(names.map { ($0, path) }, names)
+        }
         let setup = try RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
         if let reason = target.reasonToWait(at: Date.now) {
