@@ -47,10 +47,14 @@ let package = Package(
             name: "Renewal",
             dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
             swiftSettings: settings),
+        .target(
+            name: "Diagnosis",
+            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux"],
+            swiftSettings: settings),
         .executableTarget(
             name: "certctl",
             dependencies: [
-                "ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
+                "ACME", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings + (commit ?? [])),
@@ -58,6 +62,9 @@ let package = Package(
         .testTarget(
             name: "SchedulingTests", dependencies: ["Deployment", "Lineages", "Rig", "Scheduling"],
             swiftSettings: testSettings),
+        .testTarget(
+            name: "DiagnosisTests",
+            dependencies: ["Diagnosis", "Lineages", "PKI", "Renewal", "Rig", "Scheduling"], swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",
@@ -69,7 +76,8 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(
-            name: "DocsTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
+            name: "DocsTests", dependencies: ["Diagnosis", "Lineages", "Renewal", "Rig", "certctl"],
+            swiftSettings: testSettings),
         .testTarget(
             name: "RenewalTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig"], swiftSettings: testSettings),
         .testTarget(

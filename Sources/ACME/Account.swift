@@ -4,3 +4,8 @@ struct NewAccount: Encodable, Sendable {
     var termsOfServiceAgreed: Bool?
     var onlyReturnExisting: Bool?
 }
+
+/// The account object, as far as certctl looks at it (RFC 8555 §7.1.2).
+struct AccountObject: Decodable, Sendable {
+    let status: String
+}

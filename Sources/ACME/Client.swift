@@ -60,6 +60,11 @@ package struct Client: Sendable {
         return Client(session: session, key: key, accountURL: location)
     }
 
+    /// The account's status at the CA, such as `valid` or `deactivated` (RFC 8555 §7.1.2).
+    package func status() async throws(ACMEError) -> String {
+        try await post(accountURL).decode(AccountObject.self, from: accountURL).status
+    }
+
     /// Orders a certificate; the order's URL comes with it.
     func newOrder(_ request: NewOrder) async throws(ACMEError) -> (url: String, order: Order) {
         let url = try await session.fetchDirectory().newOrder

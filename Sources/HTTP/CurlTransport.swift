@@ -28,7 +28,7 @@ package final class CurlTransport: HTTPTransport {
     /// Sends a request; the calling task is suspended meanwhile, and no thread of Swift's pool waits.
     package func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
         let target = try RequestTarget(url: request.url)
-        let host = request.unixSocket ?? target.hostAndPort
+        let host = request.unixSocket ?? request.connectTo ?? target.hostAndPort
         guard !Task.isCancelled else { throw HTTPError(kind: .cancelled, host: host, detail: "") }
         let id = loop.makeID()
         return try await withTaskCancellationHandler {

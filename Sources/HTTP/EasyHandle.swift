@@ -6,6 +6,7 @@ import CCurl
     /// Where libcurl writes what went wrong.
     private let words: UnsafeMutablePointer<CChar>
     private var headers: UnsafeMutablePointer<curl_slist>?
+    private var connectTo: UnsafeMutablePointer<curl_slist>?
 
     init() throws(OptionFailure) {
         guard let pointer = unsafe curl_easy_init() else {
@@ -20,6 +21,7 @@ import CCurl
     deinit {
         unsafe curl_easy_cleanup(pointer)
         unsafe curl_slist_free_all(headers)
+        unsafe curl_slist_free_all(connectTo)
         unsafe words.deallocate()
     }
 
@@ -61,6 +63,15 @@ import CCurl
             unsafe headers = unsafe longer
         }
         try OptionFailure.check(unsafe certctl_setopt_pointer(pointer, CURLOPT_HTTPHEADER, headers))
+    }
+
+    /// Has connections go elsewhere than the URL says, in libcurl's own notation.
+    mutating func setConnectTo(_ line: String) throws(OptionFailure) {
+        guard let longer = unsafe curl_slist_append(connectTo, line) else {
+            throw OptionFailure(code: CURLE_OUT_OF_MEMORY)
+        }
+        unsafe connectTo = unsafe longer
+        try OptionFailure.check(unsafe certctl_setopt_pointer(pointer, CURLOPT_CONNECT_TO, connectTo))
     }
 
     /// Has a callback called with the context, which must outlive the transfer.

@@ -30,11 +30,16 @@ package struct HTTPRequest: Sendable {
     ///
     /// No proxy is asked for it.
     package var unixSocket: String?
+    /// The `address:port` to connect to in place of the URL's, an IPv6 address in brackets; `Host` and TLS keep the URL's name.
+    ///
+    /// No proxy is asked for it.
+    package var connectTo: String?
 
     /// A request that differs from the defaults only where it says so.
     package init(
         method: Method = .get, url: String, headers: HTTPHeaders = [:], body: [UInt8] = [],
-        timeout: Duration = defaultTimeout, largestBody: Int = defaultLargestBody, unixSocket: String? = nil
+        timeout: Duration = defaultTimeout, largestBody: Int = defaultLargestBody, unixSocket: String? = nil,
+        connectTo: String? = nil
     ) {
         self.method = method
         self.url = url
@@ -43,6 +48,7 @@ package struct HTTPRequest: Sendable {
         self.timeout = timeout
         self.largestBody = largestBody
         self.unixSocket = unixSocket
+        self.connectTo = connectTo
     }
 }
 

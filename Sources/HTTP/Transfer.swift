@@ -78,6 +78,11 @@ final class Transfer {
             try easy.set(CURLOPT_UNIX_SOCKET_PATH, unixSocket)
             try easy.set(CURLOPT_PROXY, "")
         }
+        if let connectTo = request.connectTo {
+            // Of any host and any port.
+            try easy.setConnectTo("::\(connectTo)")
+            try easy.set(CURLOPT_PROXY, "")
+        }
     }
 
     private func set(_ identity: ClientIdentity) throws(OptionFailure) {

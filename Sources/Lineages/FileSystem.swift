@@ -78,11 +78,23 @@ package enum FileSystem {
     }
 
     /// Reads a file of /proc, whose size is not known beforehand.
-    static func readAll(_ path: String) throws(FileError) -> [UInt8] {
+    package static func readAll(_ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8] {
         let descriptor = unsafe certctl_open(path, O_RDONLY | O_CLOEXEC, 0)
         guard descriptor >= 0 else { throw FileError("read", path) }
         defer { close(descriptor) }
-        return try read(descriptor, path, expecting: 0, limit: largestFile)
+        return try read(descriptor, path, expecting: 0, limit: limit)
+    }
+
+    /// The process that holds a POSIX lock on a file, without a try to take it; nil where nobody does.
+    ///
+    /// Not for a file that this process itself has locked: to close any descriptor of it drops the lock.
+    package static func lockHolder(of path: String) throws(FileError) -> Int32? {
+        let descriptor = unsafe certctl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
+        guard descriptor >= 0 else { throw FileError("read", path) }
+        defer { close(descriptor) }
+        let holder = certctl_lock_holder(descriptor)
+        guard holder >= 0 else { throw FileError("read the lock of", path) }
+        return holder == 0 ? nil : holder
     }
 
     /// Appends a line to a file, which is made where it is not there, and syncs it. A last line that a full disk or a crash has

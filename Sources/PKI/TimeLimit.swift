@@ -1,8 +1,8 @@
 import Glibc
 
 /// A failed system call, in the system's words.
-struct SystemFailure: Error, CustomStringConvertible {
-    let description: String
+package struct SystemFailure: Error, CustomStringConvertible {
+    package let description: String
 
     /// - Parameter code: as in `errno`.
     init(code: Int32) {
@@ -110,7 +110,7 @@ struct TimeLimit: Sendable {
 /// Runs `body` on a new thread that nobody joins.
 ///
 /// There a write to a closed connection fails, in place of ending the process.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemFailure) {
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemFailure) {
     final class Start: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

@@ -13,6 +13,10 @@ package struct HostSettings: Sendable {
     package let statusFile: String?
     /// How many certificates for one set of names the CA makes in seven days (`duplicate_limit`); nil where the host does not say.
     package let duplicateLimit: Int?
+    /// The port on which this host's web server answers challenges, 80 for every CA but one in a test (`http_port`).
+    package let httpPort: Int
+    /// The systemd timer that runs certctl; nil where something else does (`timer`).
+    package let timer: String?
     /// The file itself, for the settings that a lineage may have of its own.
     package let conf: ConfFile
     /// Keys that mean nothing to certctl, a slip of the pen perhaps.
@@ -66,6 +70,16 @@ package struct HostSettings: Sendable {
         } else {
             duplicateLimit = nil
         }
+        let port = HostSettings.text("http_port", in: conf)
+        guard let number = Int(port ?? "80"), (1...65_535).contains(number) else {
+            throw .invalid(path: file, key: "http_port", value: port ?? "", expected: "a port")
+        }
+        httpPort = number
+        let unit = HostSettings.text("timer", in: conf) ?? HostSettings.defaultTimer
+        guard unit == "none" || (unit.hasSuffix(".timer") && unit.count > ".timer".count) else {
+            throw .invalid(path: file, key: "timer", value: unit, expected: "the name of a timer, or none")
+        }
+        timer = unit == "none" ? nil : unit
         self.conf = conf
         unknownKeys = conf.keys(in: []).filter { !HostSettings.knownKeys.contains($0) }
         do throws(LineageProblem) {
@@ -75,9 +89,13 @@ package struct HostSettings: Sendable {
         }
     }
 
+    /// The timer that comes with certctl.
+    package static let defaultTimer = "certctl.timer"
+
     /// The keys that certctl acts on.
     package static let knownKeys: Set = [
-        "hook_timeout", "ca_bundle", "status_file", "duplicate_limit", "verify", "verify_names", "verify_timeout",
+        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "duplicate_limit", "verify", "verify_names",
+        "verify_timeout",
     ]
 
     private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {

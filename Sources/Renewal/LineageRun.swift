@@ -20,7 +20,7 @@ extension RenewalRun {
             work.outcome = .leftAlone(because: reason)
             // What was begun while certctl could renew it. A copy's deployment is that of the original.
             (work.entry.order, work.entry.isIssued) = (nil, false)
-            return lineage.original == nil ? await finished(work, isNamed: isNamed, &run) : work
+            return lineage.original == nil ? await finishedAlone(work, isNamed: isNamed, &run) : work
         }
         guard let certificate = lineage.certificate, let options = lineage.options else {
             return fail(work, RenewalFailure(.preparation, RenewalRun.incomplete(lineage)))
@@ -56,8 +56,15 @@ extension RenewalRun {
         case .never(let reason):
             work.outcome = .leftAlone(because: "\(reason)")
             report(.leftAlone(name: lineage.name, because: "\(reason)"))
-            return await finished(work, isNamed: isNamed, &run)
+            return await finishedAlone(work, isNamed: isNamed, &run)
         }
+    }
+
+    /// Finishes what is pending of a lineage that is not renewed.
+    func finishedAlone(_ work: Work, isNamed: Bool, _ run: inout RunReport) async -> Work {
+        var finished = await finished(work, isNamed: isNamed, &run)
+        if finished.deployment != nil { finished.outcome = .deployed }
+        return finished
     }
 
     /// Whether an order or a certificate waits that a renewal of the lineage can finish.
@@ -70,7 +77,11 @@ extension RenewalRun {
             report(.remark(name: work.name, "the order for \(names), begun with certctl issue, is given up"))
             work.entry.order = nil
         }
-        let staged = ledger.staging(work.name).chain
+        let staging = ledger.staging(work.name)
+        // Without its key an order is of no use, and without its files a certificate is none.
+        if staging.key == nil { (work.entry.order, work.entry.isIssued) = (nil, false) }
+        let staged = staging.chain
+        if staged == nil { work.entry.isIssued = false }
         if work.entry.isIssued, let leaf = staged.flatMap({ try? Certificate.chain(pem: $0).first }),
             Set(leaf.names) != Set(certificate.names)
         {

@@ -99,9 +99,7 @@ package struct RenewalRun: Sendable {
         await run([lineage], isNamed: true) { lineage, run in
             let work = opened(lineage, &run)
             guard work.failure == nil else { return work }
-            var finished = await finished(work, isNamed: true, &run)
-            if finished.deployment != nil { finished.outcome = .deployed }
-            return finished
+            return await finishedAlone(work, isNamed: true, &run)
         }
     }
 

@@ -38,7 +38,7 @@ struct CertbotSchedule {
     /// The lineages that would expire without certbot.
     private var reasonsToKeep: [String] {
         let moved = Set(moves.map(\.lineage))
-        return ((try? request.tree?.lineages()) ?? [])
+        return request.lineages
             .filter { $0.original == nil && !moved.contains($0.name) }
             .compactMap { lineage in
                 // A value that certctl does not know may be one that certbot knows.

@@ -18,25 +18,25 @@ struct FilePicture: Codable, Equatable, Sendable {
 
     /// Looks at a path; a directory or a device is a failure.
     init(at path: String) throws(SetupFailure) {
+        content = .nothing
+        var bytes: [UInt8]?
         do throws(FileError) {
-            guard let status = try FileSystem.status(path) else {
-                content = .nothing
-                return
-            }
+            guard let status = try FileSystem.status(path) else { return }
             (mode, owner, group) = (status.mode, status.owner, status.group)
             switch status.kind {
             case .link: content = .link(to: try FileSystem.linkText(path))
-            case .file: content = .file(sha256: FilePicture.digest(try FileSystem.read(path)))
+            case .file: bytes = try FileSystem.read(path)
             default: throw FileError("change", path, because: "not a regular file")
             }
         } catch {
             throw SetupFailure(error)
         }
+        if let bytes { content = .file(sha256: try FilePicture.digest(bytes)) }
     }
 
     /// What a file will be.
-    init(_ bytes: [UInt8], mode: UInt32) {
-        content = .file(sha256: FilePicture.digest(bytes))
+    init(_ bytes: [UInt8], mode: UInt32) throws(SetupFailure) {
+        content = .file(sha256: try FilePicture.digest(bytes))
         self.mode = mode
     }
 
@@ -45,8 +45,7 @@ struct FilePicture: Codable, Equatable, Sendable {
 
     private init(content: Content) { self.content = content }
 
-    static func digest(_ bytes: [UInt8]) -> String {
-        // SHA-256 is in every OpenSSL; without it there is no TLS either.
-        (try? Digest.sha256(bytes).hexadecimal) ?? "\(bytes.count) bytes"
+    private static func digest(_ bytes: [UInt8]) throws(SetupFailure) -> String {
+        do throws(PKIError) { return try Digest.sha256(bytes).hexadecimal } catch { throw SetupFailure("\(error)") }
     }
 }

@@ -1,5 +1,5 @@
 import Deployment
-package import Lineages
+import Lineages
 
 /// A hook that reloads nginx already, as it was found.
 package struct FoundReload: Equatable, Sendable {
@@ -26,8 +26,8 @@ package struct HookStep: Sendable {
     }
 
     /// What reloads nginx when a lineage of a tree was renewed: a hook for all, or hooks of every conf.
-    package static func found(in tree: Tree?, treePath: String) -> [FoundReload] {
-        let directory = HookDirectory(configDirectory: treePath)
+    package static func found(_ request: SetupRequest) -> [FoundReload] {
+        let directory = HookDirectory(configDirectory: request.treePath)
         var found: [FoundReload] = []
         for kind in [Hook.Kind.deploy, .post] {
             for hook in directory.list(kind).hooks {
@@ -38,13 +38,13 @@ package struct HookStep: Sendable {
                 found.append(FoundReload(place: hook.identity, line: line, isFile: true, isShipped: isShipped))
             }
         }
-        guard let tree else { return found }
+        guard let tree = request.tree else { return found }
         for key in ["deploy_hook", "post_hook"] {
             if let command = tree.defaults.value(key), let line = ReloadCommand.found(in: command) {
                 found.append(FoundReload(place: "cli.ini, \(key)", line: line, isFile: false, isShipped: false))
             }
         }
-        let lineages = ((try? tree.lineages()) ?? []).filter { $0.options != nil && $0.original == nil }
+        let lineages = request.lineages.filter { $0.options != nil && $0.original == nil }
         var own: [FoundReload] = []
         for lineage in lineages {
             let commands = [lineage.options?.deployHook, lineage.options?.postHook].compactMap(\.self)
@@ -67,7 +67,7 @@ package struct HookStep: Sendable {
             plan.remarks.append("cli.ini says no-directory-hooks: nginx is reloaded by hooks of the confs only")
             return
         }
-        let found = HookStep.found(in: request.tree, treePath: request.treePath)
+        let found = HookStep.found(request)
         let replaced = request.replacesHook ? found.filter { $0.isFile && !$0.isShipped }.map(\.place) : []
         for reload in found where !replaced.contains(reload.place) && !reload.isShipped && !record.isOurs(reload.place)
         {

@@ -50,7 +50,7 @@ struct HostEditor: Sendable {
         let there = try contents(of: before, at: path)
         guard there == expected else { throw SetupFailure.changed(path) }
         try keep(there, of: &before, at: path)
-        let after = FilePicture(bytes, mode: mode)
+        let after = try FilePicture(bytes, mode: mode)
         try record.append(.file(path: path, before: before, after: after, merge: merge))
         try SetupFailure.files { () throws(FileError) in
             try NewFile(

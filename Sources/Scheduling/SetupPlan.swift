@@ -23,6 +23,8 @@ package struct SetupPlan: Equatable, Sendable {
 package struct SetupRequest: Sendable {
     /// Nil where there is no tree yet.
     package var tree: Tree?
+    /// All of the tree.
+    package var lineages: [Lineage]
     package var treePath: String
     package var statePath: String
     /// The arguments that a run of the service needs beyond the usual ones; none with the usual directories.
@@ -36,8 +38,12 @@ package struct SetupRequest: Sendable {
     /// The webroot for each lineage that is moved to one.
     package var webroots: [String: String] = [:]
 
-    package init(tree: Tree?, treePath: String, statePath: String, arguments: [String] = [], binary: String) {
+    /// Reads the lineages of the tree.
+    package init(
+        tree: Tree?, treePath: String, statePath: String, arguments: [String] = [], binary: String
+    ) throws(Tree.Failure) {
         (self.tree, self.treePath, self.statePath) = (tree, treePath, statePath)
+        lineages = try tree?.lineages() ?? []
         (self.arguments, self.binary) = (arguments, binary)
     }
 }
@@ -61,7 +67,7 @@ extension SetupPlan {
             )
         }
         let moved = Set(moves.map(\.lineage))
-        for lineage in WebrootMove.candidates(in: request.tree) where !moved.contains(lineage.name) {
+        for lineage in WebrootMove.candidates(among: request.lineages) where !moved.contains(lineage.name) {
             remarks.append(
                 "\(lineage.name) is renewed by certbot's \(lineage.options?.authenticator ?? "") plugin, which certctl does not have: "
                     + "with --webroot DIR it is moved to files in DIR, which nginx has to serve")
@@ -70,7 +76,7 @@ extension SetupPlan {
 
     private static func moves(_ request: SetupRequest) throws(SetupFailure) -> [WebrootMove] {
         var moves: [WebrootMove] = []
-        for lineage in WebrootMove.candidates(in: request.tree) {
+        for lineage in WebrootMove.candidates(among: request.lineages) {
             guard let webroot = request.webroots[lineage.name] else { continue }
             moves.append(try WebrootMove(lineage, to: webroot))
         }

@@ -27,7 +27,7 @@ struct UnitSteps {
             if let step = try unitStep(unit) { plan.steps.append(step) }
         }
         let webroots = WebrootDropIn(
-            tree: request.tree, treePath: request.treePath, statePath: request.statePath, adding: moves.map(\.webroot))
+            request.lineages, treePath: request.treePath, statePath: request.statePath, adding: moves.map(\.webroot))
         if let step = try dropInStep(
             WebrootDropIn.path, webroots.text, "let the service write to \(webroots.paths.joined(separator: ", "))")
         {

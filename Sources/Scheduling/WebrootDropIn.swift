@@ -18,13 +18,12 @@ package struct WebrootDropIn: Equatable, Sendable {
     /// What the service may write to without it.
     private static let usual: Set<String> = ["/etc/letsencrypt", "/var/lib/certctl"]
 
-    /// What a tree needs.
+    /// What the lineages of a tree need.
     ///
     /// - Parameter added: webroots of lineages that are about to get them.
-    package init(tree: Tree?, treePath: String, statePath: String, adding added: [String] = []) {
+    package init(_ lineages: [Lineage], treePath: String, statePath: String, adding added: [String] = []) {
         (self.treePath, self.statePath) = (treePath, statePath)
         var paths: Set<String> = [treePath, statePath, RenewalOptions.defaultWebroot]
-        let lineages = (try? tree?.lineages()) ?? []
         var webroots = added
         for lineage in lineages where lineage.options?.authenticator == "webroot" {
             guard let options = lineage.options else { continue }
@@ -92,7 +91,7 @@ package struct WebrootDropIn: Equatable, Sendable {
             throw SetupFailure(error)
         }
         var record = try SetupRecord(stateDirectory: stateDirectory)
-        try record.rewrote(path, as: FilePicture(bytes, mode: 0o644))
+        try record.rewrote(path, as: try FilePicture(bytes, mode: 0o644))
         if host.runsSystemd { try await host.systemd.control("daemon-reload") }
         return true
     }

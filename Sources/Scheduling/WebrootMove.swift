@@ -16,9 +16,9 @@ package struct WebrootMove: Equatable, Sendable {
     private static let section = ["renewalparams"]
     private static let map = ["renewalparams", "webroot_map"]
 
-    /// The lineages of a tree that could be moved.
-    package static func candidates(in tree: Tree?) -> [Lineage] {
-        ((try? tree?.lineages()) ?? []).filter { lineage in
+    /// Those of a tree's lineages that could be moved.
+    package static func candidates(among lineages: [Lineage]) -> [Lineage] {
+        lineages.filter { lineage in
             lineage.fatalProblem == nil && lineage.original == nil && lineage.conf != nil
                 && lineage.options?.authenticator.map(authenticators.contains) == true
                 && lineage.certificate?.names.contains(where: \.isWildcard) == false

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Lineages
 import Renewal
 
 /// `certctl deploy`: the deploy step again, for a certificate that is installed and not served.
@@ -15,6 +16,7 @@ struct DeployCommand: AsyncParsableCommand {
     func run() async throws {
         let setup = try RunSetup(tree, nil, output)
         let lineages = try setup.tree.selected(names)
+        if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
         let code = await setup.carryOut("deploy") { await $0.deploy(lineages) }
         if code != 0 { throw ExitCode(code) }
     }

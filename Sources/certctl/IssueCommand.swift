@@ -54,6 +54,11 @@ struct IssueCommand: AsyncParsableCommand {
 
     func run() async throws {
         let names = try parsedNames()
+        // A tree is made only where there is something to make it for.
+        if (try? FileSystem.status(tree.configDir.text, followingLinks: true)) == nil {
+            let path = webroot?.text ?? RenewalOptions.defaultWebroot
+            _ = try IssueTarget.responder(names.map { ($0, path) }, names)
+        }
         let setup = try RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
         if let reason = target.reasonToWait(at: Date.now) {
@@ -79,8 +84,8 @@ struct IssueCommand: AsyncParsableCommand {
     private func refreshDropIn(_ setup: borrowing RunSetup) async {
         guard geteuid() == 0 else { return }
         let statePath = tree.statePath
-        let dropIn = WebrootDropIn(tree: setup.tree, treePath: setup.tree.path, statePath: statePath)
         do {
+            let dropIn = WebrootDropIn(try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath)
             if try await dropIn.refresh(stateDirectory: statePath) {
                 setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
             }

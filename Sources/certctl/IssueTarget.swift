@@ -94,7 +94,7 @@ struct IssueTarget {
 
     /// Checks, before even an account is made, that challenges can be answered.
     func checkWebroots() throws {
-        _ = try responder()
+        _ = try IssueTarget.responder(webroots, names)
         var directories = [tree.path]
         // What is not there any more, the installation makes.
         if let paths = existing?.paths {
@@ -109,7 +109,10 @@ struct IssueTarget {
         }
     }
 
-    private func responder() throws -> WebrootResponder {
+    /// What answers the challenges, once the webroots are seen to be there.
+    static func responder(
+        _ webroots: [(name: SubjectName, path: String)], _ names: [SubjectName]
+    ) throws -> WebrootResponder {
         do {
             let paths = Dictionary(uniqueKeysWithValues: webroots.map { ($0.name, $0.path) })
             return try WebrootResponder(webroots: paths, names: names)
@@ -141,7 +144,8 @@ struct IssueTarget {
                 preferredProfile: existing?.options?.preferredProfile ?? tree.defaults.value("preferred_profile"),
                 requiredProfile: existing?.options?.requiredProfile ?? tree.defaults.value("required_profile"),
                 preferredChain: existing?.options?.preferredChain ?? tree.defaults.value("preferred_chain")),
-            responder: try responder(), paths: existing?.paths ?? newLineage.paths, previous: existing?.certificate,
+            responder: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
+            previous: existing?.certificate,
             conf: (existing?.confPath ?? tree.confPath(name), bytes), newLineage: existing == nil ? newLineage : nil)
     }
 }

@@ -51,6 +51,7 @@ struct RenewCommand: AsyncParsableCommand {
     func run() async throws {
         let setup = try RunSetup(tree, ca, output, hooksInUnits: hooksInUnits)
         let lineages = try setup.tree.selected(names)
+        if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
         let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
         let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)
         var exceptions = RenewalRun.Exceptions()

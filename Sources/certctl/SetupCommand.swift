@@ -17,7 +17,7 @@ struct SetupCommand: AsyncParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    @Flag(name: .shortAndLong, help: "Do it without asking.")
+    @Flag(name: [.short, .long], help: "Do it without asking.")
     var yes = false
 
     @Flag(name: .long, help: "Take back what setup did, and nothing else.")
@@ -60,15 +60,13 @@ struct SetupCommand: AsyncParsableCommand {
         // What the service would stop at, an operator hears of now.
         _ = try tree.settings()
         let found = try tree.existingTree()
-        var request = SetupRequest(
-            tree: found, treePath: tree.configDir.text, statePath: tree.statePath, arguments: tree.arguments,
-            binary: SetupCommand.binary)
+        var request = try self.request(found)
         request.settingsPath = tree.config?.text
         request.replacesHook = replaceHook
-        for lineage in WebrootMove.candidates(in: found) {
+        for lineage in WebrootMove.candidates(among: request.lineages) {
             request.webroots[lineage.name] = webroot?.text ?? (yes || !isTerminal ? nil : askForWebroot(lineage))
         }
-        if !replaceHook, !yes, isTerminal { request.replacesHook = askForHook(found) }
+        if !replaceHook, !yes, isTerminal { request.replacesHook = askForHook(request) }
         let plan = try await SetupPlan(request, on: SetupHost())
         guard !plan.steps.isEmpty else {
             print("nothing to do: this host is set up")
@@ -97,6 +95,16 @@ struct SetupCommand: AsyncParsableCommand {
         sayWhatIsNext(found)
     }
 
+    private func request(_ found: Tree?) throws -> SetupRequest {
+        do throws(Tree.Failure) {
+            return try SetupRequest(
+                tree: found, treePath: tree.configDir.text, statePath: tree.statePath, arguments: tree.arguments,
+                binary: SetupCommand.binary)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
     /// What an operator does now. Doctor's place.
     private func sayWhatIsNext(_ tree: Tree?) {
         let hasDoctor = Certctl.configuration.subcommands.contains { $0._commandName == "doctor" }
@@ -116,8 +124,8 @@ struct SetupCommand: AsyncParsableCommand {
         return answer.isEmpty ? nil : OperatorPath(argument: answer)?.text
     }
 
-    private func askForHook(_ found: Tree?) -> Bool {
-        let reloads = HookStep.found(in: found, treePath: tree.configDir.text).filter { $0.isFile && !$0.isShipped }
+    private func askForHook(_ request: SetupRequest) -> Bool {
+        let reloads = HookStep.found(request).filter { $0.isFile && !$0.isShipped }
         guard !reloads.isEmpty else { return false }
         for reload in reloads { print("\(reload.place.plain) reloads nginx: \(reload.line.plain)") }
         return SetupCommand.isYes(ask("Put certctl's reload-nginx in its place? [y/N] "))
@@ -191,10 +199,7 @@ extension TreeOptions {
         } catch {
             throw CommandFailure(.configuration, "\(error)")
         }
-        let tree = try tree()
-        // A renewal/ that cannot be read must not pass for an empty one.
-        do throws(Tree.Failure) { _ = try tree.lineages() } catch { throw CommandFailure(error) }
-        return tree
+        return try tree()
     }
 
     /// What a service has to be called with to work in the same place.

@@ -73,8 +73,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @MainActor private func writeTable(_ report: StatusReport, _ write: (String) -> Void) async {
         guard !report.lineages.isEmpty else {
-            return write(
-                "there is no lineage in \(tree.configDir.text): certctl issue -d NAME makes the first certificate")
+            return write(StatusTable.nothing(in: tree.configDir.text))
         }
         let nextStart = await StatusSource(tree).nextStart(report)
         StatusTable(report.lineages, at: report.generatedAt, nextStart: nextStart, screen: .output).write(write)

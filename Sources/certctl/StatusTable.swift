@@ -11,6 +11,11 @@ struct StatusTable {
     private let screen: Screen
     private let next: NextText
 
+    /// What is said of a tree without lineages.
+    static func nothing(in tree: String) -> String {
+        "there is no lineage in \(tree): certctl issue -d NAME makes the first certificate"
+    }
+
     /// - Parameter nextStart: when the timer starts the next run, where that is known.
     init(_ lineages: [LineageStatus], at now: Date, nextStart: Date?, screen: Screen) {
         let keys = lineages.map { ($0.state.rank, $0.notAfter ?? .distantPast) }

@@ -23,11 +23,14 @@ struct TreeOptions: ParsableArguments {
     /// The tree with its defaults.
     func tree() throws -> Tree {
         do throws(Tree.Failure) {
-            return try Tree(configDir.text, userDefaults: userDefaults)
+            return try openTree()
         } catch {
             throw CommandFailure(error)
         }
     }
+
+    /// The tree, for whoever can say more about a failure.
+    func openTree() throws(Tree.Failure) -> Tree { try Tree(configDir.text, userDefaults: userDefaults) }
 
     func settings() throws -> HostSettings {
         do {

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Rig
 import Testing
 
@@ -71,7 +70,7 @@ private struct MovingHost {
         try "verify = 127.0.0.1:\(stack.tlsPort)\n".write(
             toFile: "\(root)/certctl.conf", atomically: false, encoding: .utf8)
         try "".write(toFile: "\(root)/reload-nginx.conf", atomically: false, encoding: .utf8)
-        try addPrograms()
+        try await addPrograms()
     }
 
     /// Puts the host's nginx where the container was.
@@ -128,9 +127,9 @@ private struct MovingHost {
         """
     }
 
-    private func addPrograms() throws {
+    private func addPrograms() async throws {
         let bundle = shellQuoted(stack.pebble.caBundle)
-        try add(
+        try await add(
             "certctl",
             """
             command=$1
@@ -141,7 +140,7 @@ private struct MovingHost {
             exec \(shellQuoted(Sandbox.certctl)) $command --config-dir \(shellQuoted(stack.tree)) \\
                 --state-dir \(shellQuoted("\(root)/state")) --config \(shellQuoted("\(root)/certctl.conf")) "$@"
             """)
-        try add(
+        try await add(
             "certbot",
             """
             PATH=${PATH#*:}
@@ -154,7 +153,7 @@ private struct MovingHost {
             exec certbot "$@" --non-interactive --config-dir \(shellQuoted(stack.tree)) \\
                 --work-dir \(shellQuoted("\(root)/work")) --logs-dir \(shellQuoted("\(root)/logs"))
             """)
-        try add(
+        try await add(
             "docker",
             """
             PATH=${PATH#*:}
@@ -170,19 +169,19 @@ private struct MovingHost {
         let ports = ["example.com", "www.example.com"].flatMap { name in
             [(80, stack.httpPort), (443, stack.tlsPort)].map { "--connect-to \(name):\($0):127.0.0.1:\($1)" }
         }
-        try add(
+        try await add(
             "curl",
             """
             PATH=${PATH#*:}
             exec curl --cacert \(shellQuoted("\(root)/root.pem")) \(ports.joined(separator: " ")) "$@"
             """)
-        try add(
+        try await add(
             "nginx",
             """
             PATH=${PATH#*:}
             exec nginx -p \(shellQuoted("\(root)/nginx")) -c nginx.conf -e error.log "$@"
             """)
-        try add(
+        try await add(
             "systemctl",
             """
             # As much of systemd as the page asks of it, for the one unit.
@@ -209,9 +208,11 @@ private struct MovingHost {
             """)
     }
 
-    private func add(_ name: String, _ script: String) throws {
-        let path = "\(root)/bin/\(name)"
-        try "#!/bin/sh\n\(script)\n".write(toFile: path, atomically: true, encoding: .utf8)
-        guard chmod(path, 0o755) == 0 else { throw RigError("\(path): the mode cannot be set") }
+    /// By a process that is gone then: a child that another test starts has what this one writes open, too, for a moment, and
+    /// nobody can run it.
+    private func add(_ name: String, _ script: String) async throws {
+        try await check(
+            "sh", ["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh", "\(root)/bin/\(name)"],
+            input: "#!/bin/sh\n\(script)\n")
     }
 }

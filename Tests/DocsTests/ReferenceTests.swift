@@ -1,3 +1,4 @@
+import Diagnosis
 import FoundationEssentials
 import Lineages
 import Renewal
@@ -30,10 +31,12 @@ struct ReferenceTests {
 
     @Test func `the options that help prints are those that the configuration page explains`() async throws {
         let page = try MarkdownPage("docs/configuration.md")
-        let (ca, run) = ("What asks a CA: renew, issue", "What changes something: renew, issue, deploy, rollback")
+        let (ca, run) = (
+            "What asks a CA: renew, issue, doctor", "What changes something: renew, issue, deploy, rollback"
+        )
         let commands: [(command: String, shared: [String])] = [
             ("status", []), ("renew", [ca, run]), ("issue", [ca, run]), ("deploy", [run]), ("rollback", [run]),
-            ("history", []), ("hooks list", []), ("hooks run", [run]), ("setup", []),
+            ("history", []), ("doctor", [ca]), ("hooks list", []), ("hooks run", [run]), ("setup", []),
         ]
         for (command, shared) in commands {
             let words = ["help"] + command.split(separator: " ").map(String.init)
@@ -65,6 +68,10 @@ struct ReferenceTests {
         let page = try MarkdownPage("docs/status-json.md")
         #expect(page.terms(under: "States") == LineageStatus.State.allCases.map(\.rawValue))
         #expect(page.terms(under: "Problem codes").sorted() == LineageProblem.Code.allCases.map(\.rawValue).sorted())
+    }
+
+    @Test func `every check of doctor is explained, in the order of travel, and no other`() throws {
+        #expect(try MarkdownPage("docs/doctor.md").terms(under: "Checks") == CheckID.allCases.map(\.rawValue))
     }
 
     /// A link's target from the top of the repository.

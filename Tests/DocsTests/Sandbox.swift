@@ -75,7 +75,7 @@ struct Sandbox {
             certctl=\(shellQuoted(Sandbox.certctl))
             command=${1-}
             case $command in
-            status | renew | issue | deploy | rollback | history) shift ;;
+            status | renew | issue | deploy | rollback | history | doctor) shift ;;
             hooks)
                 command="hooks $2"
                 shift 2
@@ -83,6 +83,13 @@ struct Sandbox {
             *) exec "$certctl" "$@" ;;
             esac
             conf=\(shellQuoted("\(root)/etc/certctl/certctl.conf"))
+            # doctor asks the rig's DNS and its port for http; systemd and Docker are the machine's.
+            if [ "$command" = doctor ]; then
+                { cat "$conf" 2>/dev/null; echo "http_port = \(stack.nginx.httpPort)"; echo "timer = none"; } >"$conf-doctor"
+                conf=$conf-doctor
+                export DOCKER_HOST=ssh://elsewhere.example
+                set -- --resolver 127.0.0.1:\(stack.pebble.dnsPort) "$@"
+            fi
             [ ! -e "$conf" ] || set -- --config "$conf" "$@"
             case $command in
             issue) set -- --server \(shellQuoted(stack.pebble.directoryURL)) --ca-bundle \(bundle) "$@" ;;

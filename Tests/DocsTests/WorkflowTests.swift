@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Rig
 import Testing
 
@@ -156,7 +155,7 @@ private struct Server {
                 try FileManager.default.createDirectory(atPath: "\(root)/\(path)", withIntermediateDirectories: true)
             }
             let place = shellQuoted(server.directory)
-            try write(
+            try await write(
                 "\(root)/runner/ssh",
                 """
                 if [ "$1" = -n ]; then shift; exec </dev/null; fi
@@ -164,12 +163,12 @@ private struct Server {
                 shift
                 cd \(place) && PATH=\(place)/bin:$PATH exec sh -c "$(printf '%s' "$*" | sed "s,/srv/,$PWD/srv/,g")"
                 """)
-            try write("\(root)/runner/scp", "cp \"$2\" \(place)/\"${3#server:}\"")
-            try write("\(server.directory)/bin/sudo", "exec \"$@\"")
+            try await write("\(root)/runner/scp", "cp \"$2\" \(place)/\"${3#server:}\"")
+            try await write("\(server.directory)/bin/sudo", "exec \"$@\"")
             let note = "echo \"${0##*/} $*\" >>\(place)/calls"
-            for program in ["apt-get", "docker"] { try write("\(server.directory)/bin/\(program)", note) }
-            try write("\(server.directory)/bin/dpkg-query", "\(note)\ncat \(place)/version")
-            try write(
+            for program in ["apt-get", "docker"] { try await write("\(server.directory)/bin/\(program)", note) }
+            try await write("\(server.directory)/bin/dpkg-query", "\(note)\ncat \(place)/version")
+            try await write(
                 "\(server.directory)/bin/certctl",
                 """
                 \(note)
@@ -179,7 +178,7 @@ private struct Server {
                 [ "$1" != doctor ] || exit "$(cat \(place)/doctor.exit)"
                 """)
             // A shell that is given its script by stdin has the same view of /srv.
-            try write(
+            try await write(
                 "\(server.directory)/bin/sh",
                 """
                 if [ "$1" = -eu ]; then sed "s,/srv/,\(server.directory)/srv/,g" | exec /bin/sh -eu; else exec /bin/sh "$@"; fi
@@ -189,9 +188,11 @@ private struct Server {
         }
     }
 
-    private static func write(_ path: String, _ script: String) throws {
-        try "#!/bin/sh\n\(script)\n".write(toFile: path, atomically: true, encoding: .utf8)
-        guard chmod(path, 0o755) == 0 else { throw RigError("\(path): the mode cannot be set") }
+    /// By a process that is gone then: a child that another test starts has what this one writes open, too, for a moment, and
+    /// nobody can run it.
+    private static func write(_ path: String, _ script: String) async throws {
+        try await check(
+            "sh", ["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh", path], input: "#!/bin/sh\n\(script)\n")
     }
 
     /// What doctor will find.

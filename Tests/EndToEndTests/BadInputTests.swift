@@ -84,7 +84,7 @@ struct BadInputTests {
             #expect(bad.problems.first?.message.contains(conf) == true)
             let table = try await certctl.status()
             #expect(table.status == 0)
-            #expect(table.stdout.contains("good.example  ok"))
+            #expect(table.stdout.contains("ok      good.example"))
 
             let due = try await certctl.renew()
             #expect(due.status == 1, "a broken conf is not silence")

@@ -11,6 +11,8 @@ struct Certctl {
     var settings: String?
     /// Added to what it is started with, for its hooks.
     var environment: [String: String] = [:]
+    /// Whether doctor is to ask a DNS server that is not there.
+    var isWithoutNetwork = false
     /// A program with arguments that runs it; empty for none.
     var prefix: [String] = []
 
@@ -36,6 +38,9 @@ struct Certctl {
     func rollback(_ arguments: String...) async throws -> Output { try await run("rollback", arguments) }
 
     func history(_ arguments: String...) async throws -> Output { try await run("history", arguments) }
+
+    func doctor(_ arguments: [String] = []) async throws -> Output { try await run("doctor", ca + arguments) }
+
     func issue(_ arguments: [String]) async throws -> Output { try await run("issue", ca + arguments) }
 
     func hooksRun(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["run"]) }

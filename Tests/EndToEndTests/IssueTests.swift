@@ -31,6 +31,26 @@ struct IssueTests {
         }
     }
 
+    @Test func `a tree that is not there is not made for what cannot be done`() async throws {
+        try await TemporaryDirectory.with { directory in
+            let certctl = Certctl(tree: "\(directory)/etc/tree", state: "\(directory)/state")
+            let output = try await certctl.issue("-d", "a.example", "--webroot", "\(directory)/nowhere")
+            #expect(output.status == 1)
+            #expect(output.stderr.contains("\(directory)/nowhere does not exist"), "\(output.stderr)")
+            #expect(try await check("ls", [directory]).isEmpty)
+        }
+    }
+
+    @Test func `a tree without lineages is told, and nothing fails`() async throws {
+        try await TemporaryDirectory.with { directory in
+            let certctl = Certctl(tree: directory, state: "\(directory)/state")
+            for output in [try await certctl.status(), try await certctl.renew(), try await certctl.deploy()] {
+                #expect(output.status == 0)
+                #expect(output.stdout.hasPrefix("there is no lineage in \(directory)"), "\(output.stdout)")
+            }
+        }
+    }
+
     @Test func `the same names again change nothing, other names need the lineage's name`() async throws {
         try await Rig.withStack { stack in
             let certctl = Certctl(stack)

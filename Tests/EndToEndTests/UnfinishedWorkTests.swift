@@ -61,14 +61,47 @@ struct UnfinishedWorkTests {
             let conf = "\(stack.tree)/renewal/one.example.conf"
             try (string(conf).replacing("[renewalparams]\n", with: "[renewalparams]\nautorenew = False\n"))
                 .write(toFile: conf, atomically: true, encoding: .utf8)
-            try addHook("pre", "10-dies", stack)
             #expect(try await certctl.renew().status == 0)
+            let staged = "\(certctl.state)/staged/one.example"
+            try await check("mkdir", ["-p", staged])
+            try await check(
+                "openssl",
+                ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "\(staged)/privkey.pem"])
             let server = stack.pebble.directoryURL
             let order = "dict(url='\(server)/gone', server='\(server)', names=['one.example'])"
             try await Self.edit(certctl, "book.update(order=\(order))")
             let run = try await certctl.renew()
             #expect(run.status == 0, "\(run.stderr)")
             #expect(try await certctl.lineage("one.example").version == 2)
+        }
+    }
+
+    @Test func `an order whose key is lost makes nobody order another one`() async throws {
+        try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
+            #expect(try await certctl.renew().status == 0)
+            let server = stack.pebble.directoryURL
+            let order = "dict(url='\(server)/gone', server='\(server)', names=['one.example'])"
+            try await Self.edit(certctl, "book.update(order=\(order), isIssued=True)")
+            let orders = stack.pebble.requestCount("/order-plz")
+            #expect(try await certctl.renew().status == 0)
+            #expect(stack.pebble.requestCount("/order-plz") == orders, "the certificate is not due")
+        }
+    }
+
+    @Test func `a lineage that something else renews is deployed where its listener is stale`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            try addHook("deploy", "10-reload", stack, "exit 1")
+            #expect(try await stack.certbot.renew(force: true).status == 0)
+            try addHook("deploy", "10-reload", stack, stack.nginx.reloadCommand)
+            _ = try takeHookLog(stack)
+            let conf = "\(stack.tree)/renewal/one.example.conf"
+            try string(conf).replacing("authenticator = webroot", with: "authenticator = dns-cloudflare")
+                .write(toFile: conf, atomically: true, encoding: .utf8)
+            let run = try await certctl.renew()
+            #expect(run.status == 0, "\(run.stderr)")
+            #expect(try takeHookLog(stack).count == 1)
+            let serial = try await certctl.lineage("one.example").serial?.uppercased()
+            #expect(try await stack.nginx.servedSerial(name: "one.example") == serial)
         }
     }
 

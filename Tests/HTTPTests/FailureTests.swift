@@ -4,6 +4,16 @@ import Testing
 
 /// How a request ends that has no response, and what the error says.
 @Suite(.timeLimit(.minutes(20))) struct FailureTests {
+    @Test func `an address that was chosen and refuses is the one to blame, and no proxy`() async throws {
+        let socket = try RawServer.bindToLoopback()
+        defer { close(socket) }
+        let place = "127.0.0.1:\(RawServer.port(of: socket))"
+        let error = try await CurlTransport.forTest()
+            .failure(of: HTTPRequest(url: "http://acme.example/x", connectTo: place))
+        #expect(error.kind == .cannotConnect)
+        #expect(error.description == "cannot connect to \(place): Connection refused")
+    }
+
     @Test func `a refused connection names host, port and cause`() async throws {
         let socket = try RawServer.bindToLoopback()
         defer { close(socket) }

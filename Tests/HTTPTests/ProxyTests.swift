@@ -4,7 +4,9 @@ import Testing
 
 /// The proxies that the environment names: each test is a process of its own, whose environment is nobody else's.
 @Suite(.timeLimit(.minutes(20))) struct ProxyTests {
-    @Test func `the environment's proxy is asked, except for what it excludes and for unix sockets`() async {
+    @Test func `the environment's proxy is asked, except for what it excludes, unix sockets and chosen addresses`()
+        async
+    {
         await #expect(processExitsWith: .success) {
             let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
             let proxy = try RawServer(answer: ok)
@@ -17,8 +19,11 @@ import Testing
             _ = try await transport.send(HTTPRequest(url: "http://acme.example/dir"))
             _ = try await transport.send(HTTPRequest(url: "\(direct.url)/direct"))
             _ = try await transport.send(HTTPRequest(url: "http://docker/unix", unixSocket: directory.file("s")))
+            let chosen = HTTPRequest(url: "http://acme.example/chosen", connectTo: "127.0.0.1:\(direct.port)")
+            _ = try await transport.send(chosen)
             #expect(proxy.requests.map(\.line) == ["GET http://acme.example/dir HTTP/1.1"])
-            #expect(direct.requests.map(\.line) == ["GET /direct HTTP/1.1"])
+            #expect(direct.requests.map(\.line) == ["GET /direct HTTP/1.1", "GET /chosen HTTP/1.1"])
+            #expect(direct.requests.last?.values(of: "Host") == ["acme.example"])
             #expect(unix.requests.map(\.line) == ["GET /unix HTTP/1.1"])
         }
     }

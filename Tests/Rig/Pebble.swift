@@ -14,6 +14,8 @@ package struct Pebble: Sendable {
     package let managementURL: String
     /// The management interface of the DNS: POST `/set-txt`, `/add-a`, `/set-servfail`, ….
     package let dnsManagementURL: String
+    /// Where the DNS answers, on 127.0.0.1.
+    package let dnsPort: Int
     package let server: Daemon
     package let dns: Daemon
 
@@ -77,7 +79,8 @@ package struct Pebble: Sendable {
                     Pebble(
                         directoryURL: "https://127.0.0.1:\(acmePort)/dir", caBundle: identity.root,
                         httpPort: httpPort, tlsPort: tlsPort, managementURL: "https://127.0.0.1:\(managementPort)",
-                        dnsManagementURL: "http://127.0.0.1:\(dnsManagementPort)", server: server, dns: dns))
+                        dnsManagementURL: "http://127.0.0.1:\(dnsManagementPort)", dnsPort: dnsPort, server: server,
+                        dns: dns))
             }
         }
     }

@@ -11,7 +11,7 @@ struct DockerTests {
             #expect(redirect == "503", "there is no https yet")
             let first = ["NGINX_CONF": "\(stack.example)/nginx/first"]
             let healthy = try await stack.compose(
-                ["up", "--detach", "--wait", "--wait-timeout", "60"], environment: first)
+                ["up", "--detach", "--wait", "--wait-timeout", "300"], environment: first)
             #expect(healthy.status == 0, "\(healthy)")
 
             let serial = try await placeSelfSigned(["example.com", "www.example.com"], inTree: stack.tree)

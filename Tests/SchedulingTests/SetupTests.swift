@@ -276,6 +276,42 @@ struct SetupTests {
         }
     }
 
+    @Test(.docker) func `of real containers certbot's is named, with an image of that name or a command`() async throws
+    {
+        let engine = try await DockerEngine.shared()
+        try await TestHost.with { host in
+            let names = ["image", "command", "neither", "elsewhere"].map {
+                "certctl-\($0)-\(UInt32.random(in: 0 ... .max))"
+            }
+            let (image, plain) = ("certctl-test/certbot:v5", DockerEngine.image)
+            #expect(try await engine.docker(["tag", plain, image]).status == 0)
+            let place = ["--volume", "\(host.tree):/etc/letsencrypt"]
+            for (name, words) in zip(
+                names,
+                [
+                    place + [image, "sleep", "600"], place + [plain, "sh", "-c", "sleep 600; certbot renew"],
+                    place + [plain, "sleep", "600"], ["--volume", "/srv:/srv", image, "sleep", "600"],
+                ])
+            {
+                let run = ["run", "--detach", "--network", "host", "--entrypoint", "", "--name", name] + words
+                let output = try await engine.docker(run)
+                #expect(output.status == 0, "\(output.stderr)")
+            }
+            let outcome: Result<SetupPlan, any Error>
+            do {
+                let runner = RealDocker(programs: host.programs, engine: engine)
+                outcome = .success(
+                    try await SetupPlan(host.request(), on: SetupHost(root: host.root, runner: runner)))
+            } catch {
+                outcome = .failure(error)
+            }
+            _ = try await Task { try await engine.docker(["rm", "--force", "--volumes"] + names) }.value
+            let remarks = try outcome.get().remarks
+            let named = names.map { name in remarks.contains { $0.contains("docker stop \(name)") } }
+            #expect(named == [true, true, false, false], "\(remarks)")
+        }
+    }
+
     @Test func `other directories are told to the service`() async throws {
         try await TestHost.with { host in
             try await host.setUp { $0.arguments = ["--config-dir", "/srv/a b%c", "--state-dir", "/srv/$state"] }

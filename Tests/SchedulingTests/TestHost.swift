@@ -62,7 +62,7 @@ struct TestHost: Sendable {
     }
 
     func request(_ change: (inout SetupRequest) -> Void = { _ in }) throws -> SetupRequest {
-        var request = SetupRequest(tree: try Tree(tree), treePath: tree, statePath: state, binary: TestHost.binary)
+        var request = try SetupRequest(tree: try Tree(tree), treePath: tree, statePath: state, binary: TestHost.binary)
         change(&request)
         return request
     }
@@ -193,5 +193,19 @@ final class HostPrograms: CommandRunner {
         case "inspect": (0, state.containers.joined(separator: "\n"))
         default: (1, "docker: no such command")
         }
+    }
+}
+
+/// The programs of a test's host, but the real docker, with a real engine.
+struct RealDocker: CommandRunner {
+    let programs: HostPrograms
+    let engine: DockerEngine
+
+    func run(_ command: Command, timeout: Duration) async -> CommandOutcome {
+        guard command.executable.hasSuffix("/docker") else { return await programs.run(command, timeout: timeout) }
+        let real = Command(
+            executable: "/usr/bin/docker", arguments: command.arguments,
+            environment: command.environment.merging(engine.environment) { $1 })
+        return await SubprocessRunner().run(real, timeout: timeout)
     }
 }

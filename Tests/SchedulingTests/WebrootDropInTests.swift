@@ -8,7 +8,7 @@ import Testing
 @Suite(.parts("openssl"))
 struct WebrootDropInTests {
     private func dropIn(_ host: TestHost) throws -> WebrootDropIn {
-        WebrootDropIn(tree: try Tree(host.tree), treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl")
+        WebrootDropIn(try Tree(host.tree).lineages(), treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl")
     }
 
     @Test func `every webroot of the tree is in it, and what the tree has elsewhere`() async throws {
@@ -47,11 +47,33 @@ struct WebrootDropInTests {
         #expect(UnitSyntax.word("/srv/a\nb") == nil)
     }
 
+    @Test(.systemdHost) func `systemd opens what it says, whatever is in a path`() async throws {
+        let paths = [#"/srv/q"b\c%d $HOME ü"#, "/srv/it's; #x", "/srv/ends\\", #"/home/me/a: "b\c%h"#, "/root/www"]
+        let dropIn = WebrootDropIn([], treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl", adding: paths)
+        try await SystemdHost.with { host in
+            let words = paths.map(shellQuoted).joined(separator: " ")
+            try await host.write(
+                "#!/bin/sh\nset -eu\nfor path in \(words); do : >\"$path/file\"; done\nif (: >/srv/file) 2>/dev/null; then exit 9; fi\n",
+                to: "/srv/probe", mode: "755")
+            try await host.write(
+                "[Service]\nType=oneshot\nExecStart=/srv/probe\nProtectSystem=strict\nProtectHome=tmpfs\n",
+                to: "/etc/systemd/system/probe.service")
+            try await host.write(dropIn.text, to: "/etc/systemd/system/probe.service.d/webroots.conf")
+            try await host.shell("mkdir -p \(words); systemctl daemon-reload")
+            let started = try await host.exec("systemctl", ["start", "probe.service"])
+            let journal = try await host.shell("journalctl --no-pager -u probe.service")
+            #expect(started.status == 0, "\(journal)")
+            for path in paths { #expect(try await host.exec("test", ["-e", "\(path)/file"]).status == 0, "\(path)") }
+            // None of them there: the service starts all the same.
+            try await host.shell("rm -r \(words); printf '#!/bin/sh\\n' >/srv/probe; systemctl start probe.service")
+        }
+    }
+
     @Test func `a new webroot is added where setup has put the drop-in, and undo still takes it away`() async throws {
         try await TestHost.with { host in
             let place = "etc/systemd/system/certctl.service.d/webroots.conf"
             func current() throws -> WebrootDropIn {
-                WebrootDropIn(tree: try Tree(host.tree), treePath: host.tree, statePath: host.state)
+                WebrootDropIn(try Tree(host.tree).lineages(), treePath: host.tree, statePath: host.state)
             }
             #expect(try await !current().refresh(on: host.host, stateDirectory: host.state))
             #expect(host.text(place) == nil)
@@ -63,7 +85,7 @@ struct WebrootDropInTests {
             #expect(host.text(place)?.contains(#"ReadWritePaths="-/srv/my web""#) == true)
             #expect(try await !current().refresh(on: host.host, stateDirectory: host.state))
             // Another tree's webroots are not this service's.
-            let other = WebrootDropIn(tree: nil, treePath: "/srv/other", statePath: "/srv/state")
+            let other = WebrootDropIn([], treePath: "/srv/other", statePath: "/srv/state")
             #expect(try await !other.refresh(on: host.host, stateDirectory: "/srv/state"))
             #expect(try await host.undo() == [])
             #expect(host.text(place) == nil)

@@ -1,0 +1,14 @@
+/// The time that a whole diagnosis has.
+struct Budget: Sendable {
+    /// Nobody waits longer at 3 a.m.; whatever hangs, the rest is told by then.
+    static let whole: Duration = .seconds(25)
+
+    private let end: ContinuousClock.Instant
+
+    init(_ time: Duration = whole) { end = .now + time }
+
+    /// The time for one probe: its own limit, or what is left.
+    func time(_ own: Duration) -> Duration { max(.milliseconds(1), min(own, end - .now)) }
+
+    var isOver: Bool { end <= .now }
+}

@@ -1,0 +1,153 @@
+import FoundationEssentials
+import HTTP
+import Lineages
+
+/// What came back for the probe file from one address, asked as a CA asks.
+struct ChallengeAnswer: Equatable, Sendable {
+    enum Outcome: Equatable, Sendable {
+        /// The file's own content.
+        case content
+        /// Another answer: its status, `Location` and `Server`.
+        case other(status: Int, location: String?, server: String?)
+        /// None: in libcurl's words, and whether the connection was refused and not just lost.
+        case none(String, isRefused: Bool)
+    }
+
+    /// `127.0.0.1:80`, `[2001:db8::1]:80`.
+    let place: String
+    /// Whether the address is one of this host's.
+    let isOwn: Bool
+    /// How the first request was answered.
+    let first: Outcome
+    /// The places that redirects led to.
+    var redirects: [String] = []
+    /// How the last redirect's target answered; nil where there was none, or where it could not be looked at.
+    var last: Outcome?
+    /// Why a redirect was not followed to its end.
+    var whyNotFollowed: String?
+
+    var hasContent: Bool { first == .content || last == .content }
+}
+
+/// What was seen of one name's way to its webroot.
+struct ChallengeFacts: Sendable {
+    let lineage: String
+    let name: String
+    let webroot: String
+    /// Why the probe file is not there, and answers could only be looked at for their kind; nil where it is.
+    let notWritten: String?
+    /// Of this host's own listener, as the container has it.
+    let local: [ChallengeAnswer]
+    /// Of each address that the name resolves to.
+    let fromOutside: [ChallengeAnswer]
+    /// The directory or file that not everybody may read, with its mode; nil where everybody may.
+    let obstacle: String?
+    /// Whether this host has private addresses only, so that its public one is a router's.
+    let isBehindNAT: Bool
+}
+
+/// Asks for the probe file as a CA would (RFC 8555 §8.3): plain http, redirects followed, no proxy.
+struct ChallengeProbe: Sendable {
+    let transport: any HTTPTransport
+    let names: NameProbe
+    /// The port that CAs reach, 80 everywhere but in a test.
+    let port: Int
+    let budget: Budget
+    let own: Set<String>
+
+    static let timeout: Duration = .seconds(5)
+    /// As many redirects as Let's Encrypt follows.
+    static let mostRedirects = 10
+
+    func answer(of address: String, name: String, file: ProbeFile) async -> ChallengeAnswer {
+        let host = address.contains(":") ? "[\(address)]" : address
+        let place = "\(host):\(port)"
+        let path = "/.well-known/acme-challenge/\(file.token)"
+        var url = "http://\(name.contains(":") ? "[\(name)]" : name)\(path)"
+        let first = await outcome(url, at: place, file)
+        var answer = ChallengeAnswer(
+            place: place, isOwn: OwnAddresses.contain(address, in: own), first: first)
+        var outcome = first
+        while case .other(300..<400, let location?, _) = outcome {
+            guard answer.redirects.count < ChallengeProbe.mostRedirects else {
+                answer.whyNotFollowed = "more than \(ChallengeProbe.mostRedirects) redirects"
+                return answer
+            }
+            guard let target = RedirectTarget(location, from: url) else {
+                answer.redirects.append(location)
+                answer.whyNotFollowed = "a CA follows http and https only"
+                return answer
+            }
+            answer.redirects.append(target.url)
+            guard [80, 443, port].contains(target.port) else {
+                answer.whyNotFollowed = "a CA follows redirects to the ports 80 and 443 only, not \(target.port)"
+                return answer
+            }
+            let next =
+                target.host == name
+                ? [address]
+                : await names.addresses(
+                    of: target.host, within: budget.time(NameProbe.timeout)
+                ).all
+            guard let nextAddress = next.first else {
+                answer.whyNotFollowed = "\(target.host) does not resolve"
+                return answer
+            }
+            let nextHost = nextAddress.contains(":") ? "[\(nextAddress)]" : nextAddress
+            url = target.url
+            outcome = await self.outcome(url, at: "\(nextHost):\(target.port == 80 ? port : target.port)", file)
+            answer.last = outcome
+        }
+        return answer
+    }
+
+    private func outcome(_ url: String, at place: String, _ file: ProbeFile) async -> ChallengeAnswer.Outcome {
+        do throws(HTTPError) {
+            let response = try await transport.send(
+                HTTPRequest(
+                    url: url, timeout: budget.time(ChallengeProbe.timeout), largestBody: 65_536, connectTo: place))
+            if response.status == 200, response.body == Array(file.content.utf8) { return .content }
+            return .other(
+                status: response.status, location: response.headers["Location"], server: response.headers["Server"])
+        } catch {
+            // libcurl repeats the address: "Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server".
+            let words = error.detail.hasPrefix("Failed to connect to ") ? error.detail.firstRange(of: ": ") : nil
+            return .none(
+                words.map { String(error.detail[$0.upperBound...]) } ?? error.detail,
+                isRefused: error.kind == .cannotConnect)
+        }
+    }
+}
+
+/// Where a redirect leads.
+struct RedirectTarget: Equatable, Sendable {
+    let url: String
+    let host: String
+    let port: Int
+
+    /// Nil for another scheme than http and https.
+    init?(_ location: String, from url: String) {
+        var absolute = location
+        if location.hasPrefix("/") {
+            guard let scheme = url.firstRange(of: "://") else { return nil }
+            let authority = url[scheme.upperBound...].prefix { $0 != "/" }
+            absolute =
+                location.hasPrefix("//")
+                ? "\(url[..<scheme.lowerBound]):\(location)"
+                : "\(url[..<scheme.upperBound])\(authority)\(location)"
+        }
+        let lower = absolute.lowercased()
+        let isSecure = lower.hasPrefix("https://")
+        guard isSecure || lower.hasPrefix("http://"), let scheme = absolute.firstRange(of: "://") else { return nil }
+        let authority = absolute[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        guard !authority.isEmpty, !authority.contains("@") else { return nil }
+        var host = String(authority)
+        var port = isSecure ? 443 : 80
+        if let colon = authority.lastIndex(of: ":"), authority[colon...].dropFirst().allSatisfy(\.isNumber),
+            let number = Int(authority[colon...].dropFirst())
+        {
+            (host, port) = (String(authority[..<colon]), number)
+        }
+        (self.url, self.host, self.port) = (absolute, host.lowercased(), port)
+    }
+}

@@ -1,0 +1,166 @@
+import Lineages
+
+/// Whether a CA would find a challenge's answer.
+enum ChallengeJudgement {
+    static let ids: [CheckID] = [
+        .httpNotListening, .challengeRedirected, .webrootUnreadable, .challengeLocationMissing, .challengeUnreachable,
+        .wrongServer, .addressesDiffer,
+    ]
+
+    /// - Parameters:
+    ///   - port: the port of http.
+    ///   - isListening: whether any process listens there; nil where that could not be seen.
+    static func findings(_ facts: ChallengeFacts, port: Int, isListening: Bool?) -> Findings {
+        var findings = Findings()
+        let place = "http://\(facts.name)/.well-known/acme-challenge/"
+        let own = facts.local + facts.fromOutside.filter(\.isOwn)
+        let answering = own.filter { if case .none = $0.first { false } else { true } }
+        let right = (facts.local + facts.fromOutside).filter(\.hasContent)
+
+        if answering.isEmpty {
+            judgeSilence(facts, own, port, isListening, place, &findings)
+        } else if let served = own.first(where: \.hasContent) ?? answering.first, !served.hasContent {
+            judge(served, facts, place, &findings)
+        }
+        judgeAddresses(facts, isRightHere: own.contains(where: \.hasContent), right: right, place, &findings)
+        findings.pass(ids, facts.lineage, at: place)
+        return findings
+    }
+
+    private static func judgeSilence(
+        _ facts: ChallengeFacts, _ own: [ChallengeAnswer], _ port: Int, _ isListening: Bool?, _ place: String,
+        _ findings: inout Findings
+    ) {
+        let refused = own.compactMap { answer -> String? in
+            if case .none(let words, _) = answer.first { "\(answer.place): \(words)" } else { nil }
+        }
+        let words = refused.first ?? "no address answers"
+        let isSilent = own.contains { if case .none(_, isRefused: false) = $0.first { true } else { false } }
+        if isSilent {
+            findings.fail(
+                .challengeUnreachable, facts.lineage, at: place,
+                "what listens on port \(port) of this host does not answer: \(words)",
+                remedy: "ss -ltnp 'sport = :\(port)'; docker ps -a   # restart what hangs")
+        } else if isListening == true {
+            findings.warn(
+                .challengeUnreachable, facts.lineage, at: place,
+                "something listens on port \(port), but not on an address that could be tried from here: \(words)")
+        } else if !facts.fromOutside.contains(where: \.hasContent) {
+            findings.fail(
+                .httpNotListening, facts.lineage, at: place, "nobody listens on port \(port): \(words)",
+                remedy: "docker compose up -d   # or: systemctl start nginx")
+        }
+    }
+
+    /// This host's own server answers, and not with the file.
+    private static func judge(
+        _ answer: ChallengeAnswer, _ facts: ChallengeFacts, _ place: String, _ findings: inout Findings
+    ) {
+        guard case .other(let status, _, _) = answer.first else { return }
+        if let target = answer.redirects.last {
+            let end =
+                switch answer.last {
+                case .other(let status, _, _)?: "which answers \(status)"
+                case .none(let words, _)?: "which does not answer: \(words)"
+                case .content?, nil: answer.whyNotFollowed ?? "which was not followed"
+                }
+            let evidence = "\(answer.place) redirects the challenge path to \(short(target, facts)), \(end)"
+            if facts.notWritten != nil, answer.redirects.allSatisfy({ $0.contains("/.well-known/acme-challenge/") }) {
+                findings.skip([.challengeRedirected], facts.lineage, at: place, because: evidence)
+                return
+            }
+            // What a CA does not verify stops the look from here: https with a certificate that is not right yet.
+            if case .none(_, isRefused: false)? = answer.last, target.hasPrefix("https://"),
+                target.contains("/.well-known/acme-challenge/")
+            {
+                findings.warn(
+                    .challengeRedirected, facts.lineage, at: place,
+                    evidence + "; a CA does not verify that certificate, so it may get the file")
+                return
+            }
+            findings.fail(
+                .challengeRedirected, facts.lineage, at: place, evidence,
+                remedy: .advice("give nginx a location of its own for it: \(location(facts))"))
+            return
+        }
+        if let reason = facts.notWritten {
+            findings.skip(
+                [.challengeLocationMissing, .webrootUnreadable], facts.lineage, at: place,
+                because: "no file could be put into the webroot: \(reason)")
+            return
+        }
+        if [403, 404].contains(status), let obstacle = facts.obstacle {
+            findings.fail(
+                .webrootUnreadable, facts.lineage, at: place,
+                "\(answer.place) answers \(status): nginx's user cannot read the webroot: \(obstacle)",
+                remedy: "chmod o+x \(obstacle.prefix { $0 != " " })")
+            return
+        }
+        findings.fail(
+            .challengeLocationMissing, facts.lineage, at: place,
+            "\(answer.place) answers \(status) for a file that is in \(facts.webroot)",
+            remedy: .advice("give nginx: \(location(facts))"))
+    }
+
+    /// The addresses of the name beside this host's own answer.
+    private static func judgeAddresses(
+        _ facts: ChallengeFacts, isRightHere: Bool, right: [ChallengeAnswer], _ place: String,
+        _ findings: inout Findings
+    ) {
+        guard facts.notWritten == nil, isRightHere || !right.isEmpty else { return }
+        let wrong = facts.fromOutside.filter { !$0.hasContent }
+        let rightV4 = facts.fromOutside.contains { $0.hasContent && !$0.place.hasPrefix("[") }
+        for answer in wrong {
+            let isV6 = answer.place.hasPrefix("[")
+            switch answer.first {
+            case .content: continue
+            case .none(let words, let isRefused):
+                let evidence =
+                    "\(facts.name) has the address \(answer.place), which does not answer from here: \(words)"
+                if isV6, rightV4, answer.isOwn, isRefused {
+                    findings.fail(
+                        .addressesDiffer, facts.lineage, at: place,
+                        evidence + "; its IPv4 address does, and CAs try IPv6 first",
+                        remedy: .advice("give nginx: listen [::]:80;   or remove the AAAA record of \(facts.name)"))
+                } else if answer.isOwn, isRefused {
+                    findings.fail(
+                        .httpNotListening, facts.lineage, at: place, evidence,
+                        remedy: .advice("give nginx: listen \(answer.place);"))
+                } else {
+                    findings.warn(
+                        .challengeUnreachable, facts.lineage, at: place,
+                        evidence + (answer.isOwn ? "" : "; behind NAT that can be so although CAs reach it"))
+                }
+            case .other(let status, let location, let server):
+                let seen =
+                    "answers \(status)" + (location.map { " to \(short($0, facts))" } ?? "")
+                    + (server.map { " (Server: \($0))" } ?? "")
+                let evidence = "\(facts.name) has the address \(answer.place), where another server \(seen)"
+                if isV6, rightV4 {
+                    findings.fail(
+                        .addressesDiffer, facts.lineage, at: place,
+                        evidence + "; its IPv4 address leads here, and CAs try IPv6 first",
+                        remedy: "dig +short AAAA \(facts.name)   # point it to this host, or remove it")
+                } else if answer.isOwn || !facts.isBehindNAT {
+                    findings.fail(
+                        .wrongServer, facts.lineage, at: place, evidence,
+                        remedy: "dig +short A \(facts.name)   # point it to this host")
+                } else {
+                    findings.warn(
+                        .wrongServer, facts.lineage, at: place,
+                        evidence + "; from behind NAT that may be the router itself",
+                        remedy: "dig +short A \(facts.name)   # this host's public address?")
+                }
+            }
+        }
+    }
+
+    private static func location(_ facts: ChallengeFacts) -> String {
+        "location ^~ /.well-known/acme-challenge/ { root \(facts.webroot); }"
+    }
+
+    private static func short(_ url: String, _ facts: ChallengeFacts) -> String {
+        guard let token = url.firstRange(of: "certctl-doctor-") else { return url }
+        return url[..<token.lowerBound] + "…"
+    }
+}

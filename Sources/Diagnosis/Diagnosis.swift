@@ -1,0 +1,147 @@
+import ACME
+import Deployment
+package import FoundationEssentials
+package import HTTP
+package import Lineages
+import PKI
+package import Renewal
+import Scheduling
+
+/// Looks at everything between a lineage and those who see it, and says what is wrong, why, and what to do.
+///
+/// Probes gather facts, side by side and each with a limit; judges turn facts into checks. Nothing is changed: the file that is put
+/// into each webroot is taken away again.
+package struct Diagnosis: Sendable {
+    /// What there is to look at, and by what means.
+    package struct Host: Sendable {
+        package var treePath: String
+        package var tree: Tree?
+        /// Why there is no tree; nil where there is.
+        package var treeFailure: Tree.Failure?
+        package var lineages: [Lineage]
+        package var settings: HostSettings
+        package var stateDirectory: String
+        package var environment: [String: String]
+        /// The user's home directory, where the docker command has its contexts.
+        package var home: String?
+        /// Nil is the system's resolver.
+        package var resolver: DNSServer?
+        /// Whether CAs are asked.
+        package var asksCA: Bool
+        package var transport: any HTTPTransport
+        package var now: Date
+
+        package init(
+            treePath: String, tree: Tree?, treeFailure: Tree.Failure?, lineages: [Lineage], settings: HostSettings,
+            stateDirectory: String, environment: [String: String], home: String?, resolver: DNSServer?, asksCA: Bool,
+            transport: any HTTPTransport, now: Date
+        ) {
+            (self.treePath, self.tree, self.treeFailure, self.lineages) = (treePath, tree, treeFailure, lineages)
+            (self.settings, self.stateDirectory, self.environment) = (settings, stateDirectory, environment)
+            (self.home, self.resolver, self.asksCA) = (home, resolver, asksCA)
+            (self.transport, self.now) = (transport, now)
+        }
+    }
+
+    let host: Host
+    let budget = Budget()
+    let runner: any CommandRunner = SubprocessRunner()
+
+    package init(_ host: Host) { self.host = host }
+
+    /// Whether there is anything to look at.
+    package var isTreeReadable: Bool { host.treeFailure == nil }
+
+    /// The whole examination.
+    package func run() async -> DiagnosisReport {
+        var findings = TreeJudgement.findings(host.treeFailure, path: host.treePath, lineages: host.lineages)
+        guard let tree = host.tree, host.treeFailure == nil else {
+            let seen = Set(findings.checks.map(\.id))
+            findings.skip(
+                CheckID.allCases.filter { !seen.contains($0) }, at: host.treePath, because: "there is no tree to go by")
+            return DiagnosisReport(findings.checks)
+        }
+        let subjects = host.lineages.map { Subject($0, host) }
+        for subject in subjects { findings += subject.findings(at: host.now) }
+        async let web = webServer(subjects)
+        async let challenges = challenges(subjects)
+        async let served = served(subjects)
+        async let schedule = schedule(tree)
+        async let authorities = authorities(subjects, tree)
+        findings += disks(subjects, tree)
+        findings += hooks(subjects, tree)
+        for subject in subjects {
+            findings += RenewalJudgement.past(
+                subject.entry, unreadable: subject.unreadableBooks, of: subject.lineage, at: host.now)
+        }
+        let (listeners, webFindings) = await web
+        findings += webFindings
+        let (challengeFacts, challengeFindings) = await challenges
+        findings += challengeFindings
+        let isListening = listeners.map { $0.isListening(host.settings.httpPort) }
+        for facts in challengeFacts {
+            findings += ChallengeJudgement.findings(facts, port: host.settings.httpPort, isListening: isListening)
+        }
+        findings += await served
+        findings += await authorities
+        findings += await schedule
+        return DiagnosisReport(findings.checks)
+    }
+}
+
+/// One lineage, with what is read of it once.
+struct Subject: Sendable {
+    let lineage: Lineage
+    let entry: LedgerEntry?
+    /// Why the books cannot be read; nil where they can.
+    let unreadableBooks: String?
+    let chain: [Certificate]?
+    let verification: VerificationSettings?
+    private let verificationProblem: LineageProblem?
+
+    init(_ lineage: Lineage, _ host: Diagnosis.Host) {
+        self.lineage = lineage
+        chain = lineage.paths.flatMap { paths in
+            (try? FileSystem.read(paths.link(.fullchain))).flatMap { try? Certificate.chain(pem: $0) }
+        }
+        var (entry, unreadable): (LedgerEntry?, String?)
+        switch Ledger(stateDirectory: host.stateDirectory).knowledge(of: lineage.name) {
+        // What the books say of another version than the live one is past.
+        case .known(let known):
+            let isLive = known.installed.map { $0.sha256 == (try? lineage.certificate?.sha256()) } ?? true
+            entry = isLive ? known : nil
+        case .unknown: break
+        case .unreadable(let reason): unreadable = reason
+        }
+        (self.entry, unreadableBooks) = (entry, unreadable)
+        do throws(LineageProblem) {
+            verification = try VerificationSettings(lineage: lineage.conf, host: host.settings.conf)
+            verificationProblem = nil
+        } catch {
+            (verification, verificationProblem) = (nil, error)
+        }
+    }
+
+    /// The names that a renewal proves: those of the certificate, else those of the conf.
+    var names: [SubjectName] {
+        guard lineage.reasonUnmanaged == nil, let options = lineage.options else { return [] }
+        return (lineage.certificate?.names ?? options.webroots.keys.sorted().compactMap { SubjectName($0) })
+            .filter { !$0.isWildcard }
+    }
+
+    /// The ports on which it is served.
+    var tlsPorts: Set<Int> {
+        guard let certificate = lineage.certificate, let verification else { return [] }
+        return Set(verification.places(for: certificate).map(\.place.endpoint).filter(\.isLoopback).map(\.port))
+    }
+
+    func findings(at now: Date) -> Findings {
+        var findings = LineageJudgement.findings(lineage, chain: chain, at: now)
+        if let problem = verificationProblem {
+            findings.fail(
+                .optionInvalid, lineage.name, at: lineage.confPath, problem.message,
+                remedy: "editor \(lineage.confPath.shellWord)")
+        }
+        return findings
+    }
+}

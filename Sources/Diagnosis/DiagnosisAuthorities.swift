@@ -1,0 +1,120 @@
+import FoundationEssentials
+import HTTP
+import Lineages
+import PKI
+
+extension Diagnosis {
+    /// Accounts, CAA and, where they may be asked, the CAs themselves.
+    func authorities(_ subjects: [Subject], _ tree: Tree) async -> Findings {
+        var findings = Findings()
+        let store = AccountStore(configDirectory: tree.path)
+        var accounts: [String: StoredAccount] = [:]
+        var read: [String: Result<StoredAccount?, AccountError>] = [:]
+        var byServer: [String: [StoredAccount]] = [:]
+        for subject in subjects where subject.lineage.reasonUnmanaged == nil {
+            guard let options = subject.lineage.options else { continue }
+            // Many lineages share an account, and reading a key takes its time.
+            let key = "\(options.server) \(options.account ?? "")"
+            let result =
+                read[key]
+                ?? Result { () throws(AccountError) in try store.account(for: options.server, id: options.account) }
+            read[key] = result
+            findings += RenewalJudgement.account(result, of: subject.lineage, server: options.server)
+            byServer[options.server, default: []] += []
+            guard case .success(let account?) = result else { continue }
+            accounts[subject.lineage.name] = account
+            if byServer[options.server]?.contains(where: { $0.id == account.id }) != true {
+                byServer[options.server, default: []].append(account)
+            }
+        }
+        var facts: [String: CAFacts] = [:]
+        if host.asksCA {
+            let probe = CAProbe(transport: host.transport, budget: budget)
+            let servers = byServer.sorted { $0.key < $1.key }
+            for answer in await sideBySide(servers, { await probe.facts($0.key, accounts: $0.value) }) {
+                facts[answer.server] = answer
+                findings += CAJudgement.findings(answer)
+            }
+            var clock = ClockFacts()
+            if let (server, seen) = facts.compactMap({ server, facts in facts.clock.map { (server, $0) } }).first {
+                clock.server = (server, seen.date, seen.here)
+            }
+            clock.future = newestCertificate
+            findings += ClockJudgement.findings(clock, at: host.now)
+        } else {
+            findings.skip(
+                CAJudgement.ids.filter { $0 != .rateLimited }, at: "the CA", because: "not asked without --ca")
+        }
+        findings += await caa(subjects, accounts, facts)
+        return findings
+    }
+
+    /// What this host has with the latest date in it.
+    var newestCertificate: (what: String, date: Date)? {
+        host.lineages.compactMap { lineage in
+            lineage.certificate.map { (what: "the certificate of \(lineage.name)", date: $0.notBefore) }
+        }.max { $0.date < $1.date }
+    }
+
+    private struct Question: Sendable {
+        let lineage: String
+        let name: String
+        let server: String
+    }
+
+    private func caa(_ subjects: [Subject], _ accounts: [String: StoredAccount], _ facts: [String: CAFacts]) async
+        -> Findings
+    {
+        var findings = Findings()
+        var questions: [Question] = []
+        for subject in subjects {
+            guard let server = subject.lineage.options?.server else { continue }
+            for case .dns(let name) in subject.names.prefix(100) {
+                questions.append(Question(lineage: subject.lineage.name, name: name, server: server))
+            }
+        }
+        let conf = (try? FileSystem.read("/etc/resolv.conf")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        guard let server = host.resolver ?? DNSServer.ofSystem(conf) else {
+            findings.skip([.caaForbids], at: "CAA", because: "/etc/resolv.conf names no server: use --resolver")
+            return findings
+        }
+        let budget = budget
+        // A name may be in several lineages.
+        let names = Array(Set(questions.map(\.name))).sorted()
+        let looks = await sideBySide(names) { name -> CAALook in
+            let limit = budget.time(DNSServer.timeout)
+            let look = await OffThread.value(within: limit) { CAALook(name, server, within: limit) }
+            return look ?? .unanswered("\(server) did not answer")
+        }
+        let answers = Dictionary(uniqueKeysWithValues: zip(names, looks))
+        for question in questions {
+            findings += CAAJudgement.findings(
+                answers[question.name, default: .unanswered("nobody asked")], of: question.name,
+                lineage: question.lineage, by: "DNS server \(server)",
+                identities: facts[question.server]?.identities ?? CAAJudgement.identities(ofServer: question.server),
+                server: question.server, account: accounts[question.lineage]?.url)
+        }
+        return findings
+    }
+}
+
+extension CAALook {
+    /// Asks for a name and the names above it. Waits on the calling thread.
+    init(_ name: String, _ server: DNSServer, within limit: Duration) {
+        let end = ContinuousClock.now + limit
+        do {
+            self = .answered(
+                try CAAPolicy.policy(of: name) { owner in
+                    let left = max(.milliseconds(1), end - .now)
+                    let answer = try server.ask(owner, .caa, within: left)
+                    guard [0, 3].contains(answer.code) else {
+                        throw DNSServer.Failure(
+                            description: "\(server) says error \(answer.code) for the CAA records of \(owner)")
+                    }
+                    return answer
+                })
+        } catch {
+            self = .unanswered("\(error)")
+        }
+    }
+}

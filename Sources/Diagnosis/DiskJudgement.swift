@@ -1,0 +1,44 @@
+import Glibc
+import Lineages
+
+/// Whether files can be written where a renewal writes them.
+enum DiskJudgement {
+    static let ids: [CheckID] = [.diskFull, .diskReadOnly]
+
+    /// - Parameter directories: that have to take files, those that are not there included.
+    static func findings(_ directories: [String]) -> Findings {
+        var findings = Findings()
+        for directory in directories {
+            guard let place = deepest(directory) else { continue }
+            do throws(FileError) {
+                try FileSystem.requireWritable(place)
+            } catch {
+                switch error.code {
+                case ENOSPC, EDQUOT:
+                    findings.fail(
+                        .diskFull, at: directory, "\(error)",
+                        remedy: "df -h \(place.shellWord); df -i \(place.shellWord)")
+                case EROFS:
+                    findings.fail(
+                        .diskReadOnly, at: directory, "\(error)",
+                        remedy: "findmnt -T \(place.shellWord)   # then: mount -o remount,rw")
+                case EACCES, EPERM:
+                    findings.skip(ids, at: directory, because: "\(error): run it as root")
+                default: findings.skip(ids, at: directory, because: "\(error)")
+                }
+            }
+            findings.pass(ids, at: directory)
+        }
+        return findings
+    }
+
+    /// The directory, or the one above it where it would be made.
+    private static func deepest(_ path: String) -> String? {
+        var path = path
+        while (try? FileSystem.status(path, followingLinks: true)) ?? nil == nil {
+            guard path != "/", let parent = FileSystem.directory(of: path) else { return nil }
+            path = parent
+        }
+        return path
+    }
+}

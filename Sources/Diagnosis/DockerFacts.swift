@@ -1,0 +1,89 @@
+import FoundationEssentials
+
+/// What the Docker Engine tells.
+enum DockerFacts: Sendable {
+    /// There is no Docker on this host, and nobody says that there should be.
+    case absent(String)
+    /// It cannot be asked from here, which is no fault: why.
+    case notAsked(String)
+    /// It should be there and does not answer: how.
+    case unreachable(String)
+    case present([ContainerFacts])
+}
+
+/// One container, as far as nginx and its files are concerned.
+struct ContainerFacts: Equatable, Sendable {
+    struct Mount: Equatable, Sendable {
+        /// The path on the host.
+        let source: String
+        /// The path in the container.
+        let destination: String
+    }
+
+    enum ConfigTest: Equatable, Sendable {
+        case passed
+        /// In nginx's words.
+        case failed(String)
+        case notRun(String)
+    }
+
+    let id: String
+    let name: String
+    let image: String
+    /// Compose's name for it.
+    let service: String?
+    let project: String?
+    let composeFile: String?
+    /// `running`, `exited`, `restarting`, `created`, `paused`, `dead`.
+    let status: String
+    let exitCode: Int
+    /// What the engine says of a start that failed.
+    let error: String
+    let finishedAt: String
+    /// `healthy`, `unhealthy`, `starting`; nil without a health check.
+    let health: String?
+    /// What the last health check printed.
+    let healthOutput: String?
+    /// The host's pid of its first process; 0 when it does not run.
+    let pid: Int32
+    let mounts: [Mount]
+    /// The ports of the host that it should have.
+    let hostPorts: Set<Int>
+    /// Whether it has the host's network, and so every port that it opens.
+    let isOnHostNetwork: Bool
+    /// The last line that its first process wrote, where it does not run as it should.
+    var lastWords: String?
+    var configTest: ConfigTest
+
+    var isRunning: Bool { status == "running" }
+
+    /// Whether it is an nginx, by what it is named.
+    var looksLikeNginx: Bool {
+        [name, image, service ?? ""].contains { $0.lowercased().contains("nginx") }
+    }
+}
+
+extension ContainerFacts {
+    /// The path in the container at which it sees a path of the host; nil where no mount shows it.
+    func inside(_ path: String) -> String? {
+        let mount = mounts.filter { ContainerFacts.covers($0.source, path) }.max { $0.source.count < $1.source.count }
+        return mount.map { $0.destination + path.dropFirst($0.source == "/" ? 0 : $0.source.count) }
+    }
+
+    /// The path of the host that the container sees at a path of its own; nil for its own files.
+    func outside(_ path: String) -> String? {
+        let mount = mounts.filter { ContainerFacts.covers($0.destination, path) }
+            .max { $0.destination.count < $1.destination.count }
+        return mount.map { $0.source + path.dropFirst($0.destination == "/" ? 0 : $0.destination.count) }
+    }
+
+    /// Whether a path is a directory or below it.
+    static func covers(_ directory: String, _ path: String) -> Bool {
+        directory == "/" || path == directory || path.hasPrefix(directory + "/")
+    }
+
+    /// Mounts of something below a path.
+    func mounts(below path: String) -> [Mount] {
+        mounts.filter { $0.source != path && ContainerFacts.covers(path, $0.source) }
+    }
+}

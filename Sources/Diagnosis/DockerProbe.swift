@@ -1,0 +1,174 @@
+import FoundationEssentials
+import Glibc
+import HTTP
+
+/// Asks the Docker Engine (its API, version 1.41 and later) about the containers that may be the web server.
+struct DockerProbe: Sendable {
+    let endpoint: DockerEndpoint
+    let transport: any HTTPTransport
+    let budget: Budget
+
+    /// An engine answers in milliseconds, or is stuck.
+    static let timeout: Duration = .seconds(5)
+    /// nginx -t looks up every upstream's name, and reads every certificate.
+    static let configTestTimeout: Duration = .seconds(10)
+    /// A host with more containers than this is asked about the first ones.
+    static let mostContainers = 200
+
+    /// - Parameter isCandidate: which containers are looked at closely.
+    func facts(_ isCandidate: @escaping @Sendable (ContainerFacts) -> Bool) async -> DockerFacts {
+        switch endpoint.address {
+        case .unsupported(let reason): return .notAsked(reason)
+        case .http: break
+        case .socket(let path):
+            var status = stat()
+            if unsafe stat(path, &status) != 0 {
+                let cause = unsafe String(cString: strerror(errno))
+                guard let origin = endpoint.origin else { return .absent("there is no Docker here: \(path): \(cause)") }
+                return .unreachable("\(origin) says \(path): \(cause)")
+            }
+            if unsafe access(path, R_OK | W_OK) != 0 {
+                return .notAsked("\(path): \(unsafe String(cString: strerror(errno))): run it as root")
+            }
+        }
+        do throws(Failure) {
+            let listed = try await get(
+                "/containers/json?all=1&limit=\(DockerProbe.mostContainers)", [ListedContainer].self)
+            let inspected = await sideBySide(listed.map(\.Id)) { id in
+                try? await get("/containers/\(id)/json", InspectedContainer.self)
+            }
+            let facts = inspected.compactMap { $0?.facts }
+            return .present(await sideBySide(facts) { isCandidate($0) ? await completed($0) : $0 })
+        } catch {
+            return .unreachable("\(endpoint.origin.map { "\($0): " } ?? "")\(error.description)")
+        }
+    }
+
+    private func completed(_ container: ContainerFacts) async -> ContainerFacts {
+        var container = container
+        // One that starts over and over may be caught between two falls.
+        for _ in 0..<3 where container.isRunning {
+            container.configTest = await configTest(container.id)
+            guard case .notRun = container.configTest,
+                let now = try? await get("/containers/\(container.id)/json", InspectedContainer.self).facts
+            else { return container }
+            let reason = container.configTest
+            container = now
+            container.configTest = reason
+        }
+        guard !container.isRunning else { return container }
+        container.lastWords = await lastWords(container.id)
+        container.configTest = .notRun("the container is \(container.status)")
+        return container
+    }
+
+    /// `nginx -t` in a running container.
+    private func configTest(_ id: String) async -> ContainerFacts.ConfigTest {
+        do throws(Failure) {
+            struct Created: Decodable { let Id: String }
+            struct State: Decodable { let ExitCode: Int? }
+            // With a terminal the two streams come as one and unframed.
+            let exec = try await post(
+                "/containers/\(id)/exec", #"{"Cmd":["nginx","-t"],"AttachStdout":true,"AttachStderr":true,"Tty":true}"#)
+            let created = try decode(exec, Created.self)
+            let output = try await post(
+                "/exec/\(created.Id)/start", #"{"Detach":false,"Tty":true}"#, timeout: DockerProbe.configTestTimeout)
+            let text = String(decoding: output, as: UTF8.self)
+            let state = try await get("/exec/\(created.Id)/json", State.self)
+            let complaint = NginxWords.complaint(in: text)
+            guard let code = state.ExitCode, ![126, 127].contains(code) else {
+                return .notRun(complaint ?? "nginx -t could not be run in it")
+            }
+            return code == 0 ? .passed : .failed(complaint ?? "nginx -t exited with \(code)")
+        } catch {
+            return .notRun(error.description)
+        }
+    }
+
+    private func lastWords(_ id: String) async -> String? {
+        guard let bytes = try? await send(HTTPRequest.Method.get, "/containers/\(id)/logs?stdout=1&stderr=1&tail=20")
+        else { return nil }
+        return NginxWords.complaint(in: DockerProbe.unframed(bytes))
+    }
+
+    /// The text of a log, whose pieces have a head of eight bytes unless the container has a terminal.
+    static func unframed(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        var rest = bytes[...]
+        while rest.count >= 8, case let head = Array(rest.prefix(8)), head[0] <= 2, head[1...3].allSatisfy({ $0 == 0 })
+        {
+            let length = head[4...].reduce(0) { $0 << 8 | Int($1) }
+            rest = rest.dropFirst(8)
+            text += rest.prefix(length)
+            rest = rest.dropFirst(length)
+        }
+        return String(decoding: text + rest, as: UTF8.self)
+    }
+
+    // MARK: The API
+
+    private struct Failure: Error { let description: String }
+
+    private func get<Value: Decodable>(_ path: String, _ type: Value.Type) async throws(Failure) -> Value {
+        try decode(try await send(.get, path), type)
+    }
+
+    private func post(_ path: String, _ json: String, timeout: Duration = timeout) async throws(Failure) -> [UInt8] {
+        try await send(.post, path, json, timeout: timeout)
+    }
+
+    private func send(
+        _ method: HTTPRequest.Method, _ path: String, _ json: String = "", timeout: Duration = timeout
+    ) async throws(Failure) -> [UInt8] {
+        var request = HTTPRequest(
+            method: method, url: "http://docker\(path)",
+            headers: method == .post ? ["Content-Type": "application/json"] : [:],
+            body: Array(json.utf8), timeout: budget.time(timeout), largestBody: 16 << 20)
+        switch endpoint.address {
+        case .socket(let path): request.unixSocket = path
+        case .http(let url): request.url = url + path
+        case .unsupported(let reason): throw Failure(description: reason)
+        }
+        let response: HTTPResponse
+        do throws(HTTPError) {
+            response = try await transport.send(request)
+        } catch {
+            throw Failure(description: error.description)
+        }
+        guard (200..<300).contains(response.status) else {
+            struct Message: Decodable { let message: String }
+            let message = try? JSONDecoder().decode(Message.self, from: Data(response.body)).message
+            throw Failure(description: message ?? "the engine answers \(response.status)")
+        }
+        return response.body
+    }
+
+    private func decode<Value: Decodable>(_ bytes: [UInt8], _ type: Value.Type) throws(Failure) -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch {
+            throw Failure(description: "the answer is not the Docker Engine's")
+        }
+    }
+}
+
+/// What of nginx's output names the cause.
+enum NginxWords {
+    /// The first line of the highest level there is, without its date; else the last line.
+    static func complaint(in text: String) -> String? {
+        let lines = text.split(whereSeparator: \.isNewline).map { line in
+            var line = Substring(line)
+            while line.last?.isWhitespace == true { line.removeLast() }
+            return line
+        }.filter { !$0.isEmpty }
+        let line = lines.first { $0.contains("[emerg]") } ?? lines.first { $0.contains("[crit]") } ?? lines.last
+        guard let line else { return nil }
+        guard let level = line.firstRange(of: "[emerg] ") ?? line.firstRange(of: "[crit] ") else { return String(line) }
+        // "12#12: " is the process and thread.
+        let rest = line[level.upperBound...]
+        if let colon = rest.firstRange(of: ": "), rest[..<colon.lowerBound].allSatisfy({ $0.isNumber || $0 == "#" }) {
+            return String(rest[colon.upperBound...])
+        }
+        return String(rest)
+    }
+}

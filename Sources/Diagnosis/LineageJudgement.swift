@@ -1,0 +1,119 @@
+import FoundationEssentials
+import Glibc
+import Lineages
+import PKI
+
+/// What the tree holds of one lineage, judged at a moment.
+enum LineageJudgement {
+    /// The codes of status, as far as the tree gives them.
+    static let codes = LineageProblem.Code.allCases.compactMap { CheckID($0) }
+    static let ids: [CheckID] =
+        codes + [.mustStaple, .chainIncomplete, .chainExpired, .expired, .notYetValid]
+
+    static func findings(_ lineage: Lineage, chain: [Certificate]?, at now: Date) -> Findings {
+        var findings = Findings()
+        let place = lineage.paths?.live ?? lineage.confPath
+        for problem in lineage.problems {
+            guard let id = CheckID(problem.code) else { continue }
+            let (remedy, action) = remedy(for: problem, lineage)
+            if problem.isFatal {
+                findings.fail(id, lineage.name, at: place, problem.message, remedy: remedy, action: action)
+            } else {
+                findings.warn(id, lineage.name, at: place, problem.message, remedy: remedy, action: action)
+            }
+        }
+        if let options = lineage.options, options.mustStaple {
+            let why = "must_staple is set, which asks for an extension that Let's Encrypt refuses since 2025"
+            let remedy: Check.Remedy = "sed -i '/^must_staple/d' \(lineage.confPath.shellWord)"
+            if options.server.contains("letsencrypt.org") {
+                findings.fail(.mustStaple, lineage.name, at: place, why, remedy: remedy)
+            } else {
+                findings.warn(.mustStaple, lineage.name, at: place, "\(why); this CA may, too", remedy: remedy)
+            }
+        }
+        if let leaf = lineage.certificate {
+            judge(leaf, chain ?? [], lineage, place, now, &findings)
+        } else {
+            findings.skip(
+                [.expired, .notYetValid, .chainIncomplete, .chainExpired], lineage.name, at: place,
+                because: "its certificate cannot be read")
+        }
+        if let key = lineage.paths?.link(.privkey), unsafe access(key, R_OK) != 0, errno == EACCES {
+            findings.skip(
+                [.keyMalformed, .keyMismatch], lineage.name, at: place,
+                because: "private keys can be read by root alone")
+        }
+        findings.pass(ids, lineage.name, at: place)
+        return findings
+    }
+
+    private static func judge(
+        _ leaf: Certificate, _ chain: [Certificate], _ lineage: Lineage, _ place: String, _ now: Date,
+        _ findings: inout Findings
+    ) {
+        let renew: Check.Remedy = "certctl renew --force \(lineage.name.shellWord)"
+        if leaf.notAfter <= now {
+            findings.fail(
+                .expired, lineage.name, at: place,
+                "the certificate expired \(Span.ago(leaf.notAfter, now)), at \(leaf.notAfter.formatted(.iso8601))",
+                remedy: "certctl renew \(lineage.name.shellWord)", action: .renew)
+        }
+        if leaf.notBefore > now {
+            findings.fail(
+                .notYetValid, lineage.name, at: place,
+                "the certificate is not valid before \(leaf.notBefore.formatted(.iso8601)), and here it is "
+                    + "\(now.formatted(.iso8601))",
+                remedy: "timedatectl   # is the clock right? if it is: \(renew.text)")
+        }
+        guard !chain.isEmpty else { return }
+        for (index, certificate) in chain.enumerated() where certificate.issuer != certificate.subject {
+            guard index + 1 < chain.count else {
+                if index == 0 {
+                    findings.fail(
+                        .chainIncomplete, lineage.name, at: place,
+                        "fullchain.pem ends with the leaf: its issuer's certificate (\(leaf.issuer)) is missing",
+                        remedy: renew, action: .renew)
+                }
+                break
+            }
+            if chain[index + 1].subject != certificate.issuer {
+                findings.fail(
+                    .chainIncomplete, lineage.name, at: place,
+                    "in fullchain.pem, certificate \(index + 2) (\(chain[index + 1].subject)) is not the issuer of "
+                        + "certificate \(index + 1) (\(certificate.issuer))",
+                    remedy: renew, action: .renew)
+                break
+            }
+        }
+        if let old = chain.dropFirst().first(where: { $0.notAfter <= now && $0.issuer != $0.subject }) {
+            findings.fail(
+                .chainExpired, lineage.name, at: place,
+                "\(old.subject) in fullchain.pem expired \(Span.ago(old.notAfter, now))", remedy: renew, action: .renew)
+        }
+    }
+
+    private static func remedy(for problem: LineageProblem, _ lineage: Lineage) -> (Check.Remedy, Check.Action) {
+        let (name, conf) = (lineage.name.shellWord, lineage.confPath.shellWord)
+        return switch problem.code {
+        case .confUnreadable: ("ls -l \(conf)", .operator)
+        case .confMalformed, .confIncomplete:
+            ("mv \(conf) \(conf).bad && certctl issue --name \(name) -d NAME", .operator)
+        case .optionInvalid, .optionIgnored, .renewBeforeExpiry: ("editor \(conf)", .operator)
+        case .unreadable: ("ls -lL \((lineage.paths?.live ?? lineage.confPath).shellWord)", .operator)
+        case .newerVersion:
+            ("certctl renew \(name)", problem.isFatal ? .operator : .none)
+        default:
+            ("certctl issue --name \(name) \(names(lineage))", .operator)
+        }
+    }
+
+    /// `-d` for each name that is known.
+    private static func names(_ lineage: Lineage) -> String {
+        let names =
+            lineage.certificate?.names.map(\.description) ?? lineage.options.map { $0.webroots.keys.sorted() } ?? []
+        return names.isEmpty
+            ? "-d NAME"
+            : names.prefix(3).map { "-d \($0.shellWord)" }.joined(separator: " ")
+                + (names.count > 3 ? " -d …" : "")
+    }
+}

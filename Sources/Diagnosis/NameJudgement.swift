@@ -1,0 +1,69 @@
+/// Whether names lead anywhere.
+enum NameJudgement {
+    static func findings(_ addresses: NameAddresses, of name: String, lineage: String, by resolver: String) -> Findings
+    {
+        var findings = Findings()
+        let place = "\(name) (by \(resolver))"
+        switch addresses {
+        case .found: break
+        case .none(let words):
+            findings.fail(
+                .nameUnresolved, lineage, at: place, "\(name) has no address: \(words)",
+                remedy: "dig +short A \(name)   # make the record, or drop the name from the certificate")
+        case .unanswered(let words):
+            findings.skip([.nameUnresolved, .addressesDiffer], lineage, at: place, because: words)
+        }
+        findings.pass([.nameUnresolved], lineage, at: place)
+        return findings
+    }
+}
+
+/// What a name's CAA records say of its CA.
+enum CAALook: Sendable {
+    /// No name up to the root has any, or what they say.
+    case answered(CAAPolicy?)
+    case unanswered(String)
+}
+
+enum CAAJudgement {
+    /// Names by which CAA records mean a CA, by its directory's host; the CA's own `caaIdentities` go before.
+    static let known: [(host: String, identities: Set<String>)] = [
+        ("letsencrypt.org", ["letsencrypt.org"]), ("pki.goog", ["pki.goog"]), ("zerossl.com", ["sectigo.com"]),
+        ("sectigo.com", ["sectigo.com"]), ("buypass.com", ["buypass.com"]), ("ssl.com", ["ssl.com"]),
+    ]
+
+    /// The identities of a CA without asking it.
+    static func identities(ofServer server: String) -> Set<String>? {
+        let host = server.dropFirst("https://".count).prefix { $0 != "/" && $0 != ":" }
+        return known.first { host == $0.host || host.hasSuffix(".\($0.host)") }?.identities
+    }
+
+    static func findings(
+        _ look: CAALook, of name: String, lineage: String, by resolver: String, identities: Set<String>?,
+        server: String,
+        account: String?
+    ) -> Findings {
+        var findings = Findings()
+        let place = "CAA of \(name) (by \(resolver))"
+        switch look {
+        case .unanswered(let words): findings.skip([.caaForbids], lineage, at: place, because: words)
+        case .answered(nil): break
+        case .answered(let policy?):
+            guard let identities, !identities.isEmpty else {
+                findings.skip(
+                    [.caaForbids], lineage, at: place,
+                    because:
+                        "\(policy.owner) has CAA records, and by which name they mean \(server) only its directory tells: use --ca"
+                )
+                break
+            }
+            if let refusal = policy.refusal(for: identities, account: account) {
+                findings.fail(
+                    .caaForbids, lineage, at: place, refusal,
+                    remedy: .advice("add to the DNS: \(policy.owner). CAA 0 issue \"\(identities.sorted()[0])\""))
+            }
+        }
+        findings.pass([.caaForbids], lineage, at: place)
+        return findings
+    }
+}

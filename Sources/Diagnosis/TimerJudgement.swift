@@ -1,0 +1,70 @@
+import FoundationEssentials
+import Scheduling
+
+/// What systemd says of the units that renew.
+struct TimerFacts: Sendable {
+    /// The timer that should run certctl, and its service.
+    let timer: UnitState
+    let service: UnitState
+    /// Timers of certbot's: Debian's, and the snap's.
+    let certbot: [(unit: String, state: UnitState)]
+}
+
+enum TimerJudgement {
+    static let ids: [CheckID] = [.timerMissing, .timerDisabled, .timerFailing, .certbotTimerActive]
+
+    /// - Parameters:
+    ///   - result: what systemd says, or why there is nothing to ask.
+    ///   - unit: the timer's name.
+    static func findings(_ result: Result<TimerFacts, NotAsked>, unit: String, at now: Date) -> Findings {
+        var findings = Findings()
+        let facts: TimerFacts
+        switch result {
+        case .success(let found): facts = found
+        case .failure(let cause):
+            findings.skip(ids, at: unit, because: "systemd cannot be asked: \(cause.reason)")
+            return findings
+        }
+        let enable: Check.Remedy = "systemctl enable --now \(unit)"
+        let certbot = facts.certbot.first { $0.state.isActive }
+        if !facts.timer.isThere {
+            if let certbot {
+                findings.warn(
+                    .timerMissing, at: unit, "there is no \(unit); \(certbot.unit) renews with certbot",
+                    remedy: "certctl setup")
+            } else {
+                findings.fail(
+                    .timerMissing, at: unit, "there is no \(unit): nothing renews by itself",
+                    remedy: "cp systemd/certctl.* /etc/systemd/system/ && \(enable.text)")
+            }
+        } else if facts.timer.load == "masked" {
+            findings.fail(
+                .timerDisabled, at: unit, "\(unit) is masked: nothing renews by itself",
+                remedy: "systemctl unmask \(unit) && \(enable.text)")
+        } else if !facts.timer.isActive {
+            findings.fail(
+                .timerDisabled, at: unit,
+                "\(unit) is \(facts.timer.isEnabled ? "enabled, but \(facts.timer.active)" : "not enabled"): nothing renews by itself",
+                remedy: enable)
+        } else if !facts.timer.isEnabled, facts.timer.file != "static" {
+            findings.warn(
+                .timerDisabled, at: unit, "\(unit) runs, but is not enabled: it ends with the next boot", remedy: enable
+            )
+        }
+        let service = unit.replacing(".timer", with: ".service")
+        if facts.service.isThere, facts.service.active == "failed" || !["", "success"].contains(facts.service.result) {
+            let code = facts.service.exitCode.map { " (exit code \($0))" } ?? ""
+            findings.fail(
+                .timerFailing, at: unit, "the last run of \(service) ended with \(facts.service.result)\(code)",
+                remedy: "journalctl -u \(service) -n 50 --no-pager")
+        }
+        if facts.timer.isActive, let certbot {
+            findings.warn(
+                .certbotTimerActive, at: unit,
+                "\(certbot.unit) is active too: both renew, and certbot does not look whether its hooks worked",
+                remedy: "systemctl disable --now \(certbot.unit)")
+        }
+        findings.pass(ids, at: unit)
+        return findings
+    }
+}

@@ -1,0 +1,57 @@
+import Lineages
+
+/// Which of a host's containers is the web server.
+struct WebServer: Sendable {
+    let tree: String
+    let webroots: [String]
+    let settings: ReloadSettings
+    /// The ports on which nginx should listen, and who does.
+    let ports: Set<Int>
+    let listeners: ListenerFacts?
+
+    /// Whether a container is looked at closely.
+    func mayBe(_ container: ContainerFacts) -> Bool {
+        isNamed(container) || seesFiles(container) || container.looksLikeNginx
+    }
+
+    /// The containers that serve, as the hook would choose them: those that the settings name, else those named like nginx that
+    /// see the tree or a webroot, else those named like nginx that have one of the ports.
+    func containers(in all: [ContainerFacts]) -> [ContainerFacts] {
+        let named = all.filter(isNamed)
+        if !named.isEmpty || names { return named }
+        let nginx = all.filter(\.looksLikeNginx)
+        let seeing = nginx.filter(seesFiles)
+        if !seeing.isEmpty { return seeing }
+        return nginx.filter(hasPort)
+    }
+
+    /// Whether the settings say which container it is.
+    var names: Bool { !settings.containers.isEmpty || settings.composeFile != nil }
+
+    /// What the settings name, for people.
+    var named: String {
+        if !settings.containers.isEmpty { return settings.containers.joined(separator: ", ") }
+        let services = settings.services.isEmpty ? ["nginx"] : settings.services
+        return "service \(services.joined(separator: ", ")) of \(settings.composeFile ?? "Compose")"
+    }
+
+    private func isNamed(_ container: ContainerFacts) -> Bool {
+        if settings.containers.contains(where: { $0 == container.name || container.id.hasPrefix($0) && $0.count >= 12 })
+        {
+            return true
+        }
+        guard let file = settings.composeFile, let service = container.service else { return false }
+        let services = settings.services.isEmpty ? ["nginx"] : settings.services
+        return container.composeFile.map(FileSystem.resolved) == FileSystem.resolved(file) && services.contains(service)
+    }
+
+    private func hasPort(_ container: ContainerFacts) -> Bool {
+        !container.hostPorts.isDisjoint(with: ports)
+            || listeners?.listeners.contains { container.pid > 0 && $0.owner?.ancestry.contains(container.pid) == true }
+                == true
+    }
+
+    private func seesFiles(_ container: ContainerFacts) -> Bool {
+        ([tree] + webroots).contains { container.inside($0) != nil || !container.mounts(below: $0).isEmpty }
+    }
+}

@@ -1,0 +1,107 @@
+import ACME
+import ArgumentParser
+import Diagnosis
+import FoundationEssentials
+import Glibc
+import HTTP
+import Lineages
+import Renewal
+
+/// `certctl doctor`: the cause in the first line, the remedy in the second. Changes nothing.
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Find out what is wrong, why, and what to do; changes nothing.",
+        discussion: """
+            Looks at the tree, the names, nginx and its container, the hooks, what is served and what renews. A file is put \
+            into each webroot, asked for by http, and removed.
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
+
+    @OptionGroup var tree: TreeOptions
+    @OptionGroup var caOptions: CAOptions
+
+    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"))
+    var names: [String] = []
+
+    @Option(name: .long, help: "text or json.")
+    var format = Format.text
+
+    @Flag(name: .long, help: "Ask the CAs, too: whether they answer and take the accounts.")
+    var ca = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Ask this DNS server instead of the system's resolver.", valueName: "address"),
+        transform: DoctorCommand.resolver)
+    var resolver: DNSServer?
+
+    func run() async throws {
+        SignalTrap.outliveOutputs()
+        let settings = try tree.settings()
+        let transport = try DoctorCommand.transport(caBundle: caOptions.caBundle?.text ?? settings.caBundle)
+        let diagnosis = Diagnosis(try host(settings, transport))
+        let task = Task { await diagnosis.run() }
+        SignalTrap.install {
+            // At once: the rest of the run may take its time.
+            ProbeFile.removeAll()
+            task.cancel()
+        }
+        let report = await task.value
+        if task.isCancelled { throw CommandFailure(.failed, "interrupted; the file in the webroot is removed") }
+        switch format {
+        case .text: print(DoctorText(report, style: .forTerminal).text)
+        case .json: print(try DoctorDocument(report, at: Date.now).json())
+        }
+        if diagnosis.isTreeReadable {
+            if !report.isHealthy { throw ExitCode(ExitStatus.failed.rawValue) }
+        } else {
+            throw ExitCode(ExitStatus.configuration.rawValue)
+        }
+    }
+
+    private func host(_ settings: HostSettings, _ transport: any HTTPTransport) throws -> Diagnosis.Host {
+        var found: (tree: Tree, lineages: [Lineage])?
+        var failure: Tree.Failure?
+        do throws(Tree.Failure) {
+            let tree = try tree.openTree()
+            found = (tree, try tree.lineages(names.isEmpty ? nil : Set(names)))
+        } catch {
+            failure = error
+        }
+        if let found, let unknown = names.first(where: { name in !found.lineages.contains { $0.name == name } }) {
+            throw CommandFailure(
+                .usage, "there is no lineage \(unknown) in \(found.tree.path)", next: "certctl status shows them all")
+        }
+        return Diagnosis.Host(
+            treePath: found?.tree.path ?? tree.configDir.text, tree: found?.tree, treeFailure: failure,
+            lineages: found?.lineages ?? [], settings: settings, stateDirectory: tree.statePath,
+            environment: ProcessInfo.processInfo.environment, home: DoctorCommand.home, resolver: resolver, asksCA: ca,
+            transport: transport, now: Date.now)
+    }
+
+    /// Where the docker command has its contexts.
+    private static var home: String? {
+        if let home = unsafe getenv("HOME") { return unsafe String(cString: home) }
+        guard let entry = unsafe getpwuid(geteuid()) else { return nil }
+        return unsafe String(cString: entry.pointee.pw_dir)
+    }
+
+    private static func transport(caBundle: String?) throws -> CurlTransport {
+        do {
+            return try CurlTransport(
+                userAgent: "certctl/\(Version.number) libcurl/\(CurlTransport.libraryVersion)", caBundle: caBundle)
+        } catch {
+            throw CommandFailure(.configuration, "\(error)")
+        }
+    }
+
+    private static func resolver(_ text: String) throws -> DNSServer {
+        guard let server = DNSServer(text) else {
+            throw ValidationError("\(text) is not the address of a DNS server, such as 9.9.9.9 or [::1]:5353")
+        }
+        return server
+    }
+}

@@ -1,0 +1,147 @@
+import ACME
+import Diagnosis
+import Glibc
+
+/// What `certctl doctor` prints: for each cause its name, the remedy, what was seen, and what follows from it.
+struct DoctorText {
+    /// How words are set off.
+    struct Style {
+        var isColoured: Bool
+
+        /// Colour on a terminal that shows it, and where nobody has asked for none.
+        static var forTerminal: Style {
+            func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
+            let isPlain = variable("NO_COLOR").map { !$0.isEmpty } ?? false
+            return Style(isColoured: isatty(STDOUT_FILENO) == 1 && !isPlain && variable("TERM") != "dumb")
+        }
+
+        func failure(_ text: String) -> String { isColoured ? "\u{1B}[1;31m\(text)\u{1B}[0m" : text }
+        func warning(_ text: String) -> String { isColoured ? "\u{1B}[1;33m\(text)\u{1B}[0m" : text }
+        func command(_ text: String) -> String { isColoured ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+        func good(_ text: String) -> String { isColoured ? "\u{1B}[1;32m\(text)\u{1B}[0m" : text }
+    }
+
+    private let report: DiagnosisReport
+    private let style: Style
+    /// What a terminal has at the least.
+    private static let width = 80
+    /// More than anybody reads of one kind.
+    private static let most = 4
+
+    init(_ report: DiagnosisReport, style: Style) { (self.report, self.style) = (report, style) }
+
+    /// The whole text, without a newline at its end.
+    var text: String {
+        var lines: [String] = []
+        if report.isHealthy { lines += wrapped(summary, indent: "  ", bullet: style.good("all is well") + ": ") }
+        for cause in report.causes { lines += paragraph(cause, mark: style.failure("FAILURE")) + [""] }
+        if report.isHealthy, !report.warnings.isEmpty { lines.append("") }
+        for cause in report.warnings { lines += paragraph(cause, mark: style.warning("WARNING")) + [""] }
+        let skipped = skippedLines
+        if !skipped.isEmpty, report.isHealthy, report.warnings.isEmpty { lines.append("") }
+        lines += skipped
+        if !report.isHealthy {
+            if !skipped.isEmpty { lines.append("") }
+            lines += wrapped(summary, indent: "")
+            lines.append("docs/doctor.md explains the names in brackets")
+        }
+        while lines.last?.isEmpty == true { lines.removeLast() }
+        return lines.joined(separator: "\n")
+    }
+
+    private func paragraph(_ cause: DiagnosisReport.Cause, mark: String) -> [String] {
+        let check = cause.check
+        let others = Set(cause.alike.compactMap(\.lineage)).subtracting([check.lineage ?? ""]).count
+        let more = others == 0 ? "" : " and \(others) more"
+        var lines = ["\(mark) \(check.id.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
+        // One line, however long: it is to be pasted.
+        switch check.remedy {
+        case .command(let text)?: lines.append("  run: " + style.command(text.plain))
+        case .advice(let text)?: lines.append("  do: " + style.command(text.plain))
+        case nil: break
+        }
+        lines += wrapped(check.evidence, indent: "  ")
+        let alike = cause.alike.map { other in
+            let seen = other.lookedAt == check.lookedAt ? other.evidence : other.lookedAt
+            return other.lineage == check.lineage || other.lineage == nil ? seen : "\(other.lineage ?? ""): \(seen)"
+        }.filter { $0 != check.evidence }
+        for other in alike.prefix(DoctorText.most) { lines += wrapped(other, indent: "  ", bullet: "  also: ") }
+        if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
+        var seen: Set<String> = []
+        var following: [String] = []
+        for check in cause.consequences {
+            let line = "\(check.id.title): \(subject(check))"
+            if seen.insert(line).inserted { following.append(line) }
+        }
+        if !following.isEmpty {
+            lines.append("  from which follows:")
+            for line in following.prefix(DoctorText.most * 2) { lines += wrapped(line, indent: "    ", bullet: "  - ") }
+            if following.count > DoctorText.most * 2 {
+                lines.append("  - and \(following.count - DoctorText.most * 2) more")
+            }
+        }
+        return lines
+    }
+
+    private func subject(_ check: Check) -> String { (check.lineage ?? check.lookedAt).plain }
+
+    /// What could not be looked at, by the reason.
+    private var skippedLines: [String] {
+        var reasons: [(text: String, ids: [String])] = []
+        for check in report.skipped {
+            let text = check.evidence
+            if let index = reasons.firstIndex(where: { $0.text == text }) {
+                if !reasons[index].ids.contains(check.id.rawValue) { reasons[index].ids.append(check.id.rawValue) }
+            } else {
+                reasons.append((text, [check.id.rawValue]))
+            }
+        }
+        guard !reasons.isEmpty else { return [] }
+        var lines = ["not looked at:"]
+        for (text, ids) in reasons {
+            let head = ids.prefix(DoctorText.most).joined(separator: ", ")
+            let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
+            lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
+        }
+        return lines
+    }
+
+    /// What was looked at, and how it turned out.
+    private var summary: String {
+        let looked = report.checks.filter { $0.verdict != .skipped }
+        let ids = Set(looked.map(\.id))
+        let unseen = Set(report.skipped.map(\.id)).subtracting(ids).count
+        func places(_ id: CheckID) -> Int { Set(looked.filter { $0.id == id }.map(\.lookedAt)).count }
+        func count(_ number: Int, _ one: String, _ many: String) -> String? {
+            number == 0 ? nil : "\(number) \(number == 1 ? one : many)"
+        }
+        let seen = [
+            count(Set(looked.compactMap(\.lineage)).count, "lineage", "lineages"),
+            count(places(.nameUnresolved), "name", "names"), count(places(.webrootMissing), "webroot", "webroots"),
+            count(places(.containerStopped), "container", "containers"),
+            count(places(.servedStale), "listener", "listeners"),
+        ].compactMap(\.self).joined(separator: ", ")
+        let result = [
+            count(report.causes.count, "cause", "causes"), count(report.warnings.count, "warning", "warnings"),
+            "\(ids.count) kinds of fault looked for", count(unseen, "not looked for", "not looked for"),
+        ].compactMap(\.self).joined(separator: ", ")
+        return seen.isEmpty ? result : "\(seen): \(result)"
+    }
+
+    /// Words on lines of at most 80 columns; the first one begins with the bullet.
+    private func wrapped(_ text: String, indent: String, bullet: String? = nil) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.plain.split(separator: " ") {
+            let prefix = lines.isEmpty ? bullet ?? indent : indent
+            if !line.isEmpty, prefix.count + line.count + 1 + word.count > DoctorText.width {
+                lines.append(prefix + line)
+                line = String(word)
+            } else {
+                line += (line.isEmpty ? "" : " ") + word
+            }
+        }
+        if !line.isEmpty { lines.append((lines.isEmpty ? bullet ?? indent : indent) + line) }
+        return lines
+    }
+}

@@ -1,0 +1,172 @@
+import FoundationEssentials
+import PKI
+import Rig
+import Testing
+
+@testable import Diagnosis
+
+struct DockerTests {
+    @Test func `the engine is looked for where the docker command looks`() async throws {
+        try await TemporaryDirectory.with { home in
+            func endpoint(_ environment: [String: String]) -> DockerEndpoint {
+                DockerEndpoint(environment: environment, home: home)
+            }
+            #expect(endpoint([:]) == endpoint(["DOCKER_HOST": "", "DOCKER_CONTEXT": "default"]))
+            #expect(endpoint([:]).address == .socket("/var/run/docker.sock") && endpoint([:]).origin == nil)
+            #expect(endpoint(["DOCKER_HOST": "unix:///x.sock"]).address == .socket("/x.sock"))
+            #expect(endpoint(["DOCKER_HOST": "tcp://10.0.0.1:2375"]).address == .http("http://10.0.0.1:2375"))
+            for host in [["DOCKER_HOST": "ssh://a@b"], ["DOCKER_HOST": "tcp://a:2376", "DOCKER_TLS_VERIFY": "1"]] {
+                guard case .unsupported = endpoint(host).address else { throw RigError("\(host)") }
+            }
+            let digest = try Digest.sha256(Array("prod".utf8)).hexadecimal
+            let meta = "\(home)/.docker/contexts/meta/\(digest)"
+            try FileManager.default.createDirectory(atPath: meta, withIntermediateDirectories: true)
+            try
+                #"{"Name":"prod","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///prod.sock","SkipTLSVerify":false}}}"#
+                .write(toFile: "\(meta)/meta.json", atomically: false, encoding: .utf8)
+            #expect(endpoint(["DOCKER_CONTEXT": "prod"]).address == .socket("/prod.sock"))
+            try #"{"currentContext":"prod","auths":{}}"#
+                .write(toFile: "\(home)/.docker/config.json", atomically: false, encoding: .utf8)
+            #expect(endpoint([:]).address == .socket("/prod.sock"))
+            #expect(
+                endpoint(["DOCKER_HOST": "unix:///x.sock", "DOCKER_CONTEXT": "prod"]).address == .socket("/x.sock"))
+        }
+    }
+
+    @Test func `nginx's complaint is found in what it prints`() {
+        let text =
+            "2026/11/25 18:35:26 [warn] 1#1: x\r\n2026/11/25 18:35:26 [emerg] 12#12: unknown directive \"y\" in /etc/nginx/nginx.conf:3\r\nnginx: configuration file /etc/nginx/nginx.conf test failed\r\n"
+        #expect(NginxWords.complaint(in: text) == "unknown directive \"y\" in /etc/nginx/nginx.conf:3")
+        #expect(NginxWords.complaint(in: "nginx: [emerg] host not found") == "host not found")
+        #expect(NginxWords.complaint(in: "one\n\ntwo\n") == "two" && NginxWords.complaint(in: "\n") == nil)
+    }
+
+    @Test func `a log is read with and without heads`() {
+        #expect(
+            DockerProbe.unframed(
+                [1, 0, 0, 0, 0, 0, 0, 2] + Array("a\n".utf8) + [2, 0, 0, 0, 0, 0, 0, 1] + Array("b".utf8)) == "a\nb")
+        #expect(DockerProbe.unframed(Array("plain text of a terminal".utf8)) == "plain text of a terminal")
+    }
+
+    @Test func `paths lead into a container and out of it by the deepest mount`() {
+        var container = DockerTests.container
+        #expect(container.inside("/etc/letsencrypt/live/a") == "/certs/live/a")
+        #expect(container.inside("/etc/letsencrypt-old") == nil)
+        #expect(container.outside("/certs/live/a") == "/etc/letsencrypt/live/a")
+        #expect(container.outside("/usr/share") == nil)
+        #expect(ContainerPath.joined("/certs/live/a", "../../archive/a/cert1.pem") == "/certs/archive/a/cert1.pem")
+        #expect(ContainerPath.joined("/certs", "/x/../y") == "/y")
+        container = DockerTests.container
+        #expect(container.mounts(below: "/etc").count == 1)
+    }
+
+    @Test func `reload-nginx's settings are read as the hook reads them`() {
+        let settings = ReloadSettings(
+            "# comment\r\ncontainer = web, other\ncompose_file=\"/srv/a b/compose.yml\"\nhost = yes\n")
+        #expect(
+            settings.containers == ["web", "other"] && settings.composeFile == "/srv/a b/compose.yml" && settings.isHost
+        )
+        let web = WebServer(
+            tree: "/etc/letsencrypt", webroots: [], settings: ReloadSettings("container = lost"), ports: [80],
+            listeners: nil)
+        let findings = DockerJudgement.findings(
+            .present([DockerTests.container]), at: "socket", web,
+            .init(tree: "/etc/letsencrypt", lineages: [], webroots: []),
+            listeners: nil, ports: [80], isServed: true)
+        #expect(findings.checks.first { $0.id == .containerMissing }?.evidence.contains("lost") == true)
+    }
+
+    @Test func `a host without Docker, and one whose nginx is not in a container, are no failure`() {
+        let web = WebServer(tree: "/t", webroots: [], settings: ReloadSettings(), ports: [80], listeners: nil)
+        let files = DockerJudgement.Files(tree: "/t", lineages: [], webroots: [])
+        for facts in [DockerFacts.absent("no socket"), .notAsked("not root"), .present([])] {
+            let checks = DockerJudgement.findings(
+                facts, at: "socket", web, files, listeners: nil, ports: [80], isServed: true
+            ).checks
+            #expect(checks.allSatisfy { $0.verdict == .skipped || $0.verdict == .ok })
+        }
+    }
+
+    @Test func `beside a container that serves, another one may be at rest, or see the rest of the files`() {
+        let web = WebServer(
+            tree: "/etc/letsencrypt", webroots: ["/w"], settings: ReloadSettings(), ports: [80], listeners: nil)
+        let files = DockerJudgement.Files(
+            tree: "/etc/letsencrypt", lineages: [("a", "/x", "/y")], webroots: [("a", "/w")])
+        func found(_ all: [ContainerFacts]) -> [CheckID: Check.Verdict] {
+            let checks = DockerJudgement.findings(
+                .present(all), at: "socket", web, files, listeners: nil, ports: [80], isServed: true
+            ).checks.filter { [.warning, .failure].contains($0.verdict) }
+            return Dictionary(checks.map { ($0.id, $0.verdict) }) { $1 }
+        }
+        let serving = DockerTests.container
+        let old = serving.changed(id: "b", name: "web-nginx-run-1", status: "exited")
+        let http = serving.changed(id: "c", name: "nginx-http", mounts: [.init(source: "/w", destination: "/w")])
+        #expect(found([serving]) == [.webrootNotMounted: .failure])
+        #expect(found([serving, http]).isEmpty)
+        #expect(found([serving, http, old]) == [.containerStopped: .warning])
+        #expect(found([old])[.containerStopped] == .failure)
+    }
+
+    static let container = ContainerFacts(
+        id: "0123456789abcdef", name: "web-nginx-1", image: "nginx:1.28", service: "nginx", project: "web",
+        composeFile: nil,
+        status: "running", exitCode: 0, error: "", finishedAt: "", health: nil, healthOutput: nil, pid: 42,
+        mounts: [.init(source: "/etc/letsencrypt", destination: "/certs")], hostPorts: [80, 443],
+        isOnHostNetwork: false,
+        lastWords: nil, configTest: .passed)
+}
+
+struct ListenerTests {
+    @Test func `listening sockets are read of the kernel's tables`() {
+        let table = """
+              sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+               0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0
+               1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 12346 1 0 100 0 0 10 0
+               2: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 99 1
+            """
+        let sockets = ListenerFacts.sockets(in: table)
+        #expect(sockets.map(\.port) == [8080, 80] && sockets.map(\.inode) == ["12345", "99"])
+    }
+
+    @Test func `the owner of a port is found`() throws {
+        let port = Ports.free()
+        #expect(ListenerFacts.look(at: [port])?.isListening(port) == false)
+    }
+
+    @Test func `another program on a container's port is told from Docker's own proxy and the container itself`() {
+        func verdict(_ owner: ListenerFacts.Owner) -> Check.Verdict? {
+            let listeners = ListenerFacts(listeners: [.init(port: 80, owner: owner)], limit: nil)
+            let web = WebServer(
+                tree: "/etc/letsencrypt", webroots: [], settings: ReloadSettings(), ports: [80], listeners: listeners)
+            return DockerJudgement.findings(
+                .present([DockerTests.container]), at: "socket", web,
+                .init(tree: "/etc/letsencrypt", lineages: [], webroots: []),
+                listeners: listeners, ports: [80], isServed: true
+            ).checks.first { $0.id == .portHeld }?.verdict
+        }
+        func owner(_ name: String, _ ancestry: [Int32]) -> ListenerFacts.Owner {
+            .init(pid: ancestry[0], name: name, ancestry: ancestry, title: "", isHere: true)
+        }
+        #expect(verdict(owner("nginx", [900, 1])) == .failure)
+        #expect(verdict(owner("docker-proxy", [900, 1])) == .ok)
+        #expect(verdict(owner("nginx", [43, 42, 7, 1])) == .ok)
+    }
+
+    @Test func `a host nginx is tested with the configuration that it runs with`() {
+        #expect(HostNginx.arguments(["-g", "daemon", "on;", "master_process", "on;"]) == [])
+        #expect(HostNginx.arguments(["-p", "/x", "-g", "daemon off;", "-c", "/y"]) == ["-p", "/x", "-c", "/y"])
+    }
+}
+
+extension ContainerFacts {
+    fileprivate func changed(id: String, name: String, status: String = "running", mounts: [Mount]? = nil)
+        -> ContainerFacts
+    {
+        ContainerFacts(
+            id: id, name: name, image: image, service: service, project: project, composeFile: composeFile,
+            status: status,
+            exitCode: exitCode, error: error, finishedAt: "2026-11-25T18:00:00.1Z", health: health,
+            healthOutput: healthOutput, pid: pid + 1, mounts: mounts ?? self.mounts, hostPorts: hostPorts,
+            isOnHostNetwork: isOnHostNetwork, lastWords: nil, configTest: configTest)
+    }
+}

@@ -1,0 +1,95 @@
+import FoundationEssentials
+import Scheduling
+import Testing
+
+@testable import Diagnosis
+
+/// What systemd prints of units in each state, as `systemctl show --timestamp=unix` of Debian 12 does, and what doctor says of it.
+struct TimerJudgementTests {
+    private static let absent = "LoadState=not-found\nActiveState=inactive\nUnitFileState="
+    private static let running =
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nResult=success\nNextElapseUSecRealtime=@1764100000"
+    private static let quiet =
+        "LoadState=loaded\nActiveState=inactive\nUnitFileState=static\nResult=success\nExecMainStatus=0\nExecMainExitTimestamp=@1764090000"
+
+    @Test func `a timer that runs, with a service that succeeded, is well`() {
+        let checks = judge(timer: Self.running, service: Self.quiet)
+        #expect(checks.allSatisfy { $0.verdict == .ok } && Set(checks.map(\.id)) == Set(TimerJudgement.ids))
+    }
+
+    @Test func `no timer at all is a failure, unless certbot's renews`() {
+        let nothing = judge(timer: Self.absent, service: Self.absent)
+        #expect(nothing.first { $0.id == .timerMissing }?.verdict == .failure)
+        let certbot = judge(timer: Self.absent, service: Self.absent, certbot: Self.running)
+        #expect(certbot.first { $0.id == .timerMissing }?.verdict == .warning)
+        #expect(certbot.first { $0.id == .certbotTimerActive }?.verdict == .ok)
+    }
+
+    @Test(arguments: [
+        ("LoadState=loaded\nActiveState=inactive\nUnitFileState=disabled", Check.Verdict.failure),
+        ("LoadState=loaded\nActiveState=inactive\nUnitFileState=enabled", .failure),
+        ("LoadState=masked\nActiveState=inactive\nUnitFileState=masked", .failure),
+        ("LoadState=loaded\nActiveState=active\nUnitFileState=disabled", .warning),
+    ])
+    func `a timer that will not start anything is named`(timer: String, verdict: Check.Verdict) {
+        let check = judge(timer: timer, service: Self.quiet).first { $0.id == .timerDisabled }
+        #expect(check?.verdict == verdict)
+        #expect(check?.remedy?.command?.contains("systemctl enable --now certctl.timer") == true)
+    }
+
+    @Test func `a service that failed is named with its exit code`() {
+        let failed =
+            "LoadState=loaded\nActiveState=failed\nUnitFileState=static\nResult=exit-code\nExecMainStatus=75\nExecMainExitTimestamp=@1764090000"
+        let check = judge(timer: Self.running, service: failed).first { $0.id == .timerFailing }
+        #expect(check?.verdict == .failure && check?.evidence.contains("exit-code (exit code 75)") == true)
+        #expect(check?.remedy?.command?.contains("journalctl -u certctl.service") == true)
+    }
+
+    @Test func `two timers at once are a warning`() {
+        let check = judge(timer: Self.running, service: Self.quiet, certbot: Self.running)
+            .first { $0.id == .certbotTimerActive }
+        #expect(check?.verdict == .warning && check?.remedy?.command == "systemctl disable --now certbot.timer")
+    }
+
+    @Test func `without systemd it is said that nobody could be asked`() {
+        let checks = TimerJudgement.findings(
+            .failure(NotAsked(reason: "System has not been booted with systemd as init system")), unit: "certctl.timer",
+            at: .now
+        ).checks
+        #expect(checks.allSatisfy { $0.verdict == .skipped && $0.evidence.contains("not been booted") })
+        #expect(Set(checks.map(\.id)) == Set(TimerJudgement.ids))
+    }
+
+    private func judge(timer: String, service: String, certbot: String = absent) -> [Check] {
+        let facts = TimerFacts(
+            timer: UnitState(properties: timer), service: UnitState(properties: service),
+            certbot: [("certbot.timer", UnitState(properties: certbot))])
+        return TimerJudgement.findings(.success(facts), unit: "certctl.timer", at: .now).checks
+    }
+}
+
+struct LockAndClockJudgementTests {
+    private let now = Date(timeIntervalSince1970: 1_764_100_000)
+
+    @Test(arguments: [(60.0, Check.Verdict.warning), (7200, .failure)])
+    func `a lock is a failure only when it is held for long`(age: Double, verdict: Check.Verdict) {
+        let facts = LockFacts.held(pid: 12, program: "certbot", since: now.addingTimeInterval(-age))
+        let check = LockJudgement.findings(facts, at: "/t/.certbot.lock", now: now).checks[0]
+        #expect(check.verdict == verdict && check.evidence.contains("process 12 (certbot)"))
+    }
+
+    @Test func `a clock is judged by the CA's, by systemd, and by what comes from the future`() {
+        func verdict(_ facts: ClockFacts) -> Check.Verdict? {
+            ClockJudgement.findings(facts, at: now).checks.first?.verdict
+        }
+        #expect(verdict(ClockFacts()) == .ok)
+        #expect(verdict(ClockFacts(isSynchronized: false)) == .warning)
+        #expect(verdict(ClockFacts(server: ("ca", now.addingTimeInterval(3600), now))) == .failure)
+        #expect(verdict(ClockFacts(server: ("ca", now.addingTimeInterval(20), now))) == .ok)
+        #expect(verdict(ClockFacts(future: ("a certificate", now.addingTimeInterval(86_400)))) == .failure)
+        // A CA that agrees with this host leaves the certificate in the wrong.
+        #expect(
+            verdict(ClockFacts(server: ("ca", now, now), future: ("a certificate", now.addingTimeInterval(86_400))))
+                == .ok)
+    }
+}

@@ -1,0 +1,329 @@
+import FoundationEssentials
+import Glibc
+import Rig
+import Testing
+
+/// Faults between a name and nginx, made for real with nginx and a DNS of the rig's.
+@Suite(.stack)
+struct DoctorServerTests {
+    @Test func `what is in the way of a challenge is named`() async throws {
+        try await DoctorHost.with { host in
+            try await host.diagnosed().expectWell()
+            #expect(
+                try await check("find", [host.stack.webroot]) == "\(host.stack.webroot)\n",
+                "the file and its directories are gone")
+            let location = "location /.well-known/acme-challenge/"
+
+            try await host.nginx { $0.replacing(location, with: "location /elsewhere/") }
+            try await host.diagnosed().expectCause(
+                "challenge-location-missing",
+                remedy: "location ^~ /.well-known/acme-challenge/ { root \(host.stack.webroot); }",
+                action: "operator", evidence: "answers 404")
+
+            try await host.nginx {
+                $0.replacing(location, with: "location /elsewhere/")
+                    .replacing(
+                        "location / { return 404; }", with: "location / { return 301 http://other.example/$uri; }")
+            }
+            try await host.diagnosed().expectCause(
+                "challenge-redirected", remedy: "location ^~", action: "operator",
+                evidence: "redirects the challenge path to http://other.example")
+            // A redirect that keeps the path and leads to the file is none of anybody's business.
+            try await host.nginx {
+                $0.replacing(
+                    location,
+                    with:
+                        "location /.well-known/acme-challenge/ { if ($host = example.org) { return 302 http://www.example.org$request_uri; } root \"\(host.stack.webroot)\"; } location /elsewhere/"
+                )
+            }
+            try await host.diagnosed().expectWell()
+            try await host.nginx { $0 }
+
+            chmod(host.stack.webroot, 0o700)
+            let unreadable = try await host.diagnosed()
+            if geteuid() == 0 {
+                unreadable.expectCause(
+                    "webroot-unreadable", remedy: "chmod o+x \(host.stack.webroot)", evidence: "has mode 700")
+            }
+            chmod(host.stack.webroot, 0o755)
+            let moved = "\(host.stack.webroot)-away"
+            try FileManager.default.moveItem(atPath: host.stack.webroot, toPath: moved)
+            try await host.diagnosed().expectCause("webroot-missing", remedy: "mkdir -p", action: "operator")
+            try FileManager.default.moveItem(atPath: moved, toPath: host.stack.webroot)
+
+            try await check("kill", ["\(host.stack.nginx.daemon.pid)"])
+            try await eventually("nginx is gone") { !Daemon.isRunning(host.stack.nginx.daemon.pid) }
+            let down = try await host.diagnosed()
+            down.expectCause(
+                "http-not-listening", remedy: "systemctl start nginx",
+                evidence: "nobody listens on port \(host.stack.nginx.httpPort)")
+            #expect(
+                down.checks("served-unreachable").first { $0.verdict == "failure" }?.because == "http-not-listening")
+        }
+    }
+
+    @Test func `names that lead nowhere, elsewhere, or two ways are named, and so are CAA records`() async throws {
+        try await DoctorHost.with { host in
+            let (pebble, port) = (host.stack.pebble, host.stack.nginx.httpPort)
+            try await pebble.dns("set-servfail", #"{"host": "www.example.org."}"#)
+            let failing = try await host.diagnosed()
+            failing.expectCause(
+                "name-unresolved", remedy: "dig +short A www.example.org", action: "operator", evidence: "SERVFAIL")
+            #expect(
+                failing.checks("caa-forbids").contains {
+                    $0.verdict == "skipped" && $0.evidence.contains("www.example.org")
+                })
+            try await pebble.dns("clear-servfail", #"{"host": "www.example.org."}"#)
+
+            // Another server on another address of this host.
+            let other =
+                "import http.server,socket,sys\nclass S(http.server.ThreadingHTTPServer): address_family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET\nS((sys.argv[1], \(port)), http.server.SimpleHTTPRequestHandler).serve_forever()"
+            let empty = "\(host.stack.directory)/empty"
+            try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: true)
+            func serving(_ address: String, _ body: () async throws -> Void) async throws {
+                try await Daemon.with(
+                    "python3", ["-c", other, address], directory: empty, log: "\(host.stack.directory)/other.log",
+                    ready: .predicate {
+                        try await sh(
+                            "curl",
+                            [
+                                "-sS", "-o", "/dev/null",
+                                "http://\(address.contains(":") ? "[\(address)]" : address):\(port)/",
+                            ]
+                        ).status == 0
+                    }
+                ) { _ in try await body() }
+            }
+            try await pebble.dns("add-a", #"{"host": "www.example.org.", "addresses": ["127.0.0.2"]}"#)
+            try await serving("127.0.0.2") {
+                try await host.diagnosed().expectCause(
+                    "wrong-server", remedy: "dig +short A www.example.org", action: "operator", evidence: "SimpleHTTP")
+            }
+            try await pebble.dns("clear-a", #"{"host": "www.example.org."}"#)
+
+            try await pebble.dns("add-a", #"{"host": "example.org.", "addresses": ["127.0.0.1"]}"#)
+            try await pebble.dns("add-aaaa", #"{"host": "example.org.", "addresses": ["::1"]}"#)
+            if contents(ofFile: "/proc/net/if_inet6")?.contains("00000000000000000000000000000001") == true {
+                try await host.diagnosed().expectCause("addresses-differ", remedy: "listen [::]:80", action: "operator")
+                try await serving("::1") {
+                    try await host.diagnosed().expectCause(
+                        "addresses-differ", remedy: "AAAA example.org", evidence: "another server answers 404")
+                }
+            }
+            // An address that is nobody's: from here it cannot be told whether a CA reaches it, so that is no failure.
+            try await pebble.dns("clear-aaaa", #"{"host": "example.org."}"#)
+            try await pebble.dns("add-a", #"{"host": "example.org.", "addresses": ["127.0.0.1", "192.0.2.1"]}"#)
+            let unreachable = try await host.diagnosed()
+            unreachable.expectWell()
+            #expect(unreachable.found("warning") == ["challenge-unreachable"], "\(unreachable.text)")
+            try await pebble.dns("clear-a", #"{"host": "example.org."}"#)
+
+            // By which name CAA records mean a CA, is known of the large ones.
+            let conf = "\(host.stack.tree)/renewal/example.org.conf"
+            let text = string(conf)
+            try text.replacing(pebble.directoryURL, with: "https://acme-v02.api.letsencrypt.org/directory")
+                .write(toFile: conf, atomically: false, encoding: .utf8)
+            let accounts = "\(host.stack.tree)/accounts"
+            try FileManager.default.createDirectory(
+                atPath: "\(accounts)/acme-v02.api.letsencrypt.org", withIntermediateDirectories: true)
+            let own = try #require(
+                try FileManager.default.contentsOfDirectory(atPath: accounts).first { $0.hasPrefix("127.") })
+            try FileManager.default.copyItem(
+                atPath: "\(accounts)/\(own)/dir", toPath: "\(accounts)/acme-v02.api.letsencrypt.org/directory")
+            try await host.diagnosed().expectWell()
+            try await pebble.dns(
+                "add-caa", #"{"host": "example.org.", "policies": [{"tag": "issue", "value": "other-ca.example"}]}"#)
+            try await host.diagnosed().expectCause(
+                "caa-forbids", remedy: "example.org. CAA 0 issue \"letsencrypt.org\"", action: "operator",
+                evidence: "other-ca.example")
+            try await pebble.dns("clear-caa", #"{"host": "example.org."}"#)
+            try await pebble.dns(
+                "add-caa",
+                #"{"host": "example.org.", "policies": [{"tag": "issue", "value": "letsencrypt.org; validationmethods=dns-01"}]}"#
+            )
+            try await host.diagnosed().expectCause("caa-forbids", evidence: "does not allow http-01")
+            try text.write(toFile: conf, atomically: false, encoding: .utf8)
+            #expect(try await host.diagnosed().checks("caa-forbids").contains { $0.evidence.contains("--ca") })
+        }
+    }
+
+    @Test func `what is served beside what is installed is named, with the command that mends it`() async throws {
+        try await DoctorHost.with { host in
+            let site = host.stack.site(["example.org", "www.example.org"])
+            // The hook that should have had nginx take it up fails.
+            try addHook("deploy", "reload", host.stack, "echo no such container >&2; exit 3")
+            #expect(try await host.certctl.renew("--force").status == 1)
+            let failed = try await host.diagnosed()
+            failed.expectCause(
+                "hook-failed", remedy: "certctl deploy example.org", action: "deploy", evidence: "no such container")
+            #expect(failed.checks("served-stale").first { $0.verdict == "failure" }?.because == "hook-failed")
+
+            // Without a reason why: a reload that was forgotten.
+            try addHook("deploy", "reload", host.stack, "true")
+            _ = try await host.certctl.deploy()
+            let stale = try await host.diagnosed()
+            stale.expectCause(
+                "served-stale", remedy: "certctl deploy example.org", action: "deploy",
+                evidence: "still serves the old certificate")
+            #expect(
+                stale.checks("served-stale").first { $0.verdict == "failure" }?.command == "certctl deploy example.org")
+            // What doctor says is what helps.
+            try addHook("deploy", "reload", host.stack, host.stack.nginx.reloadCommand)
+            #expect(try await host.certctl.deploy("example.org").status == 0)
+            try await host.diagnosed().expectWell()
+
+            let other = try await ServerIdentity.make(
+                in: host.stack.directory, prefix: "other", names: ["other.example"])
+            try await host.stack.nginx.serve([(names: site.names, certificate: other.certificate, key: other.key)])
+            try await host.diagnosed().expectCause(
+                "served-other", remedy: "certctl deploy", action: "deploy", evidence: "of other.example")
+
+            try await host.stack.nginx.serve([
+                (names: ["another.example"], certificate: other.certificate, key: other.key)
+            ])
+            try await host.diagnosed().expectCause(
+                "served-broken", remedy: "openssl s_client", action: "operator", evidence: "fails the handshake")
+
+            try await host.stack.nginx.serve([site])
+            try doctorSettings(http: host.stack.nginx.httpPort, tls: Ports.free())
+                .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
+            try await host.diagnosed().expectCause("served-unreachable", evidence: "cannot be reached")
+        }
+    }
+
+    @Test func `an expired certificate, a missing account and a failed renewal are named in that light`() async throws {
+        var options = Pebble.Options()
+        options.validity = .seconds(20)
+        try await DoctorHost.with(options) { host in
+            try await eventually("it has expired") { try await host.certctl.lineage("example.org").state == "expired" }
+            try await host.diagnosed().expectCause("expired", remedy: "certctl renew example.org", action: "renew")
+
+            // The renewal that would mend it fails for a reason that is past.
+            let hidden = "\(host.stack.webroot)-away"
+            try FileManager.default.moveItem(atPath: host.stack.webroot, toPath: hidden)
+            #expect(try await host.certctl.renew().status == 1)
+            let missing = try await host.diagnosed()
+            missing.expectCause("webroot-missing", action: "operator")
+            for id in ["expired", "renewal-failed"] {
+                #expect(missing.checks(id).first { $0.verdict == "failure" }?.because == "webroot-missing", "\(id)")
+            }
+            try FileManager.default.moveItem(atPath: hidden, toPath: host.stack.webroot)
+            let past = try await host.diagnosed()
+            past.expectCause(
+                "renewal-failed", remedy: "certctl renew example.org", action: "renew", evidence: "does not exist")
+
+            let accounts = "\(host.stack.tree)/accounts"
+            let key = try await check("find", [accounts, "-name", "private_key.json"]).split(separator: "\n")[0]
+            let text = string(String(key))
+            chmod(String(key), 0o600)
+            try "{}".write(toFile: String(key), atomically: false, encoding: .utf8)
+            try await host.diagnosed().expectCause("account-unusable", action: "operator", evidence: "private_key.json")
+            try text.write(toFile: String(key), atomically: false, encoding: .utf8)
+            try FileManager.default.removeItem(atPath: accounts)
+            try await host.diagnosed().expectCause("account-missing", remedy: "--agree-tos", action: "operator")
+        }
+    }
+
+    @Test func `a lock that is held is seen without being taken`() async throws {
+        try await DoctorHost.with { host in
+            let lock = "\(host.stack.tree)/.certbot.lock"
+            let hold =
+                "import fcntl,sys,time; f=open(sys.argv[1],'w'); fcntl.lockf(f, fcntl.LOCK_EX); open(sys.argv[2],'w'); time.sleep(600)"
+            let mark = "\(host.stack.directory)/held"
+            try await Daemon.with(
+                "python3", ["-c", hold, lock, mark], log: "\(host.stack.directory)/lock.log",
+                ready: .predicate { FileManager.default.fileExists(atPath: mark) }
+            ) { holder in
+                let held = try await host.diagnosed()
+                #expect(held.status == 0, "a run may well be going on: \(held.text)")
+                let check = held.checks("lock-held").first { $0.verdict == "warning" }
+                #expect(
+                    check?.evidence.contains("process \(holder.pid) (python3), running for") == true, "\(held.text)")
+            }
+            #expect(try await host.diagnosed().checks("lock-held").first?.verdict == "ok")
+        }
+    }
+
+    @Test func `an interrupted doctor leaves nothing in the webroot, and one whose probes hang comes to an end`()
+        async throws
+    {
+        try await DoctorHost.with { host in
+            // Takes connections and never answers: http, TLS, and a DNS that is as silent.
+            let port = Ports.free()
+            let hang =
+                "import socket,time; s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', \(port))); s.listen(64); u=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('127.0.0.1', \(port))); time.sleep(600)"
+            try await Daemon.with(
+                "python3", ["-c", hang], log: "\(host.stack.directory)/hang.log", ready: .ports([port])
+            ) { _ in
+                try doctorSettings(http: port, tls: port)
+                    .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
+                let start = ContinuousClock.now
+                let hung = try await host.certctl.doctor(["--resolver", "127.0.0.1:\(port)"])
+                #expect(start.duration(to: .now) < .seconds(40), "\(hung.stdout)")
+                #expect(
+                    hung.stdout.split(whereSeparator: \.isWhitespace).joined(separator: " ").contains("did not answer"),
+                    "\(hung.stdout)")
+                #expect(try await check("find", [host.stack.webroot]) == "\(host.stack.webroot)\n")
+
+                for signal in ["INT", "TERM"] {
+                    let words = host.certctl.commandLine("doctor", ["--resolver", host.stack.pebble.resolver])
+                    try await Daemon.with(
+                        words[0], Array(words.dropFirst()), environment: host.certctl.variables,
+                        log: "\(host.stack.directory)/doctor.log",
+                        ready: .predicate {
+                            try await check("find", [host.stack.webroot, "-name", "certctl-doctor-*"]).isEmpty == false
+                        }
+                    ) { daemon in
+                        _ = try await check("kill", ["-\(signal)", "\(daemon.pid)"])
+                        try await eventually("the file is gone") {
+                            try await check("find", [host.stack.webroot]) == "\(host.stack.webroot)\n"
+                        }
+                        try await eventually("it ends") { !daemon.isRunning }
+                        #expect(daemon.output().contains("interrupted"), "\(daemon.output())")
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A host whose nginx serves a lineage that certctl has made, by the rig's own ports and DNS.
+struct DoctorHost {
+    let stack: Stack
+    let certctl: Certctl
+
+    static func with(_ options: Pebble.Options = Pebble.Options(), _ body: (DoctorHost) async throws -> Void)
+        async throws
+    {
+        try await Rig.withStack(options) { stack in
+            let settings = "\(stack.directory)/certctl.conf"
+            try doctorSettings(http: stack.nginx.httpPort, tls: stack.nginx.tlsPort)
+                .write(toFile: settings, atomically: false, encoding: .utf8)
+            var certctl = Certctl(stack, settings: settings)
+            // An engine of the machine's has no say here.
+            certctl.environment["DOCKER_HOST"] = "ssh://nowhere.invalid"
+            try addHook("deploy", "reload", stack, stack.nginx.reloadCommand)
+            _ = try await certctl.issue(
+                "--server", stack.pebble.directoryURL, "--webroot", stack.webroot, "--agree-tos", "-d", "example.org",
+                "-d",
+                "www.example.org")
+            try await stack.nginx.serve([stack.site(["example.org", "www.example.org"])])
+            _ = try await certctl.renew()
+            try await body(DoctorHost(stack: stack, certctl: certctl))
+        }
+    }
+
+    func diagnosed(_ arguments: String...) async throws -> Diagnosed {
+        try await certctl.diagnosed(["--resolver", stack.pebble.resolver] + arguments)
+    }
+
+    /// Changes nginx's configuration as the rig has it, and reloads.
+    func nginx(_ change: (String) -> String) async throws {
+        try await stack.nginx.serve([stack.site(["example.org", "www.example.org"])])
+        let path = "\(stack.nginx.directory)/nginx.conf"
+        let (old, new) = (string(path), change(string(path)))
+        guard new != old else { return }
+        try new.write(toFile: path, atomically: true, encoding: .utf8)
+        try await stack.nginx.reload()
+    }
+}
