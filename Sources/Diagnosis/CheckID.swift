@@ -86,6 +86,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case timerDisabled = "timer-disabled"
     case timerFailing = "timer-failing"
     case certbotTimerActive = "certbot-timer-active"
+    case sandboxOutdated = "sandbox-outdated"
     case lockHeld = "lock-held"
     case renewalFailed = "renewal-failed"
     case rateLimited = "rate-limited"

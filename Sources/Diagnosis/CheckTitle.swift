@@ -65,6 +65,7 @@ extension CheckID {
         case .timerDisabled: "nothing renews by itself: the timer is off"
         case .timerFailing: "the last run by the timer failed"
         case .certbotTimerActive: "certbot's timer is active too"
+        case .sandboxOutdated: "the service's sandbox does not know every webroot"
         case .lockHeld: "the tree is locked"
         case .renewalFailed: "the last renewal failed"
         case .rateLimited: "the CA wants no more requests for now"

@@ -89,6 +89,19 @@ package struct Diagnosis: Sendable {
     }
 }
 
+extension Diagnosis {
+    /// What keeps this host's own web server from showing the answers to challenges, and nothing else: for a run that is about to
+    /// ask a CA. Names are not looked up: what they lead to from here is not what a CA sees (hairpin NAT, split DNS).
+    package func challengeFaults() async -> [Check] {
+        let (facts, found) = await challenges(host.lineages.map { Subject($0, host) }, locally: true)
+        var findings = found
+        for facts in facts {
+            findings += ChallengeJudgement.findings(facts, port: host.settings.httpPort, isListening: nil)
+        }
+        return findings.checks.filter { $0.verdict == .failure || $0.verdict == .warning }
+    }
+}
+
 /// One lineage, with what is read of it once.
 struct Subject: Sendable {
     let lineage: Lineage

@@ -80,7 +80,8 @@ extension Diagnosis {
         let webroot: String?
     }
 
-    func challenges(_ subjects: [Subject]) async -> ([ChallengeFacts], Findings) {
+    /// - Parameter locally: asks this host's own listeners only, and no DNS.
+    func challenges(_ subjects: [Subject], locally: Bool = false) async -> ([ChallengeFacts], Findings) {
         var findings = Findings()
         var questions: [Question] = []
         for subject in subjects {
@@ -98,12 +99,14 @@ extension Diagnosis {
         let budget = budget
         let texts = Array(Set(questions.map(\.name))).sorted { $0.description < $1.description }
         let found = await sideBySide(texts) { name -> NameAddresses in
+            if locally { return .found(v4: ["127.0.0.1"], v6: []) }
             if case .ip = name { return .found(v4: [name.description], v6: []) }
             return await names.addresses(of: name.description, within: budget.time(NameProbe.timeout))
         }
         let addresses = Dictionary(uniqueKeysWithValues: zip(texts, found))
         for question in questions {
             if case .ip = question.name { continue }
+            if locally { continue }
             findings += NameJudgement.findings(
                 addresses[question.name, default: .unanswered("nobody asked")], of: question.name.description,
                 lineage: question.lineage, by: names.description)
@@ -230,7 +233,13 @@ extension Diagnosis {
         let systemd = SystemdProbe(runner: runner)
         async let isSynchronized = timed(budget.time(SystemdProbe.timeout)) { await systemd.isClockSynchronized() }
         if let unit = host.settings.timer {
-            let facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
+            var facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
+            if case .success(var found)? = facts {
+                let wanted = WebrootDropIn(
+                    (try? tree.lineages()) ?? [], treePath: tree.path, statePath: host.stateDirectory)
+                found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
+                facts = .success(found)
+            }
             findings += TimerJudgement.findings(
                 facts ?? .failure(NotAsked(reason: "no answer within 10 s")), unit: unit, at: host.now)
         } else {

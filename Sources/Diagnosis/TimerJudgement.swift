@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Lineages
 import Scheduling
 
 /// What systemd says of the units that renew.
@@ -8,10 +9,26 @@ struct TimerFacts: Sendable {
     let service: UnitState
     /// Timers of certbot's: Debian's, and the snap's.
     let certbot: [(unit: String, state: UnitState)]
+    /// The drop-in that opens the service's sandbox, where it is not what the tree needs; nil where it is.
+    var outdatedDropIn: OutdatedDropIn?
+
+    /// A drop-in that is missing, or of another time.
+    struct OutdatedDropIn: Sendable {
+        let isThere: Bool
+        /// What it should open.
+        let paths: [String]
+
+        /// Nil where the drop-in says what it should, or none is needed.
+        init?(_ wanted: WebrootDropIn, on host: SetupHost) {
+            let isThere = (try? FileSystem.status(host.path(WebrootDropIn.path), followingLinks: true)) != nil
+            guard !wanted.isCurrent(on: host), isThere || !wanted.paths.isEmpty else { return nil }
+            (self.isThere, paths) = (isThere, wanted.paths)
+        }
+    }
 }
 
 enum TimerJudgement {
-    static let ids: [CheckID] = [.timerMissing, .timerDisabled, .timerFailing, .certbotTimerActive]
+    static let ids: [CheckID] = [.timerMissing, .timerDisabled, .timerFailing, .certbotTimerActive, .sandboxOutdated]
 
     /// - Parameters:
     ///   - result: what systemd says, or why there is nothing to ask.
@@ -63,6 +80,14 @@ enum TimerJudgement {
                 .certbotTimerActive, at: unit,
                 "\(certbot.unit) is active too: both renew, and certbot does not look whether its hooks worked",
                 remedy: "systemctl disable --now \(certbot.unit)")
+        }
+        if facts.service.isThere, let dropIn = facts.outdatedDropIn {
+            let list = dropIn.paths.isEmpty ? "nothing" : dropIn.paths.joined(separator: ", ")
+            // Without a drop-in the unit may be the operator's own, and have no sandbox.
+            let found = dropIn.isThere ? "its drop-in is of another time" : "it has no drop-in"
+            findings.warn(
+                .sandboxOutdated, at: WebrootDropIn.path,
+                "the sandbox of \(service) has to open \(list), and \(found)", remedy: "certctl setup")
         }
         findings.pass(ids, at: unit)
         return findings

@@ -75,21 +75,14 @@ struct DoctorCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .usage, "there is no lineage \(unknown) in \(found.tree.path)", next: "certctl status shows them all")
         }
-        return Diagnosis.Host(
-            treePath: found?.tree.path ?? tree.configDir.text, tree: found?.tree, treeFailure: failure,
-            lineages: found?.lineages ?? [], settings: settings, stateDirectory: tree.statePath,
-            environment: ProcessInfo.processInfo.environment, home: DoctorCommand.home, resolver: resolver, asksCA: ca,
-            transport: transport, now: Date.now)
+        var host = Diagnosis.Host(
+            found?.tree, found?.lineages ?? [], path: tree.configDir.text, settings: settings, statePath: tree.statePath,
+            transport: transport)
+        (host.treeFailure, host.resolver, host.asksCA) = (failure, resolver, ca)
+        return host
     }
 
-    /// Where the docker command has its contexts.
-    private static var home: String? {
-        if let home = unsafe getenv("HOME") { return unsafe String(cString: home) }
-        guard let entry = unsafe getpwuid(geteuid()) else { return nil }
-        return unsafe String(cString: entry.pointee.pw_dir)
-    }
-
-    private static func transport(caBundle: String?) throws -> CurlTransport {
+    static func transport(caBundle: String?) throws -> CurlTransport {
         do {
             return try CurlTransport(
                 userAgent: "certctl/\(Version.number) libcurl/\(CurlTransport.libraryVersion)", caBundle: caBundle)
@@ -103,5 +96,25 @@ struct DoctorCommand: AsyncParsableCommand {
             throw ValidationError("\(text) is not the address of a DNS server, such as 9.9.9.9 or [::1]:5353")
         }
         return server
+    }
+}
+
+extension Diagnosis.Host {
+    /// This host, by the environment and the home directory that the process has; no CA is asked.
+    init(
+        _ tree: Tree?, _ lineages: [Lineage], path: String, settings: HostSettings, statePath: String,
+        transport: any HTTPTransport
+    ) {
+        self.init(
+            treePath: tree?.path ?? path, tree: tree, treeFailure: nil, lineages: lineages, settings: settings,
+            stateDirectory: statePath, environment: ProcessInfo.processInfo.environment, home: Self.homeDirectory,
+            resolver: nil, asksCA: false, transport: transport, now: Date.now)
+    }
+
+    /// Where the docker command has its contexts.
+    private static var homeDirectory: String? {
+        if let home = unsafe getenv("HOME") { return unsafe String(cString: home) }
+        guard let entry = unsafe getpwuid(geteuid()) else { return nil }
+        return unsafe String(cString: entry.pointee.pw_dir)
     }
 }

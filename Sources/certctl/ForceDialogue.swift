@@ -1,22 +1,32 @@
+import Diagnosis
 import Glibc
+import Lineages
 import Renewal
 
 /// What is said, and on a terminal asked, before certificates are ordered by force: panic must not burn a rate limit.
-struct ForceDialogue {
+struct ForceDialogue: Sendable {
     private let printer: RunPrinter
     private let isYes: Bool
+    private let isQuiet: Bool
     private let canAsk: Bool
+    private let limit: Int?
+    private let all: [Lineage]
+    private let host: Diagnosis.Host
 
     /// - Parameter isYes: whether the operator has said that nothing is to be asked.
-    init(_ printer: RunPrinter, isYes: Bool) {
-        (self.printer, self.isYes) = (printer, isYes)
+    init(_ setup: borrowing RunSetup, _ options: TreeOptions, isYes: Bool, isQuiet: Bool) throws {
+        (printer, limit, self.isYes, self.isQuiet) = (setup.printer, setup.settings.duplicateLimit, isYes, isQuiet)
         canAsk = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+        all = try setup.tree.selected([])
+        host = Diagnosis.Host(
+            setup.tree, [], path: setup.tree.path, settings: setup.settings, statePath: options.statePath,
+            transport: setup.transport)
     }
 
     /// What is done with which lineage instead.
-    func exceptions(for reviews: [ForceReview]) -> RenewalRun.Exceptions {
+    func exceptions(for lineages: [Lineage], _ run: RenewalRun) async -> RenewalRun.Exceptions {
         var exceptions = RenewalRun.Exceptions()
-        for review in reviews {
+        for review in await run.review(lineages, among: all, limit: limit) {
             printer.remark("\(review.name): \(review.finding); \(review.budget.description)")
             if review.advice == .deploy, !isYes, prefersDeployment(review) {
                 exceptions.deployed.insert(review.name)
@@ -24,6 +34,11 @@ struct ForceDialogue {
                 exceptions.refused[review.name] = BudgetRefusal(budget: review.budget)
             }
         }
+        await warn(
+            of: lineages.filter { lineage in
+                !exceptions.deployed.contains(lineage.name) && exceptions.refused[lineage.name] == nil
+                    && lineage.fatalProblem == nil && lineage.reasonUnmanaged == nil
+            })
         return exceptions
     }
 
@@ -33,5 +48,17 @@ struct ForceDialogue {
             return true
         }
         return !printer.ask("\(review.name): certctl deploy is enough. Order a new certificate all the same? [y/N] ")
+    }
+
+    /// Asks for a file in each webroot as the CA will; a fault stops nothing, since a host may not see itself as others do.
+    private func warn(of lineages: [Lineage]) async {
+        guard !lineages.isEmpty, !isQuiet else { return }
+        var host = host
+        host.lineages = lineages
+        var seen: Set<String> = []
+        for fault in await Diagnosis(host).challengeFaults() {
+            let text = "\(fault.lineage.map { "\($0): " } ?? "")seen from here, a challenge may fail: \(fault.evidence)"
+            if seen.insert(text).inserted { printer.warn(text) }
+        }
     }
 }

@@ -54,19 +54,14 @@ struct RenewCommand: AsyncParsableCommand {
         if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
         let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
         let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)
-        var exceptions = RenewalRun.Exceptions()
-        if force, !dryRun {
-            let all = names.isEmpty ? lineages : try setup.tree.selected([])
-            let reviews = await setup.run.review(lineages, among: all, limit: setup.settings.duplicateLimit)
-            exceptions = ForceDialogue(setup.printer, isYes: yes).exceptions(for: reviews)
-        }
-        let code = await setup.carryOut(isDry ? "renew --dry-run" : "renew") { [exceptions] run in
+        let dialogue = force ? try ForceDialogue(setup, tree, isYes: yes, isQuiet: output.quiet) : nil
+        let code = await setup.carryOut(isDry ? "renew --dry-run" : "renew") { run in
             if isDry {
-                await run.dryRun(
+                return await run.dryRun(
                     lineages, server: server, runsDeployHooks: runsDeployHooks, named: named, host: HostName.current)
-            } else {
-                await run.renew(lineages, policy: policy, named: named, exceptions: exceptions)
             }
+            let exceptions = await dialogue?.exceptions(for: lineages, run) ?? RenewalRun.Exceptions()
+            return await run.renew(lineages, policy: policy, named: named, exceptions: exceptions)
         }
         if code != 0 { throw ExitCode(code) }
     }

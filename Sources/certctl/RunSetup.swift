@@ -13,6 +13,7 @@ struct RunSetup: ~Copyable {
     let run: RenewalRun
     let printer: RunPrinter
     let settings: HostSettings
+    let transport: CurlTransport
     private let lock: TreeLock
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
@@ -70,6 +71,7 @@ struct RunSetup: ~Copyable {
         statusFile = options.statusFile(settings)
         self.tree = tree
         self.settings = settings
+        self.transport = transport
         self.authorities = authorities
         self.run = run
         self.printer = printer

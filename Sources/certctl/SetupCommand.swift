@@ -1,5 +1,6 @@
 import ACME
 import ArgumentParser
+import Diagnosis
 import Glibc
 import Lineages
 import Renewal
@@ -92,7 +93,7 @@ struct SetupCommand: AsyncParsableCommand {
             )
         }
         withExtendedLifetime(lock) {}
-        sayWhatIsNext(found)
+        try await sayWhatIsNext(found)
     }
 
     private func request(_ found: Tree?) throws -> SetupRequest {
@@ -105,16 +106,27 @@ struct SetupCommand: AsyncParsableCommand {
         }
     }
 
-    /// What an operator does now. Doctor's place.
-    private func sayWhatIsNext(_ tree: Tree?) {
-        let hasDoctor = Certctl.configuration.subcommands.contains { $0._commandName == "doctor" }
+    /// What an operator does now, and what doctor says of the host as it stands.
+    private func sayWhatIsNext(_ found: Tree?) async throws {
         print("done; certctl setup --undo takes it back")
-        let next =
-            [
-                tree == nil ? "certctl issue -d NAME, for the first certificate" : "certctl renew --dry-run",
-                hasDoctor ? "certctl doctor" : "certctl status --probe",
-            ]
-        print("next: \(next.joined(separator: ", then "))")
+        guard let found else {
+            print("next: certctl issue -d NAME, for the first certificate")
+            return
+        }
+        print("next: certctl renew --dry-run")
+        print("")
+        let settings = try tree.settings()
+        let lineages: [Lineage]
+        do throws(Tree.Failure) {
+            lineages = try found.lineages()
+        } catch {
+            throw CommandFailure(error)
+        }
+        let host = Diagnosis.Host(
+            found, lineages, path: found.path, settings: settings, statePath: tree.statePath,
+            transport: try DoctorCommand.transport(caBundle: settings.caBundle))
+        print("certctl doctor says:")
+        print(DoctorText(await Diagnosis(host).run(), style: .forTerminal).text)
     }
 
     private func askForWebroot(_ lineage: Lineage) -> String? {

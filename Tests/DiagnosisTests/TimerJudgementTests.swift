@@ -1,4 +1,6 @@
 import FoundationEssentials
+import Lineages
+import Rig
 import Scheduling
 import Testing
 
@@ -43,6 +45,36 @@ struct TimerJudgementTests {
         let check = judge(timer: Self.running, service: failed).first { $0.id == .timerFailing }
         #expect(check?.verdict == .failure && check?.evidence.contains("exit-code (exit code 75)") == true)
         #expect(check?.remedy?.command?.contains("journalctl -u certctl.service") == true)
+    }
+
+    @Test func `a sandbox that does not know a webroot is a warning, with or without a drop-in`() async throws {
+        try await TemporaryDirectory.with { root in
+            let tree = "\(root)/letsencrypt"
+            let conf = Array("[renewalparams]\nauthenticator = webroot\nwebroot_path = /srv/web,\n".utf8)
+            try FileManager.default.createDirectory(atPath: "\(tree)/renewal", withIntermediateDirectories: true)
+            try Data(conf).write(to: URL(filePath: "\(tree)/renewal/a.example.conf"))
+            let lineages = try Tree(tree).lineages()
+            let wanted = WebrootDropIn(lineages, treePath: tree, statePath: "/var/lib/certctl")
+            #expect(wanted.paths.contains("/srv/web"))
+            let host = SetupHost(root: root)
+            func check() -> Check? {
+                var facts = TimerFacts(
+                    timer: UnitState(properties: Self.running), service: UnitState(properties: Self.quiet), certbot: [])
+                facts.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: host)
+                return TimerJudgement.findings(.success(facts), unit: "certctl.timer", at: .now).checks
+                    .first { $0.id == .sandboxOutdated }
+            }
+            #expect(check()?.verdict == .warning && check()?.evidence.contains("/srv/web") == true)
+            #expect(check()?.remedy?.command == "certctl setup")
+            let path = host.path(WebrootDropIn.path)
+            try FileManager.default.createDirectory(
+                atPath: path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 },
+                withIntermediateDirectories: true)
+            try "# of another time\n".write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(check()?.evidence.contains("of another time") == true)
+            try wanted.text.write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(check()?.verdict == .ok)
+        }
     }
 
     @Test func `two timers at once are a warning`() {

@@ -83,13 +83,14 @@ struct Sandbox {
             *) exec "$certctl" "$@" ;;
             esac
             conf=\(shellQuoted("\(root)/etc/certctl/certctl.conf"))
-            # doctor asks the rig's DNS and its port for http; systemd and Docker are the machine's.
-            if [ "$command" = doctor ]; then
+            # doctor asks the rig's DNS; doctor and a renewal by force ask its port for http; systemd and Docker are the machine's.
+            if [ "$command" = doctor ] || [ "$command" = renew ]; then
+                mkdir -p "${conf%/*}"
                 { cat "$conf" 2>/dev/null; echo "http_port = \(stack.nginx.httpPort)"; echo "timer = none"; } >"$conf-doctor"
                 conf=$conf-doctor
                 export DOCKER_HOST=ssh://elsewhere.example
-                set -- --resolver 127.0.0.1:\(stack.pebble.dnsPort) "$@"
             fi
+            if [ "$command" = doctor ]; then set -- --resolver 127.0.0.1:\(stack.pebble.dnsPort) "$@"; fi
             [ ! -e "$conf" ] || set -- --config "$conf" "$@"
             case $command in
             issue) set -- --server \(shellQuoted(stack.pebble.directoryURL)) --ca-bundle \(bundle) "$@" ;;

@@ -277,7 +277,7 @@ struct DeploymentStageTests {
             try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
             try await check("kill", ["\(stack.pebble.server.pid)"])
             try await eventually("the CA is gone") { !Daemon.isRunning(stack.pebble.server.pid) }
-            let run = try await certctl.renew("--force")
+            let run = try await certctl.renew("--force", "--yes")
             #expect(run.status == 75, "\(run.stderr)")
             let entry = try await certctl.lineage("one.example")
             #expect(entry.stage == "verified")

@@ -74,7 +74,12 @@ struct DockerDeploymentTests {
             #expect(try await host.reloads() == reloads + 1)
             let books = try await check("find", [host.certctl.state, "-type", "f", "-printf", "%m %f\\n"])
             let modes = Set(books.split(separator: "\n").map(String.init))
-            #expect(modes == ["600 example.com.json", "600 history.jsonl"])
+            #expect(
+                modes == [
+                    "600 example.com.json", "600 history.jsonl", "600 last-run.json",
+                    // What each run leaves for all to read.
+                    "644 status.json",
+                ])
         }
     }
 

@@ -105,7 +105,7 @@ struct DoctorDockerTests {
             let renewal = try await host.certctl.renew("--force")
             #expect(renewal.status == 1, "the container has the old file: \(renewal.stdout)")
             let pinned = try await host.diagnosed()
-            pinned.expectCause("single-file-mounted", action: "operator", evidence: "fullchain.pem")
+            pinned.expectCause("single-file-mounted", action: "operator", evidence: "mounts the single file \(live)/")
             #expect(pinned.checks("served-stale").first { $0.verdict == "failure" }?.because == "single-file-mounted")
         }
     }
