@@ -76,7 +76,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 .usage, "there is no lineage \(unknown) in \(found.tree.path)", next: "certctl status shows them all")
         }
         var host = Diagnosis.Host(
-            found?.tree, found?.lineages ?? [], path: tree.configDir.text, settings: settings, statePath: tree.statePath,
+            found?.tree, found?.lineages ?? [], path: tree.configDir.text, settings: settings,
+            statePath: tree.statePath,
             transport: transport)
         (host.treeFailure, host.resolver, host.asksCA) = (failure, resolver, ca)
         return host
