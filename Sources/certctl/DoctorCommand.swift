@@ -41,7 +41,7 @@ struct DoctorCommand: AsyncParsableCommand {
     func run() async throws {
         SignalTrap.outliveOutputs()
         let settings = try tree.settings()
-        let transport = try DoctorCommand.transport(caBundle: caOptions.caBundle?.text ?? settings.caBundle)
+        let transport = try RunSetup.transport(caBundle: caOptions.caBundle?.text ?? settings.caBundle)
         let diagnosis = Diagnosis(try host(settings, transport))
         let task = Task { await diagnosis.run() }
         SignalTrap.install {
@@ -81,15 +81,6 @@ struct DoctorCommand: AsyncParsableCommand {
             transport: transport)
         (host.treeFailure, host.resolver, host.asksCA) = (failure, resolver, ca)
         return host
-    }
-
-    static func transport(caBundle: String?) throws -> CurlTransport {
-        do {
-            return try CurlTransport(
-                userAgent: "certctl/\(Version.number) libcurl/\(CurlTransport.libraryVersion)", caBundle: caBundle)
-        } catch {
-            throw CommandFailure(.configuration, "\(error)")
-        }
     }
 
     private static func resolver(_ text: String) throws -> DNSServer {

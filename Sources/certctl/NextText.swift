@@ -3,6 +3,8 @@ import Renewal
 
 /// What happens next with a lineage, and when, in a few words.
 struct NextText {
+    private static let longReason = 40
+
     private let now: Date
     private let nextStart: Date?
 
@@ -14,7 +16,10 @@ struct NextText {
         let because = row.renewal.because
         switch row.state {
         case .broken: return "not renewed: see below"
-        case .pending: return "pending: \(because), next try \(nextTry(row.renewal.at))"
+        case .pending:
+            // What is long and stands below in full is not put into a narrow column, too.
+            let isBelow = brief && because.count > NextText.longReason && !row.problems.isEmpty
+            return "pending: \(isBelow ? "see below" : because), next try \(nextTry(row.renewal.at))"
         case .unmanaged where because.hasPrefix("authenticator "): return "by certbot: \(because)"
         case .unmanaged: return "not by certctl: \(because)"
         default: break

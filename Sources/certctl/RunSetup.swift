@@ -87,7 +87,7 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    private static func transport(caBundle: String?) throws -> CurlTransport {
+    static func transport(caBundle: String?) throws -> CurlTransport {
         do {
             return try CurlTransport(
                 userAgent: "certctl/\(Version.number) libcurl/\(CurlTransport.libraryVersion)", caBundle: caBundle)

@@ -12,6 +12,7 @@ struct RunSummary {
         var served = "-"
         let started = ContinuousClock.now
         var took: Duration?
+        var isOver = false
     }
 
     private var order: [String] = []
@@ -35,6 +36,7 @@ struct RunSummary {
                 if row.result.isEmpty { (row.result, row.style) = ("deployed", .good) }
                 row.served = places.first.map { "\($0.endpoint)" } ?? "-"
             }
+            rows[name]?.isOver = true
         case .notVerified(let name, _):
             change(name) { row in
                 if row.result.isEmpty { (row.result, row.style) = ("deployed", .good) }
@@ -51,12 +53,26 @@ struct RunSummary {
         if rows[name] == nil { order.append(name) }
         var row = rows[name] ?? Row()
         body(&row)
-        row.took = row.started.duration(to: .now)
+        // What has failed or is seen served has taken no longer than until then.
+        if !row.isOver { row.took = row.started.duration(to: .now) }
         rows[name] = row
     }
 
     /// The table; nothing where one lineage or none was at work, whose lines have said it all.
     func lines(_ report: RunReport, on screen: Screen) -> [String] {
+        var summary = self
+        for (name, outcome) in report.outcomes {
+            switch outcome {
+            // What is not looked for is done when its hooks are.
+            case .deployed where rows[name] == nil: summary.change(name) { ($0.result, $0.style) = ("deployed", .good) }
+            case .renewed: summary.change(name) { _ in }
+            default: continue
+            }
+        }
+        return summary.table(on: screen)
+    }
+
+    private func table(on screen: Screen) -> [String] {
         guard order.count > 1 else { return [] }
         let shown = order.compactMap { name in rows[name].map { (name, $0) } }
         let table = ColumnTable(

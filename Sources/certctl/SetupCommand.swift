@@ -124,7 +124,7 @@ struct SetupCommand: AsyncParsableCommand {
         }
         let host = Diagnosis.Host(
             found, lineages, path: found.path, settings: settings, statePath: tree.statePath,
-            transport: try DoctorCommand.transport(caBundle: settings.caBundle))
+            transport: try RunSetup.transport(caBundle: settings.caBundle))
         print("certctl doctor says:")
         print(DoctorText(await Diagnosis(host).run(), style: .forTerminal).text)
     }

@@ -39,7 +39,8 @@ struct VerificationTests {
         _ answers: Answers, for leaf: Certificate, _ settings: VerificationSettings,
         _ entry: LedgerEntry = LedgerEntry(name: "a")
     ) async -> ServedReport {
-        await Verification(clock: NoTime()) { _ in answers.next() }.wait(for: leaf, settings, entry, nil, answeredBefore: [])
+        await Verification(clock: NoTime()) { _ in answers.next() }
+            .wait(for: leaf, settings, entry, nil, answeredBefore: [])
     }
 
     @Test func `one connection that meets a new worker does not prove that the old ones are gone`() async throws {
