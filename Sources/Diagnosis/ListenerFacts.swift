@@ -56,10 +56,11 @@ struct ListenerFacts: Equatable, Sendable {
         }
     }
 
-    /// Of several processes with the same socket, as nginx's master and workers are, the one that was first.
+    /// Of several processes with the same socket, as nginx's master and workers are, the one that the others are children of. Its
+    /// number need not be the lowest: numbers begin anew when they have come to their end.
     private static func owners(of sockets: Set<String>) -> (found: [String: Owner], limit: String?) {
         guard !sockets.isEmpty else { return ([:], nil) }
-        var pids: [String: Int32] = [:]
+        var pids: [String: [Int32]] = [:]
         var isDenied = false
         let processes = ((try? FileSystem.entries(of: "/proc")) ?? []).compactMap { Int32($0) }.sorted()
         for pid in processes {
@@ -71,17 +72,23 @@ struct ListenerFacts: Equatable, Sendable {
                 continue
             }
             for descriptor in descriptors {
-                guard let link = try? FileSystem.linkText("/proc/\(pid)/fd/\(descriptor)"), sockets.contains(link),
-                    pids[link] == nil
+                guard let link = try? FileSystem.linkText("/proc/\(pid)/fd/\(descriptor)"), sockets.contains(link)
                 else { continue }
-                pids[link] = pid
+                pids[link, default: []].append(pid)
             }
         }
         var found: [String: Owner] = [:]
-        for (socket, pid) in pids { found[socket] = owner(pid) }
+        for (socket, holders) in pids {
+            found[socket] = topmost(holders, parent: parent).flatMap(owner)
+        }
         return (
             found, isDenied && found.count < sockets.count ? "not root: other users' processes cannot be seen" : nil
         )
+    }
+
+    /// The process that is nobody's child among these.
+    static func topmost(_ pids: [Int32], parent: (Int32) -> Int32?) -> Int32? {
+        pids.first { pid in parent(pid).map { !pids.contains($0) } ?? true } ?? pids.first
     }
 
     private static func owner(_ pid: Int32) -> Owner? {

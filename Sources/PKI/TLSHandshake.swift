@@ -9,6 +9,10 @@ enum TLSOffer {
     /// Every cipher that comes with a certificate, every signature and every curve, also where the system's
     /// configuration leaves some out.
     case anything
+    /// As usual, but that only a certificate with such a key will do: a server that has several shows that one.
+    case key(KeyType)
+
+    var isUsual: Bool { if case .usual = self { true } else { false } }
 }
 
 /// The client's side of a TLS handshake that verifies nothing and keeps the certificate it is shown.
@@ -93,7 +97,16 @@ extension TLSOffer {
         guard unsafe certctl_tls_set_version_range(context.pointer, TLS1_VERSION, 0) == 1 else {
             throw PKIError.openSSL("offer TLS 1.0")
         }
-        guard self == .anything else { return }
+        switch self {
+        case .usual: return
+        case .key(let type):
+            guard let signatures = TLSOffer.signatures(of: type) else { return }
+            guard unsafe certctl_tls_set_signature_algorithms(context.pointer, signatures) == 1 else {
+                throw PKIError.openSSL("offer signatures of \(type)")
+            }
+            return
+        case .anything: break
+        }
         guard unsafe SSL_CTX_set_cipher_list(context.pointer, TLSOffer.ciphers) == 1 else {
             throw PKIError.openSSL("offer every cipher")
         }
@@ -102,6 +115,18 @@ extension TLSOffer {
         unsafe _ = certctl_tls_set_groups(context.pointer, TLSOffer.groups)
         unsafe _ = certctl_tls_set_signature_algorithms(context.pointer, TLSOffer.signatures)
         OpenSSLErrors.drain()
+    }
+
+    /// Nil where nobody has two certificates to choose from.
+    private static func signatures(of type: KeyType) -> String? {
+        switch type {
+        case .ec: "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ECDSA+SHA1"
+        case .rsa:
+            """
+            rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512:RSA+SHA1
+            """
+        case .other: nil
+        }
     }
 
     /// Without those that need no certificate, or a shared secret in its place.

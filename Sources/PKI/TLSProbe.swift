@@ -30,8 +30,11 @@ package struct TLSProbe: Sendable {
     /// does, a broken handshake is told before a refused connection. A handshake that fails without a certificate is
     /// tried once more, offering every kind of key, cipher and signature. A cancelled task gets `unreachable` at once.
     ///
-    /// - Parameter serverName: the name to ask for (SNI). Addresses and wildcards are not sent, as RFC 6066 §3 has it.
-    package func leaf(at endpoint: TLSEndpoint, serverName: String?) async -> ServedLeaf {
+    /// - Parameters:
+    ///   - serverName: the name to ask for (SNI). Addresses and wildcards are not sent, as RFC 6066 §3 has it.
+    ///   - keyType: asks a server that has certificates of several kinds for the one with such a key; one that has none is
+    ///     asked as if nothing had been said.
+    package func leaf(at endpoint: TLSEndpoint, serverName: String?, keyType: KeyType? = nil) async -> ServedLeaf {
         let cancellation: WakeUp
         do {
             cancellation = try WakeUp()
@@ -39,7 +42,7 @@ package struct TLSProbe: Sendable {
             return .unreachable(error.description)
         }
         let search = LeafSearch(
-            endpoint: endpoint, serverName: TLSProbe.indication(of: serverName),
+            endpoint: endpoint, serverName: TLSProbe.indication(of: serverName), keyType: keyType,
             limit: TimeLimit(timeout, cancellation: cancellation))
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -64,6 +67,7 @@ package struct TLSProbe: Sendable {
 struct LeafSearch: Sendable {
     let endpoint: TLSEndpoint
     let serverName: String?
+    var keyType: KeyType?
     let limit: TimeLimit
 
     func run() -> ServedLeaf {
@@ -92,6 +96,11 @@ struct LeafSearch: Sendable {
     }
 
     private func ask(_ address: SocketAddress, within limit: TimeLimit) -> ServedLeaf {
+        if let keyType {
+            let chosen = shake(hands: .key(keyType), with: address, within: limit)
+            if case .leaf = chosen { return chosen }
+            if limit.isOver { return chosen }
+        }
         let first = shake(hands: .usual, with: address, within: limit)
         guard case .broken = first, !limit.isOver else { return first }
         let second = shake(hands: .anything, with: address, within: limit)

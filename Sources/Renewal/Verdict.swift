@@ -42,6 +42,14 @@ package enum Verdict: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether what is served is a leaf of the lineage, the live one or an older.
+    package var isOfLineage: Bool {
+        switch self {
+        case .match, .stale: true
+        case .other, .broken, .unreachable: false
+        }
+    }
+
     /// The name in `status --format json`.
     package var code: String {
         switch self {

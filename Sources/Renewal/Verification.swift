@@ -4,7 +4,7 @@ package import PKI
 
 /// Looks at what listeners serve of a lineage.
 package struct Verification: Sendable {
-    private let probe: @Sendable (LedgerEntry.Place) async -> ServedLeaf
+    private let probe: @Sendable (LedgerEntry.Place, KeyType?) async -> ServedLeaf
     private let clock: any Clock<Duration>
 
     /// How long one listener may take to answer.
@@ -18,12 +18,15 @@ package struct Verification: Sendable {
 
     /// Verifies over the network.
     package init() {
-        self.init(clock: ContinuousClock()) { place in
-            await TLSProbe(timeout: Verification.probeTimeout).leaf(at: place.endpoint, serverName: place.name)
+        self.init(clock: ContinuousClock()) { place, keyType in
+            await TLSProbe(timeout: Verification.probeTimeout)
+                .leaf(at: place.endpoint, serverName: place.name, keyType: keyType)
         }
     }
 
-    package init(clock: any Clock<Duration>, probe: @escaping @Sendable (LedgerEntry.Place) async -> ServedLeaf) {
+    package init(
+        clock: any Clock<Duration>, probe: @escaping @Sendable (LedgerEntry.Place, KeyType?) async -> ServedLeaf
+    ) {
         (self.clock, self.probe) = (clock, probe)
     }
 
@@ -87,7 +90,12 @@ package struct Verification: Sendable {
                 let counts = place.isListed || entry.served.contains(place.place)
                 next += 1
                 group.addTask { [probe] in
-                    let verdict = judge.verdict(on: await probe(place.place))
+                    var verdict = judge.verdict(on: await probe(place.place, nil))
+                    // A server with an RSA and an ECDSA certificate shows one of them, and may have ours as well.
+                    if case .other = verdict {
+                        let other = judge.verdict(on: await probe(place.place, judge.expected.keyType))
+                        if other.isOfLineage { verdict = other }
+                    }
                     return (index, ServedReport.Sighting(place: place.place, counts: counts, verdict: verdict))
                 }
             }

@@ -133,6 +133,13 @@ struct ListenerTests {
         #expect(ListenerFacts.look(at: [port])?.isListening(port) == false)
     }
 
+    @Test func `of nginx's processes the master is meant, also where a worker's number is lower`() {
+        let parents: [Int32: Int32] = [120: 32_700, 121: 32_700, 32_700: 1]
+        #expect(ListenerFacts.topmost([120, 121, 32_700]) { parents[$0] } == 32_700)
+        #expect(ListenerFacts.topmost([7]) { _ in nil } == 7)
+        #expect(ListenerFacts.topmost([]) { _ in nil } == nil)
+    }
+
     @Test func `another program on a container's port is told from Docker's own proxy and the container itself`() {
         func verdict(_ owner: ListenerFacts.Owner) -> Check.Verdict? {
             let listeners = ListenerFacts(listeners: [.init(port: 80, owner: owner)], limit: nil)

@@ -29,6 +29,32 @@ struct TLSProbeNginxTests {
         }
     }
 
+    @Test func `of two certificates for a name the one with the key that is asked for is shown`() async throws {
+        try await withNginx(names: ["a.example.org"]) { nginx, sites, endpoint in
+            let rsa = try await SelfSigned.make("rsa", in: nginx.directory, key: ["rsa:2048"])
+            let ec = sites[0].identity
+            // One server block with both, as nginx takes them.
+            try await nginx.serve([(["a.example.org"], ec.certificateFile, ec.keyFile)])
+            let path = "\(nginx.directory)/nginx.conf"
+            let conf = try String(contentsOfFile: path, encoding: .utf8)
+            let second = "ssl_certificate \(rsa.certificateFile); ssl_certificate_key \(rsa.keyFile); ssl_certificate "
+            try conf.replacing("ssl_certificate ", with: second, maxReplacements: 1)
+                .write(toFile: path, atomically: true, encoding: .utf8)
+            try await check("sh", ["-c", nginx.reloadCommand])
+            for (identity, type) in [(rsa, KeyType.rsa(bits: 2048)), (ec, ec.certificate.keyType)] {
+                var served: ServedLeaf?
+                // A reload takes its moment.
+                for _ in 0..<300 where served != .leaf(identity.certificate, failure: nil) {
+                    served = await probe.leaf(at: endpoint, serverName: "a.example.org", keyType: type)
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                #expect(served == .leaf(identity.certificate, failure: nil), "\(type)")
+            }
+            let none = await probe.leaf(at: endpoint, serverName: "a.example.org", keyType: .other("ED25519"))
+            #expect(none == .leaf(ec.certificate, failure: nil) || none == .leaf(rsa.certificate, failure: nil))
+        }
+    }
+
     @Test func `nginx without TLS on a port is broken`() async throws {
         try await withNginx(names: ["a.example.org"]) { nginx, _, _ in
             let endpoint = try #require(TLSEndpoint("127.0.0.1:\(nginx.httpPort)"))

@@ -39,7 +39,7 @@ struct VerificationTests {
         _ answers: Answers, for leaf: Certificate, _ settings: VerificationSettings,
         _ entry: LedgerEntry = LedgerEntry(name: "a")
     ) async -> ServedReport {
-        await Verification(clock: NoTime()) { _ in answers.next() }
+        await Verification(clock: NoTime()) { _, _ in answers.next() }
             .wait(for: leaf, settings, entry, nil, answeredBefore: [])
     }
 
@@ -66,6 +66,19 @@ struct VerificationTests {
             #expect(report.isStale)
             #expect(report.complaint?.contains("still serves the old certificate (serial \(old.serial))") == true)
             #expect(answers.count == 5, "four times a second")
+        }
+    }
+
+    @Test func `of a server's two certificates the one with the lineage's kind of key is looked at`() async throws {
+        try await Leaves.with { leaves in
+            let (mine, other) = (try await leaves.leaf("a.example"), try await leaves.leaf("a.example", from: 0))
+            let verification = Verification(clock: NoTime()) { _, keyType in
+                .leaf(keyType == mine.keyType ? mine : other, failure: nil)
+            }
+            let report = await verification.look(
+                at: mine, try settings("verify = 127.0.0.1:443\nverify_names = a.example\n"), LedgerEntry(name: "a"),
+                nil)
+            #expect(report.matches.count == 1 && report.wrong == nil)
         }
     }
 
