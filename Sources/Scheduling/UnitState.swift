@@ -40,12 +40,16 @@ package struct UnitState: Equatable, Sendable {
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
     }
 
-    /// `@1764100000`; a time that never comes is empty, `@0` or the largest number there is.
+    /// `@1764100000`, or `Wed 2026-11-25 21:14:54 UTC`, which systemd 252 writes for a timer's times whatever it is told; a time
+    /// that never comes is empty, `n/a`, `@0` or the largest number there is.
     private static func date(_ text: String) -> Date? {
-        guard text.hasPrefix("@"), let seconds = Double(text.dropFirst()), seconds > 0, seconds < 1e11 else {
-            return nil
+        if text.hasPrefix("@") {
+            guard let seconds = Double(text.dropFirst()), seconds > 0, seconds < 1e11 else { return nil }
+            return Date(timeIntervalSince1970: seconds)
         }
-        return Date(timeIntervalSince1970: seconds)
+        let words = text.split(separator: " ")
+        guard words.count == 4, words[3] == "UTC" else { return nil }
+        return try? Date("\(words[1])T\(words[2])Z", strategy: .iso8601)
     }
 }
 
@@ -76,7 +80,7 @@ package struct Systemd: Sendable {
         let command = Command(
             executable: systemctl,
             arguments: ["show", "--timestamp=unix", "--property=\(Systemd.properties.joined(separator: ","))", unit],
-            environment: ["LC_ALL": "C.UTF-8"])
+            environment: ["LC_ALL": "C.UTF-8", "TZ": "UTC"])
         let outcome = await runner.run(command, timeout: Systemd.timeout)
         guard outcome.succeeded else {
             throw Absent(description: outcome.lastLine ?? "systemctl \(outcome)")

@@ -19,6 +19,11 @@ struct UnitStateTests {
         #expect(state.lastStart == Date(timeIntervalSince1970: 1_764_090_000))
     }
 
+    @Test func `a time in words is read, which systemd 252 writes whatever it is told`() {
+        let state = UnitState(properties: "LoadState=loaded\nNextElapseUSecRealtime=Wed 2026-11-25 21:14:54 UTC")
+        #expect(state.nextStart == Date(timeIntervalSince1970: 1_795_641_294))
+    }
+
     @Test func `a service that failed has its exit code, and one that never ran has none`() {
         let failed = UnitState(
             properties:

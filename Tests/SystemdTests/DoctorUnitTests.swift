@@ -1,0 +1,75 @@
+import FoundationEssentials
+import Rig
+import Testing
+
+/// What doctor says of units as systemd itself has them.
+@Suite(.systemdHost)
+struct DoctorUnitTests {
+    private struct Document: Decodable {
+        struct Check: Decodable {
+            let id: String
+            let verdict: String
+            let evidence: String?
+            let command: String?
+        }
+        let checks: [Check]
+    }
+
+    private func check(_ id: String, on host: UnitHost) async throws -> Document.Check {
+        let output = try await host.host.exec("certctl", ["doctor", "--format", "json"])
+        let document = try JSONDecoder().decode(Document.self, from: Data(output.stdout.utf8))
+        guard let check = document.checks.first(where: { $0.id == id }) else {
+            throw RigError("no check \(id): \(output.stdout)\(output.stderr)")
+        }
+        return check
+    }
+
+    @Test
+    func `a timer that is off, gone or failing is named, and certbot's beside it, and a webroot the sandbox lacks`()
+        async throws
+    {
+        try await UnitHost.with { host in
+            try await host.lineage("www.example.test", webroot: "/srv/web root")
+            try await host.host.shell("systemctl disable --now certbot.timer")
+
+            let disabled = try await check("timer-disabled", on: host)
+            #expect(disabled.verdict == "failure" && disabled.evidence?.contains("not enabled") == true)
+            try await host.host.shell(disabled.command ?? "false")
+            #expect(try await check("timer-disabled", on: host).verdict == "ok")
+            #expect(try await check("timer-missing", on: host).verdict == "ok")
+
+            let unknown = try await check("sandbox-outdated", on: host)
+            #expect(unknown.verdict == "warning" && unknown.evidence?.contains("/srv/web root") == true)
+            try await host.host.shell("certctl setup --yes")
+            #expect(try await check("sandbox-outdated", on: host).verdict == "ok")
+
+            #expect(try await check("certbot-timer-active", on: host).verdict == "ok")
+            try await host.host.shell("systemctl start certbot.timer")
+            let both = try await check("certbot-timer-active", on: host)
+            #expect(both.verdict == "warning")
+            try await host.host.shell(both.command ?? "false")
+            #expect(try await check("certbot-timer-active", on: host).verdict == "ok")
+
+            // Nothing happens before the timer starts it, and status says when that is.
+            try await host.makeDue("www.example.test")
+            let table = try await host.host.shell("certctl status")
+            #expect(table.contains(/renews in \d+ (hours|minutes) \(renew_before_expiry/), "\(table)")
+            try await host.makeNotDue("www.example.test")
+
+            #expect(try await check("timer-failing", on: host).verdict == "ok")
+            try await host.host.write("hook_timeout = soon\n", to: "/etc/certctl/broken.conf")
+            try await host.dropIn(
+                "certctl.service", "broken",
+                "[Service]\nExecStart=\nExecStart=/usr/bin/certctl renew --quiet --config /etc/certctl/broken.conf\n")
+            #expect(try await host.run() != 0)
+            let failing = try await check("timer-failing", on: host)
+            #expect(failing.verdict == "failure" && failing.evidence?.contains("exit code 78") == true)
+
+            try await host.host.shell(
+                "systemctl disable --now certctl.timer; rm -f /usr/lib/systemd/system/certctl.timer; systemctl daemon-reload"
+            )
+            let missing = try await check("timer-missing", on: host)
+            #expect(missing.verdict == "failure" && missing.evidence?.contains("nothing renews by itself") == true)
+        }
+    }
+}
