@@ -132,6 +132,14 @@ package enum FileSystem {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw FileError("read", path) }
             if count == 0 { return bytes }
+            if size > 0, count < buffer.count {
+                // A regular file is read short at its end only.
+                if bytes.isEmpty {
+                    buffer.removeLast(buffer.count - count)
+                    return buffer
+                }
+                return bytes + buffer.prefix(count)
+            }
             bytes += buffer.prefix(count)
         }
         throw FileError("read", path, because: "it has more than \(limit) bytes")

@@ -73,22 +73,38 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     /// The share of a lifetime that must remain for a certificate not to be called expiring.
     static let expiringShare = 0.1
 
+    /// How much of a certificate is put into a row.
+    package enum Detail: Sendable {
+        /// All that the JSON has.
+        case full
+        /// Without what identifies it (serial number, fingerprint, the issuer's whole name), which a table has no room for.
+        case brief
+    }
+
     /// Assesses a lineage.
     ///
     /// - Parameters:
     ///   - entry: what the books have on the lineage.
     ///   - served: what listeners were just seen serving.
-    package init(_ lineage: Lineage, entry: LedgerEntry? = nil, served: ServedReport? = nil, at now: Date) {
+    package init(
+        _ lineage: Lineage, entry: LedgerEntry? = nil, served: ServedReport? = nil, detail: Detail = .full, at now: Date
+    ) {
         name = lineage.name
         version = lineage.version
         // What the books say of another version than the live one is past.
-        let sha256 = try? lineage.certificate?.sha256()
+        let sha256 = detail == .full || entry?.installed != nil ? try? lineage.certificate?.sha256() : nil
         let isCurrent = entry?.installed.map { $0.sha256 == sha256 } ?? true
         let entry = isCurrent ? entry : nil
         if let certificate = lineage.certificate {
             domains = certificate.names.map(\.description)
-            (serial, self.sha256) = (certificate.serial, sha256)
-            (issuer, issuerCommonName) = certificate.issuerNames
+            switch detail {
+            case .full:
+                (serial, self.sha256) = (certificate.serial, sha256)
+                (issuer, issuerCommonName) = certificate.issuerNames
+            case .brief:
+                issuerCommonName = certificate.issuerCommonName
+                if issuerCommonName == nil { issuer = certificate.issuer }
+            }
             keyType = certificate.keyType.description
             (notBefore, notAfter) = (certificate.notBefore, certificate.notAfter)
         }

@@ -27,7 +27,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
     ///
     /// - Parameter wanted: only these.
     package init(
-        _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, at now: Date
+        _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, detail: LineageStatus.Detail = .full, at now: Date
     ) throws(Tree.Failure) {
         var texts = SharedTexts()
         let isForbidden = ledger.isForbidden
@@ -38,7 +38,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
             if !isForbidden, case .unreadable(let reason) = knowledge {
                 remarks.append("\(lineage.name): what the books say is not known: \(reason)")
             }
-            var row = LineageStatus(lineage, entry: knowledge.entry, at: now)
+            var row = LineageStatus(lineage, entry: knowledge.entry, detail: detail, at: now)
             row.share(&texts)
             return row
         }

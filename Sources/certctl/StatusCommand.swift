@@ -62,7 +62,8 @@ struct StatusCommand: AsyncParsableCommand {
         if let explain { return print(try await explanation(of: explain)) }
         if check { return try await runCheck() }
         if watch { return try await redraw() }
-        let (report, note) = try await StatusSource(tree).report(names, probing: probe)
+        let detail: LineageStatus.Detail = format == .table ? .brief : .full
+        let (report, note) = try await StatusSource(tree).report(names, probing: probe, detail: detail)
         for remark in report.remarks + [note].compactMap(\.self) { StandardError.write("certctl: \(remark)\n") }
         switch format {
         case .table: await writeTable(report) { print($0) }
@@ -96,7 +97,7 @@ struct StatusCommand: AsyncParsableCommand {
     @MainActor private func runCheck() async throws {
         let result: StatusCheck
         do {
-            let (report, note) = try await StatusSource(tree).report(names, probing: probe)
+            let (report, note) = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
             result = StatusCheck(
                 report, StatusCheck.Limits(warning: warning, critical: critical), note: note, at: report.generatedAt)
         } catch let failure as CommandFailure {
@@ -108,7 +109,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @MainActor private func redraw() async throws {
         while true {
-            let (report, note) = try await StatusSource(tree).report(names, probing: probe)
+            let (report, note) = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
             // Home, the lines each to its end, and nothing below: no flicker as with a cleared screen.
             var screen = "\u{1B}[H\(LocalTime.text(report.generatedAt))  \(note ?? "")\u{1B}[K\n\u{1B}[K\n"
             await writeTable(report) { screen += $0 + "\u{1B}[K\n" }

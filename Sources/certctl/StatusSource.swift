@@ -11,7 +11,9 @@ import Scheduling
     init(_ options: TreeOptions) { self.options = options }
 
     /// The report, and what its reader should know of where it is from.
-    func report(_ names: [String], probing: Bool) async throws -> (StatusReport, note: String?) {
+    func report(
+        _ names: [String], probing: Bool, detail: LineageStatus.Detail = .full
+    ) async throws -> (StatusReport, note: String?) {
         let settings = try options.settings()
         let ledger = Ledger(stateDirectory: options.statePath)
         let now = Date.now
@@ -23,7 +25,7 @@ import Scheduling
                 let rows = await probed(try tree.selected(names), ledger, settings.conf, at: now)
                 report = StatusReport(rows, lastRun: ledger.lastRun, at: now)
             } else {
-                report = try StatusReport(tree, ledger, wanted: wanted, at: now)
+                report = try StatusReport(tree, ledger, wanted: wanted, detail: detail, at: now)
             }
             report.lineages = try tree.select(names, of: report.lineages, by: \.name)
             guard geteuid() != 0, report.lineages.contains(where: \.isUnreadable) || ledger.isForbidden else {
