@@ -54,7 +54,6 @@ struct OutputMatchTests {
         ("expires 2027-02-21 03:09 (in 89 days)", "expires 2026-01-01 10:00 (in 3 hours)"),
         ("NAME  STATE\nx", "NAME     STATE\nx"), ("a\n...\nd", "a\nb\nc\nd"), ("...", ""),
         ("serial 0B2274855C33499B, again 0b2274855c33499b", "serial AAAAAAAA5C33499B, again aaaaaaaa5c33499b"),
-        ("serial 5a2cd9ea0e5c5ed6, again 5a2cd9ea0e5c5ed6", "serial 998798a2e4c1c2e, again 0998798a2e4c1c2e"),
     ])
     func `what differs from run to run is forgiven`(shown: String, printed: String) {
         var match = OutputMatch()

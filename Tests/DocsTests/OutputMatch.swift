@@ -60,8 +60,7 @@ struct OutputMatch {
             .replacing(/Pebble Intermediate CA [0-9a-f]{6}/, with: mark)
             .replacing(/process \d+/, with: mark)
         let identifier = /\b[0-9A-Fa-f]{8,64}\b/
-        // certbot writes a serial number as a number, certctl and openssl by its bytes.
-        let identifiers = text.matches(of: identifier).map { String($0.0.lowercased().drop { $0 == "0" }) }
+        let identifiers = text.matches(of: identifier).map { $0.0.lowercased() }
         let words = text.replacing(identifier, with: mark).split(separator: /\s+/)
         return (words.joined(separator: " "), identifiers)
     }
