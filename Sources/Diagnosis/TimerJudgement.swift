@@ -52,7 +52,7 @@ enum TimerJudgement {
             } else {
                 findings.fail(
                     .timerMissing, at: unit, "there is no \(unit): nothing renews by itself",
-                    remedy: "cp systemd/certctl.* /etc/systemd/system/ && \(enable.text)")
+                    remedy: "certctl setup")
             }
         } else if facts.timer.load == "masked" {
             findings.fail(

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Lineages
 import Rig
 import Scheduling
@@ -90,6 +91,36 @@ struct TimerJudgementTests {
         ).checks
         #expect(checks.allSatisfy { $0.verdict == .skipped && $0.evidence.contains("not been booted") })
         #expect(Set(checks.map(\.id)) == Set(TimerJudgement.ids))
+    }
+
+    @Test func `systemctl is asked for the timer, its service and certbot's timers`() async throws {
+        try await TemporaryDirectory.with { directory in
+            let systemctl = "\(directory)/systemctl"
+            let script = """
+                #!/bin/sh
+                for unit in "$@"; do :; done
+                echo "$unit" >> '\(directory)/asked'
+                case $unit in
+                certctl.timer) printf '%s\\n' 'LoadState=loaded' 'ActiveState=active' 'UnitFileState=enabled' ;;
+                certctl.service) printf '%s\\n' 'LoadState=loaded' 'ActiveState=failed' 'Result=timeout' ;;
+                *) printf '%s\\n' 'LoadState=not-found' 'ActiveState=inactive' ;;
+                esac
+
+                """
+            try script.write(toFile: systemctl, atomically: false, encoding: .utf8)
+            chmod(systemctl, 0o755)
+            let facts = await SystemdProbe(systemctl: systemctl).timers("certctl.timer")
+            let checks = TimerJudgement.findings(facts, unit: "certctl.timer", at: .now).checks
+            #expect(checks.filter { $0.verdict == .failure }.map(\.id) == [.timerFailing], "\(checks)")
+            let asked = contents(ofFile: "\(directory)/asked")?.split(separator: "\n").map(String.init)
+            #expect(asked == ["certctl.timer", "certctl.service", "certbot.timer", "snap.certbot.renew.timer"])
+
+            let absent = await SystemdProbe(systemctl: "\(directory)/none").timers("certctl.timer")
+            #expect(
+                TimerJudgement.findings(absent, unit: "certctl.timer", at: .now).checks.allSatisfy {
+                    $0.verdict == .skipped
+                })
+        }
     }
 
     private func judge(timer: String, service: String, certbot: String = absent) -> [Check] {
