@@ -52,7 +52,8 @@ struct ConsoleTests {
 struct OutputMatchTests {
     @Test(arguments: [
         ("expires 2027-02-21 03:09 (in 89 days)", "expires 2026-01-01 10:00 (in 3 hours)"),
-        ("NAME  STATE\nx", "NAME     STATE\nx"), ("a\n...\nd", "a\nb\nc\nd"), ("...", ""),
+        ("NAME  STATE\nx", "NAME     STATE\nx"), ("a\nx: the CA validates b, c\nd", "a\nx: the CA validates c\nd"),
+        ("a\nx: the CA validates b\nd", "a\nd"), ("a\n...\nd", "a\nb\nc\nd"), ("...", ""),
         ("serial 0B2274855C33499B, again 0b2274855c33499b", "serial AAAAAAAA5C33499B, again aaaaaaaa5c33499b"),
         ("serial 1B2274855C33499B, again 1b2274855c33499b", "serial 883f39e43f81f1d, again 0883f39e43f81f1d"),
     ])

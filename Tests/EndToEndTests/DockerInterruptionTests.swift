@@ -90,8 +90,9 @@ struct DockerInterruptionTests {
         return try await Daemon.with(
             words[0], Array(words.dropFirst()), environment: host.certctl.variables,
             log: "\(host.stack.directory)/interrupted.log",
+            // One name in a hundred is taken as valid by Pebble, whatever its settings say: see Pebble.Options.authzReuse.
             ready: .predicate {
-                host.stack.pebble.requestCount("/chalZ/") >= told + 2 && host.challengeFiles.count == 2
+                host.stack.pebble.requestCount("/chalZ/") > told && !host.challengeFiles.isEmpty
             }, body)
     }
 

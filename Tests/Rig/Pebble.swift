@@ -27,6 +27,9 @@ package struct Pebble: Sendable {
         /// How many good nonces are rejected, in percent.
         package var nonceReject = 0
         /// How often a valid authorization is used again for a new order, in percent.
+        ///
+        /// At 0 it is still one in a hundred: Pebble 2.4 compares a number from 0 to 99 with it, and takes equal for less. So no test
+        /// may rest on a name that was valid before being validated again.
         package var authzReuse = 0
         /// Validation at once and not after up to 15 seconds.
         package var noSleep = true
