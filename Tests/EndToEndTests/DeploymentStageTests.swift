@@ -299,7 +299,9 @@ struct DeploymentStageTests {
             #expect(try await certctl.renew("--server", stack.pebble.directoryURL).status == 64)
             try await check("kill", ["\(stack.nginx.daemon.pid)"])
             try await eventually("nginx is gone") { !Daemon.isRunning(stack.nginx.daemon.pid) }
-            let failed = try await certctl.renew("--dry-run")
+            var failed = try await certctl.renew("--dry-run")
+            // One time in a hundred Pebble takes the name as valid: see Pebble.Options.authzReuse.
+            for _ in 0..<3 where failed.status == 0 { failed = try await certctl.renew("--dry-run") }
             #expect(failed.status == 1)
             #expect(failed.stderr.contains("could not validate one.example"))
         }
