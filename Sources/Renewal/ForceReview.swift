@@ -117,7 +117,11 @@ extension RenewalRun {
         var reviews: [ForceReview] = []
         for lineage in lineages where lineage.reasonUnmanaged == nil {
             let entry = ledger.knowledge(of: lineage.name).entry
-            let served = await verification.look(at: lineage, entry: entry, host: hostConf) ?? ServedReport([])
+            var served = await verification.look(at: lineage, entry: entry, host: hostConf) ?? ServedReport([])
+            // A listener that is slow for a moment is no reason to do something else than what was asked for.
+            for _ in 0..<2 where served.wrong != nil && !served.isStale && !Task.isCancelled {
+                served = await verification.look(at: lineage, entry: entry, host: hostConf) ?? ServedReport([])
+            }
             let budget = CertificateBudget(lineage, among: all, ledger: ledger, limit: limit, at: now())
             reviews.append(ForceReview(lineage, entry: entry, served: served, budget: budget, at: now()))
         }
