@@ -1,6 +1,5 @@
 import ACME
 import Diagnosis
-import Glibc
 
 /// What `certctl doctor` prints: for each cause its name, the remedy, what was seen, and what follows from it.
 struct DoctorText {
@@ -8,12 +7,7 @@ struct DoctorText {
     struct Style {
         var isColoured: Bool
 
-        /// Colour on a terminal that shows it, and where nobody has asked for none.
-        static var forTerminal: Style {
-            func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
-            let isPlain = variable("NO_COLOR").map { !$0.isEmpty } ?? false
-            return Style(isColoured: isatty(STDOUT_FILENO) == 1 && !isPlain && variable("TERM") != "dumb")
-        }
+        static var forTerminal: Style { Style(isColoured: Screen.output.hasColour) }
 
         func failure(_ text: String) -> String { isColoured ? "\u{1B}[1;31m\(text)\u{1B}[0m" : text }
         func warning(_ text: String) -> String { isColoured ? "\u{1B}[1;33m\(text)\u{1B}[0m" : text }

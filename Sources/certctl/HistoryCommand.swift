@@ -44,14 +44,18 @@ struct HistoryCommand: ParsableCommand {
 
     private static func table(_ events: [HistoryEvent]) -> String {
         guard !events.isEmpty else { return "nothing has happened yet" }
-        var table = TextTable(header: ["WHEN", "BY", "NAME", "EVENT", "SERIAL", "TOOK", "ERROR"])
-        for event in events {
-            let serial = [event.from, event.to].compactMap { $0.map { String($0.suffix(8)) } }.joined(separator: " → ")
-            table.add([
-                LocalTime.text(event.at), event.by, event.lineage, event.event.rawValue, serial.isEmpty ? "-" : serial,
-                event.seconds.map { "\(($0 * 10).rounded() / 10) s" } ?? "-", event.error ?? "",
-            ])
+        func serial(_ event: HistoryEvent) -> String {
+            let serials = [event.from, event.to].compactMap { $0.map { String($0.suffix(8)) } }
+            return serials.isEmpty ? "-" : serials.joined(separator: " → ")
         }
-        return table.lines.joined(separator: "\n")
+        let table = ColumnTable(
+            [
+                Column("WHEN") { LocalTime.text(events[$0].at) }, Column("BY") { events[$0].by },
+                Column("NAME") { events[$0].lineage }, Column("EVENT") { events[$0].event.rawValue },
+                Column("SERIAL") { serial(events[$0]) },
+                Column("TOOK") { events[$0].seconds.map { "\(($0 * 10).rounded() / 10) s" } ?? "-" },
+                Column("ERROR") { events[$0].error ?? "" },
+            ], count: events.count)
+        return table.lines(on: Screen(width: nil, hasColour: false, hasUnicode: true)).joined(separator: "\n")
     }
 }

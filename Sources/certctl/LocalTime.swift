@@ -16,13 +16,7 @@ enum LocalTime {
     /// `in 89 days`, `in 5 hours`, `3 days ago`.
     static func distance(to date: Date, from now: Date) -> String {
         let seconds = date.timeIntervalSince(now)
-        let size = abs(seconds)
-        let (count, unit) =
-            switch size {
-            case 172_800...: (Int(size / 86_400), "days")
-            case 7200...: (Int(size / 3600), "hours")
-            default: (Int(size / 60), "minutes")
-            }
+        let (count, unit, _) = span(seconds)
         return seconds >= 0 ? "in \(count) \(unit)" : "\(count) \(unit) ago"
     }
 
@@ -32,14 +26,18 @@ enum LocalTime {
     /// `89 d`, `5 h`, `7 min`, `3 d ago`.
     static func briefDistance(to date: Date, from now: Date) -> String {
         let seconds = date.timeIntervalSince(now)
+        let (count, _, unit) = span(seconds)
+        return "\(count) \(unit)" + (seconds >= 0 ? "" : " ago")
+    }
+
+    /// A span in the largest unit of which it has two at least.
+    private static func span(_ seconds: TimeInterval) -> (count: Int, unit: String, brief: String) {
         let size = abs(seconds)
-        let text =
-            switch size {
-            case 172_800...: "\(Int(size / 86_400)) d"
-            case 7200...: "\(Int(size / 3600)) h"
-            default: "\(Int(size / 60)) min"
-            }
-        return seconds >= 0 ? text : text + " ago"
+        return switch size {
+        case 172_800...: (Int(size / 86_400), "days", "d")
+        case 7200...: (Int(size / 3600), "hours", "h")
+        default: (Int(size / 60), "minutes", "min")
+        }
     }
 
     private static func padded(_ number: Int, _ width: Int) -> String {

@@ -84,13 +84,12 @@ struct StatusCommand: AsyncParsableCommand {
         let (settings, ledger, now) = (try tree.settings(), Ledger(stateDirectory: tree.statePath), Date.now)
         let tree = try tree.tree()
         let lineage = try tree.selected([name])[0]
-        let knowledge = ledger.knowledge(of: lineage.name)
-        let served = probe ? await Verification().look(at: lineage, entry: knowledge.entry, host: settings.conf) : nil
-        let row = LineageStatus(lineage, entry: knowledge.entry, served: served, at: now)
+        let entry = ledger.knowledge(of: lineage.name).entry
+        let served = probe ? await Verification().look(at: lineage, entry: entry, host: settings.conf) : nil
+        let row = LineageStatus(lineage, entry: entry, served: served, at: now)
         let nextStart = await StatusSource(self.tree).nextStart(StatusReport([row], lastRun: nil, at: now))
         return StatusExplanation(
-            lineage, tree, knowledge, host: settings.conf, served: served, at: now, nextStart: nextStart,
-            screen: .output
+            lineage, row, tree, entry: entry, host: settings.conf, at: now, nextStart: nextStart, screen: .output
         ).text
     }
 

@@ -16,13 +16,13 @@ struct StatusExplanation {
     private let hooks: (directory: HookDirectory, own: HookCommands)
     private let host: ConfFile
 
+    /// - Parameter row: what the table would have of it.
     init(
-        _ lineage: Lineage, _ tree: Tree, _ knowledge: Ledger.Knowledge, host: ConfFile, served: ServedReport?,
-        at now: Date,
+        _ lineage: Lineage, _ row: LineageStatus, _ tree: Tree, entry: LedgerEntry?, host: ConfFile, at now: Date,
         nextStart: Date?, screen: Screen
     ) {
-        (self.lineage, entry, self.host, self.now, self.screen) = (lineage, knowledge.entry, host, now, screen)
-        row = LineageStatus(lineage, entry: knowledge.entry, served: served, at: now)
+        (self.lineage, self.row, self.entry, self.host) = (lineage, row, entry, host)
+        (self.now, self.screen) = (now, screen)
         next = NextText(at: now, nextStart: nextStart)
         hooks = (HookDirectory(configDirectory: tree.path), HookCommands(lineage.options, tree.defaults))
     }

@@ -94,7 +94,7 @@ struct TimerTests {
                 #expect(number <= 2.1, "\(rating)")
             }
             // Each example says at its head where it goes.
-            try await host.host.copy("\(UnitHost.repository)/systemd/examples", to: "/root/examples")
+            try await host.host.copy("\(BuiltProgram.repository)/systemd/examples", to: "/root/examples")
             try await host.host.shell(
                 """
                 for file in /root/examples/*.conf; do

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Rig
 import Testing
 
@@ -61,16 +60,14 @@ struct UnitHost {
         return [(program, "/usr/bin/certctl")] + Set(libraries).map { ($0, $0) }
     }
 
-    static let repository = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-
     private func install() async throws {
         if let package = Self.package {
             try await host.copy(package, to: "/root/certctl.deb")
             try await host.shell("cd /root && apt-get install --quiet --quiet --yes ./certctl.deb")
         } else {
-            try await host.copy("\(Self.repository)/systemd/.", to: "/usr/lib/systemd/system")
+            try await host.copy("\(BuiltProgram.repository)/systemd/.", to: "/usr/lib/systemd/system")
             try await host.shell("mkdir -p /usr/share/certctl")
-            try await host.copy("\(Self.repository)/hooks", to: "/usr/share/certctl/hooks")
+            try await host.copy("\(BuiltProgram.repository)/hooks", to: "/usr/share/certctl/hooks")
             try await host.shell("systemctl daemon-reload")
         }
     }
@@ -216,18 +213,5 @@ struct UnitHost {
     /// What systemd itself has put into the journal.
     func systemdsJournal() async throws -> String {
         try await host.shell("journalctl --identifier=systemd --output=cat --no-pager")
-    }
-}
-
-/// The program that was built with the tests.
-enum BuiltProgram {
-    /// The binary beside the test bundle, or the one that `CERTCTL` names.
-    static var certctl: String {
-        if let path = environmentVariable("CERTCTL") { return path }
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let bytes = buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
-        let executable = String(decoding: bytes, as: UTF8.self)
-        return executable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/certctl"
     }
 }
