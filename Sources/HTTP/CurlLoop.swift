@@ -93,7 +93,7 @@ final class CurlLoop: Sendable {
                 transfer.remove(from: multi)
                 transfer.submission.continuation.resume(returning: transfer.outcome(result))
             }
-            complaint = complaint ?? multi.poll()
+            complaint = complaint ?? multi.poll(hasTransfers: !transfers.isEmpty)
             if let complaint { inbox.withLock { $0.closing = "libcurl cannot go on: \(complaint)" } }
         }
     }

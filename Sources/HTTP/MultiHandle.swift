@@ -8,7 +8,11 @@ import CCurl
     /// some as soon as a burst is over.
     private static let mostIdleConnections = 32
 
-    /// The longest sleep without a reason to wake up.
+    /// The longest sleep without a reason to wake up while transfers are under way.
+    ///
+    /// libcurl before 8.4 forgets a timer that is less than a millisecond away when another of the same transfer's goes
+    /// off, and would then wait for ever (curl#11937). `perform` compares all transfers with their time anyway.
+    private static let longestPollWithTransfers: CInt = 1_000  // ms
     private static let longestPoll: CInt = 3_600_000  // ms
 
     private let pointer: UnsafeMutableRawPointer
@@ -47,8 +51,9 @@ import CCurl
     }
 
     /// Waits for a socket, a timeout or a `wakeUp`; a text says why it cannot.
-    func poll() -> String? {
-        unsafe Self.complaint(curl_multi_poll(pointer, nil, 0, Self.longestPoll, nil))
+    func poll(hasTransfers: Bool) -> String? {
+        let longest = hasTransfers ? Self.longestPollWithTransfers : Self.longestPoll
+        return unsafe Self.complaint(curl_multi_poll(pointer, nil, 0, longest, nil))
     }
 
     /// The next transfer that came to its end, by its ID, and with what result.

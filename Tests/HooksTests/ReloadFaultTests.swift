@@ -56,6 +56,15 @@ struct ReloadFaultTests {
         #expect(inside == ["exec c0ffee nginx -t", "exec c0ffee nginx -s reload"])
     }
 
+    @Test(arguments: ["check/certctl/hooks", "check/renewal-hooks/post", "renewal-hooks/check/renewal-hooks/deploy"])
+    func `a directory named check further up does not keep it from reloading`(place: String) async throws {
+        try await TemporaryDirectory.with { elsewhere in
+            let hook = try ShippedHook("reload-nginx", installedIn: "\(elsewhere)/\(place)")
+            let (output, _) = try await reload(hook)
+            #expect(output.stdout == "reload-nginx: container web: nginx reloaded\n", "\(output)")
+        }
+    }
+
     @Test(
         arguments: [
             ("host = maybe\n", "line 1: host is neither yes nor no"),
@@ -93,11 +102,13 @@ struct ReloadFaultTests {
     }
 
     /// Runs the hook with the faulty docker; gives what it said and how docker was called.
-    private func reload(fault: String = "none", settings: String = "") async throws -> (Output, [String]) {
+    private func reload(
+        _ hook: ShippedHook = ShippedHook("reload-nginx"), fault: String = "none", settings: String = ""
+    ) async throws -> (Output, [String]) {
         try await TemporaryDirectory.with { directory in
             try write(Self.docker, to: "\(directory)/docker", mode: 0o755)
             try write(settings, to: "\(directory)/settings.conf")
-            let output = try await ShippedHook("reload-nginx").run([
+            let output = try await hook.run([
                 "PATH": "\(directory):/usr/bin:/bin", "CERTCTL_CONFIG_DIR": directory, "TREE": directory,
                 "FAULT": fault, "DOCKER_HOST": "unix:///no/such/socket",
                 "CERTCTL_RELOAD_NGINX_CONF": "\(directory)/settings.conf",
