@@ -1,3 +1,5 @@
+import PKI
+
 /// Puts a checked set into a lineage: the next version in archive/, then all four links of live/ at once.
 ///
 /// Every step is durable before the next begins. Killed before the switch, live/ is as it was; killed within a switch link
@@ -67,15 +69,31 @@ package struct Installation: Sendable {
         try liveSwitch(to: version).run()
     }
 
-    /// Moves the files of a version out of archive/, so that nobody takes it for the newest good one.
-    package func setAside(_ version: Int, in directory: String) throws(FileError) {
+    /// Copies the files of a version to a directory, which is made.
+    package func copy(_ version: Int, to directory: String) throws(FileError) {
         try FileSystem.makeDirectories(directory, mode: 0o700)
         for kind in PEMKind.allCases {
             let bytes = try FileSystem.read(path(kind, version))
             try NewFile("\(directory)/\(kind.rawValue).pem", bytes, mode: 0o600).commit()
         }
-        for kind in PEMKind.allCases { try FileSystem.remove(path(kind, version)) }
+    }
+
+    /// Removes the files of a version from archive/, so that nobody takes it for the newest good one; does nothing where another
+    /// certificate has that number.
+    ///
+    /// - Parameter sha256: of the version's certificate, which is removed last.
+    package func removeFromArchive(_ version: Int, sha256: String) throws(FileError) {
+        let found = try? Certificate.chain(pem: FileSystem.read(path(.cert, version))).first?.sha256()
+        guard found == sha256 else { return }
+        for kind in [PEMKind.privkey, .chain, .fullchain, .cert] { try FileSystem.remove(path(kind, version)) }
         try FileSystem.sync(directory: paths.archive)
+    }
+
+    /// The number that ``install(_:conf:)`` will give a set.
+    package func number(for set: CertificateSet) throws(FileError) -> Int {
+        let archive = try Archive(directory: paths.archive)
+        if let latest = archive.latestComplete, holds(set, latest) { return latest }
+        return archive.next
     }
 
     private func makeLive(_ version: Int) throws(FileError) {
@@ -87,9 +105,8 @@ package struct Installation: Sendable {
     /// Writes the four files under the next number: all of them durable before the first gets its name, none left behind if
     /// one fails. A half-written version would be taken for a whole one by certbot, and made live.
     private func archive(_ set: CertificateSet) throws(FileError) -> Int {
-        let archive = try Archive(directory: paths.archive)
-        if let latest = archive.latestComplete, holds(set, latest) { return latest }
-        let version = archive.next
+        let version = try number(for: set)
+        if holds(set, version) { return version }
         let keyStatus = try FileSystem.status(paths.link(.privkey), followingLinks: true)
         let privkey = try NewFile(
             path(.privkey, version), set.bytes(.privkey), mode: 0o600 | ((keyStatus?.mode ?? 0) & 0o074),

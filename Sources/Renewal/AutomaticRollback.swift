@@ -17,28 +17,93 @@ extension RenewalRun {
     func takenBack(_ start: Work, _ run: inout RunReport) async -> Work {
         guard let paths = start.paths, let lineage = start.lineage, let old = lineage.certificate, old.notAfter > now(),
             let oldVersion = lineage.version, case .renewed(let version, let new) = start.outcome,
+            version != oldVersion,
             let reason = start.seen?.complaint(at: start.answeredBefore)
         else { return start }
         report(.remark(name: start.name, "\(reason); going back to version \(oldVersion)"))
         let installation = await installation(paths)
+        let back: Work
         do {
-            let back = try await shown(oldVersion, old, start, installation, &run)
-            guard back.seen?.complaint(at: start.answeredBefore) == nil else {
-                return try await shown(version, new, start, installation, &run)
-            }
-            var work = back
-            work.entry.held = LedgerEntry.Held(
-                sha256: try new.sha256(), serial: new.serial, reason: reason, at: now())
-            try installation.setAside(version, in: ledger.heldDirectory(work.name))
-            try ledger.save(work.entry)
-            work.outcome = .failed(RenewalFailure(.deployment, TakenBack(reason: reason, version: oldVersion)))
-            report(
-                .failed(name: work.name, RenewalFailure(.deployment, TakenBack(reason: reason, version: oldVersion))))
-            note(.rolledBack, work, error: reason, &run)
-            return work
+            var work = start
+            try hold(&work, new, .init(from: version, to: oldVersion), because: reason, installation)
+            back = try await shown(oldVersion, old, work, installation, &run)
         } catch {
             report(.remark(name: start.name, "could not go back: \(error)"))
+            removeHeldFiles(start.name, &run)
             return start
+        }
+        guard back.seen?.complaint(at: start.answeredBefore) != nil else { return isBack(back, installation, &run) }
+        do {
+            var work = try await shown(version, new, back, installation, &run)
+            work.entry.held = nil
+            removeHeldFiles(work.name, &run)
+            return work
+        } catch {
+            report(.remark(name: start.name, "could not go forward again: \(error)"))
+            return isBack(back, installation, &run)
+        }
+    }
+
+    /// Notes that a version is being taken back before anything changes: where this run is cut short on the way, the next one
+    /// finishes it, in place of ordering anew.
+    private func hold(
+        _ work: inout Work, _ certificate: Certificate, _ wayBack: LedgerEntry.WayBack, because reason: String,
+        _ installation: Installation
+    ) throws {
+        try installation.copy(wayBack.from, to: ledger.heldDirectory(work.name))
+        work.entry.held = LedgerEntry.Held(
+            sha256: try certificate.sha256(), serial: certificate.serial, reason: reason, at: now(), wayBack: wayBack)
+        try ledger.save(work.entry)
+    }
+
+    /// Ends the way back: the version before is live, and in the books.
+    private func isBack(_ start: Work, _ installation: Installation, _ run: inout RunReport) -> Work {
+        guard let held = start.entry.held, let wayBack = held.wayBack else { return start }
+        var work = start
+        keep(&run) { () throws(FileError) in
+            try installation.removeFromArchive(wayBack.from, sha256: held.sha256)
+            work.entry.held?.wayBack = nil
+            try ledger.save(work.entry)
+        }
+        note(.rolledBack, work, error: held.reason, &run)
+        return fail(work, RenewalFailure(.deployment, TakenBack(reason: held.reason, version: wayBack.to)))
+    }
+
+    /// What becomes of a lineage with a certificate that is held.
+    func withHeld(_ work: Work, _ lineage: Lineage, isNamed: Bool, _ run: inout RunReport) async -> Work {
+        guard let held = work.entry.held, let wayBack = held.wayBack else {
+            return await deployedAgain(work, lineage, isNamed: isNamed, &run)
+        }
+        return await goneBack(work, lineage, held, wayBack, &run)
+    }
+
+    /// Finishes the way back that an earlier run was cut short on.
+    private func goneBack(
+        _ start: Work, _ lineage: Lineage, _ held: LedgerEntry.Held, _ wayBack: LedgerEntry.WayBack,
+        _ run: inout RunReport
+    ) async -> Work {
+        var work = start
+        guard let paths = work.paths, let live = work.certificate else { return work }
+        report(.remark(name: work.name, "an earlier run was going back to version \(wayBack.to): \(held.reason)"))
+        let installation = await installation(paths)
+        do {
+            if lineage.version != wayBack.to {
+                let chain = try FileSystem.read("\(paths.archive)/\(PEMKind.fullchain.rawValue)\(wayBack.to).pem")
+                guard let old = try Certificate.chain(pem: chain).first, old.notAfter > now() else {
+                    throw FileError("show", "version \(wayBack.to)", because: "it has expired")
+                }
+                try installation.show(wayBack.to)
+                work.certificate = old
+            }
+            try work.entry.install(work.certificate ?? live, number: wayBack.to, at: now())
+            work.deployment = .all
+            return await deployed(isBack(work, installation, &run), isNamed: true, &run)
+        } catch {
+            report(.remark(name: work.name, "could not go back: \(error)"))
+            work.entry.held = nil
+            removeHeldFiles(work.name, &run)
+            work.deployment = .all
+            return await deployed(work, isNamed: true, &run)
         }
     }
 
@@ -59,30 +124,28 @@ extension RenewalRun {
     func refused(_ start: Work, before: LedgerEntry, _ run: inout RunReport) async -> Work? {
         guard let failure = await check(start).failures.first, let paths = start.paths, let lineage = start.lineage,
             let old = lineage.certificate, old.notAfter > now(), let oldVersion = lineage.version,
-            case .renewed(let version, let new) = start.outcome
+            case .renewed(let version, let new) = start.outcome, version != oldVersion
         else { return nil }
         let installation = await installation(paths)
         do {
+            var work = start
+            try hold(&work, new, .init(from: version, to: oldVersion), because: "\(failure)", installation)
             try installation.show(oldVersion)
             guard await check(start).failures.isEmpty else {
                 // It is not the certificate: the server refuses the old one as well by now.
                 try installation.show(version)
+                removeHeldFiles(start.name, &run)
                 return nil
             }
-            var work = start
+            let held = work.entry.held
             work.entry = before
-            (work.entry.order, work.entry.isIssued) = (nil, false)
-            work.entry.held = LedgerEntry.Held(
-                sha256: try new.sha256(), serial: new.serial, reason: "\(failure)", at: now())
+            (work.entry.order, work.entry.isIssued, work.entry.held) = (nil, false, held)
             work.certificate = old
-            try installation.setAside(version, in: ledger.heldDirectory(work.name))
             work.entry.fail("\(failure)", at: now(), notBefore: nil, jitter: Double.random(in: 0...1))
-            try ledger.save(work.entry)
-            note(.rolledBack, work, error: "\(failure)", &run)
-            return fail(
-                work, RenewalFailure(.deployment, TakenBack(reason: "\(failure)", version: oldVersion)))
+            return isBack(work, installation, &run)
         } catch {
             report(.remark(name: start.name, "could not go back: \(error)"))
+            removeHeldFiles(start.name, &run)
             return nil
         }
     }
@@ -94,7 +157,7 @@ extension RenewalRun {
         var work = start
         try installation.show(version)
         try work.entry.install(certificate, number: version, at: now())
-        try ledger.save(work.entry)
+        keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
         work.certificate = certificate
         work.deployment = .all
         work = await deployed(work, isNamed: true, &run)
@@ -132,16 +195,24 @@ extension RenewalRun {
             await lookBefore(&work)
             let passed = await isAccepted(work)
             let before = work.entry
-            let version = try await installation(paths).install(set)
+            let installation = await installation(paths)
+            let number = try installation.number(for: set)
+            if let live = lineage.version, live != number {
+                work.entry.held?.wayBack = LedgerEntry.WayBack(from: number, to: live)
+                try ledger.save(work.entry)
+            }
+            let version = try installation.install(set)
             try work.entry.install(set.leaf, number: version, at: now())
-            try ledger.save(work.entry)
+            keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
             work.certificate = set.leaf
             work.outcome = .renewed(version: version, set.leaf)
             report(.installed(name: work.name, version: version, set.leaf))
             note(.installed, work, &run)
             if passed, let refused = await refused(work, before: before, &run) { return refused }
+            work.entry.held?.wayBack = nil
         } catch let error as FileError where !error.isNotFound {
             // A full disk, say: it is there still.
+            work.entry.held?.wayBack = nil
             return fail(work, RenewalFailure(.installation, error))
         } catch {
             // It cannot be had any more, or is not fit: then a new one is to be ordered by the next run.
@@ -156,7 +227,11 @@ extension RenewalRun {
     func release(_ work: inout Work, _ run: inout RunReport) {
         work.entry.held = nil
         work.entry.succeed()
-        let directory = ledger.heldDirectory(work.name)
+        removeHeldFiles(work.name, &run)
+    }
+
+    private func removeHeldFiles(_ name: String, _ run: inout RunReport) {
+        let directory = ledger.heldDirectory(name)
         keep(&run) { () throws(FileError) in
             for kind in PEMKind.allCases { try FileSystem.remove("\(directory)/\(kind.rawValue).pem") }
         }

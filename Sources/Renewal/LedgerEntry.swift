@@ -66,6 +66,15 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
         /// How the listeners failed.
         package var reason: String
         package var at: Date
+        /// The way back to the version before, while it is not known to be behind; nil where it is.
+        package var wayBack: WayBack?
+    }
+
+    /// From a version that is taken back to the one before.
+    package struct WayBack: Codable, Equatable, Sendable {
+        /// The number in archive/ of the one that is held.
+        package var from: Int
+        package var to: Int
     }
 
     /// What every version of the format has, whatever else is in it.

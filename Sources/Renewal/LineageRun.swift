@@ -29,7 +29,7 @@ extension RenewalRun {
             if policy.isForced || RenewalRun.isShort(certificate, at: now()) {
                 release(&work, &run)
             } else {
-                return await deployedAgain(work, lineage, isNamed: isNamed, &run)
+                return await withHeld(work, lineage, isNamed: isNamed, &run)
             }
         }
         let isInFlight = isInFlight(&work, certificate)

@@ -88,7 +88,7 @@ package struct RenewalRun: Sendable {
     private func deployAgain(_ lineage: Lineage, _ run: inout RunReport) async -> Work {
         var work = opened(lineage, &run)
         guard work.failure == nil else { return work }
-        if work.entry.held != nil { return await deployedAgain(work, lineage, isNamed: true, &run) }
+        if work.entry.held != nil { return await withHeld(work, lineage, isNamed: true, &run) }
         work.outcome = .deployed
         work.deployment = .all
         return await deployed(work, isNamed: true, &run)

@@ -29,7 +29,11 @@ extension RenewalRun {
             if isOurs { try staged.clear() }
         }
         // Somebody has put another certificate in its place: going back to the one that is held would be a step back.
-        if let held = work.entry.held, !isOurs, held.sha256 != sha256 { release(&work, &run) }
+        if let held = work.entry.held, !isOurs, held.sha256 != sha256,
+            held.wayBack == nil || held.wayBack?.to != lineage.version
+        {
+            release(&work, &run)
+        }
         return work
     }
 
