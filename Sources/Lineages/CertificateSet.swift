@@ -72,4 +72,13 @@ package struct CertificateSet: Sendable {
             throw .olderThanLive(notBefore: leaf.notBefore, live: previous.notBefore)
         }
     }
+
+    /// Whether a directory has a leaf's `fullchain.pem`, and in `privkey.pem` the key to it.
+    package static func isWhole(in directory: String, sha256: String) -> Bool {
+        func bytes(_ kind: PEMKind) -> [UInt8] { (try? FileSystem.read("\(directory)/\(kind.rawValue).pem")) ?? [] }
+        guard let leaf = try? Certificate.chain(pem: bytes(.fullchain)).first, (try? leaf.sha256()) == sha256,
+            let key = try? PrivateKey(pem: bytes(.privkey))
+        else { return false }
+        return key.fits(leaf)
+    }
 }

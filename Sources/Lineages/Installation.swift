@@ -69,6 +69,14 @@ package struct Installation: Sendable {
         try liveSwitch(to: version).run()
     }
 
+    /// The version that live/ shows, going by its certificate; nil where that is no link to one.
+    package var liveVersion: Int? {
+        guard let target = try? FileSystem.linkText(paths.link(.cert)),
+            let (kind, version) = Archive.parse(FileSystem.name(of: target)), kind == .cert
+        else { return nil }
+        return version
+    }
+
     /// Copies the files of a version to a directory, which is made.
     package func copy(_ version: Int, to directory: String) throws(FileError) {
         try FileSystem.makeDirectories(directory, mode: 0o700)

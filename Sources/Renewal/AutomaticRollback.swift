@@ -15,52 +15,90 @@ extension RenewalRun {
     /// Goes back to the version before, if that mends the listeners; else goes forward again, since the renewal was not what
     /// broke them.
     func takenBack(_ start: Work, _ run: inout RunReport) async -> Work {
-        guard let paths = start.paths, let lineage = start.lineage, let old = lineage.certificate, old.notAfter > now(),
-            let oldVersion = lineage.version, case .renewed(let version, let new) = start.outcome,
-            version != oldVersion,
-            let reason = start.seen?.complaint(at: start.answeredBefore)
-        else { return start }
-        report(.remark(name: start.name, "\(reason); going back to version \(oldVersion)"))
-        let installation = await installation(paths)
+        guard let turn = await turn(start), let reason = start.isBrokenBy else { return start }
+        report(.remark(name: start.name, "\(reason); going back to version \(turn.wayBack.to)"))
         let back: Work
         do {
             var work = start
-            try hold(&work, new, .init(from: version, to: oldVersion), because: reason, installation)
-            back = try await shown(oldVersion, old, work, installation, &run)
+            try hold(&work, turn, because: reason)
+            back = try await shown(turn.wayBack.to, turn.old, work, turn, &run)
         } catch {
             report(.remark(name: start.name, "could not go back: \(error)"))
-            removeHeldFiles(start.name, &run)
-            return start
+            return staying(start, &run)
         }
-        guard back.seen?.complaint(at: start.answeredBefore) != nil else { return isBack(back, installation, &run) }
+        // Where the run was asked to stop, nobody has seen whether it helped: the version that was good before stays.
+        guard !Task.isCancelled, back.seen?.complaint(at: start.answeredBefore) != nil else {
+            return isBack(back, turn.installation, &run)
+        }
         do {
-            var work = try await shown(version, new, back, installation, &run)
-            work.entry.held = nil
-            removeHeldFiles(work.name, &run)
-            return work
+            var work = try await shown(turn.wayBack.from, turn.new, back, turn, &run)
+            work.entry.replaced = nil
+            return letGo(work, &run)
         } catch {
             report(.remark(name: start.name, "could not go forward again: \(error)"))
-            return isBack(back, installation, &run)
+            return isBack(back, turn.installation, &run)
         }
+    }
+
+    /// The two versions between which a lineage may turn back.
+    private struct Turn {
+        let wayBack: LedgerEntry.WayBack
+        let new: Certificate
+        let old: Certificate
+        let installation: Installation
+        let answered: Set<LedgerEntry.Place>
+    }
+
+    /// Nil where there is no earlier version to go back to, or it has expired.
+    private func turn(_ work: Work) async -> Turn? {
+        guard work.entry.isOnTrial, let replaced = work.entry.replaced, let new = work.certificate,
+            let paths = work.paths,
+            let from = work.entry.installed?.number, from != replaced.number,
+            let old = archived(replaced.number, paths), old.notAfter > now(), (try? old.sha256()) == replaced.sha256
+        else { return nil }
+        return Turn(
+            wayBack: LedgerEntry.WayBack(from: from, to: replaced.number), new: new, old: old,
+            installation: await installation(paths), answered: replaced.answered)
+    }
+
+    private func archived(_ version: Int, _ paths: LineagePaths) -> Certificate? {
+        let path = "\(paths.archive)/\(PEMKind.fullchain.rawValue)\(version).pem"
+        return (try? FileSystem.read(path)).flatMap { try? Certificate.chain(pem: $0) }?.first
     }
 
     /// Notes that a version is being taken back before anything changes: where this run is cut short on the way, the next one
     /// finishes it, in place of ordering anew.
-    private func hold(
-        _ work: inout Work, _ certificate: Certificate, _ wayBack: LedgerEntry.WayBack, because reason: String,
-        _ installation: Installation
-    ) throws {
-        try installation.copy(wayBack.from, to: ledger.heldDirectory(work.name))
+    private func hold(_ work: inout Work, _ turn: Turn, because reason: String) throws {
+        try turn.installation.copy(turn.wayBack.from, to: ledger.heldDirectory(work.name))
+        let sha256 = try turn.new.sha256()
+        let times = work.entry.held.flatMap { $0.sha256 == sha256 ? $0.times : nil } ?? 0
         work.entry.held = LedgerEntry.Held(
-            sha256: try certificate.sha256(), serial: certificate.serial, reason: reason, at: now(), wayBack: wayBack)
+            sha256: sha256, serial: turn.new.serial, reason: reason, at: now(), times: times + 1, wayBack: turn.wayBack)
         try ledger.save(work.entry)
+    }
+
+    /// Forgets a way back that was not gone; what was held before is so still.
+    private func staying(_ start: Work, _ run: inout RunReport) -> Work {
+        var work = start
+        guard work.entry.held != nil else { return letGo(work, &run) }
+        work.entry.held?.wayBack = nil
+        keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
+        return work
     }
 
     /// Ends the way back: the version before is live, and in the books.
     private func isBack(_ start: Work, _ installation: Installation, _ run: inout RunReport) -> Work {
         guard let held = start.entry.held, let wayBack = held.wayBack else { return start }
         var work = start
+        work.entry.replaced = nil
+        // What comes again and again comes less often.
+        work.entry.attempts = (held.times ?? 1) - 1
         keep(&run) { () throws(FileError) in
+            let directory = ledger.heldDirectory(work.name)
+            // Its key is nowhere else once it is out of archive/.
+            if !CertificateSet.isWhole(in: directory, sha256: held.sha256) {
+                try installation.copy(wayBack.from, to: directory)
+            }
             try installation.removeFromArchive(wayBack.from, sha256: held.sha256)
             work.entry.held?.wayBack = nil
             try ledger.save(work.entry)
@@ -86,24 +124,22 @@ extension RenewalRun {
         guard let paths = work.paths, let live = work.certificate else { return work }
         report(.remark(name: work.name, "an earlier run was going back to version \(wayBack.to): \(held.reason)"))
         let installation = await installation(paths)
+        work.deployment = .all
         do {
+            var shown = live
             if lineage.version != wayBack.to {
-                let chain = try FileSystem.read("\(paths.archive)/\(PEMKind.fullchain.rawValue)\(wayBack.to).pem")
-                guard let old = try Certificate.chain(pem: chain).first, old.notAfter > now() else {
-                    throw FileError("show", "version \(wayBack.to)", because: "it has expired")
+                guard let old = archived(wayBack.to, paths), old.notAfter > now() else {
+                    throw FileError("show", "version \(wayBack.to)", because: "it has expired, or is not there")
                 }
                 try installation.show(wayBack.to)
-                work.certificate = old
+                shown = old
             }
-            try work.entry.install(work.certificate ?? live, number: wayBack.to, at: now())
-            work.deployment = .all
+            try work.entry.install(shown, number: wayBack.to, at: now())
+            work.certificate = shown
             return await deployed(isBack(work, installation, &run), isNamed: true, &run)
         } catch {
             report(.remark(name: work.name, "could not go back: \(error)"))
-            work.entry.held = nil
-            removeHeldFiles(work.name, &run)
-            work.deployment = .all
-            return await deployed(work, isNamed: true, &run)
+            return await deployed(letGo(work, &run), isNamed: true, &run)
         }
     }
 
@@ -119,43 +155,41 @@ extension RenewalRun {
 
     /// Takes a version back that the check hooks refuse, where they took the one before: nothing was reloaded yet, so that no hook
     /// has to run for it. Nil where the new version may stay.
-    ///
-    /// - Parameter before: the books from before the switch.
-    func refused(_ start: Work, before: LedgerEntry, _ run: inout RunReport) async -> Work? {
-        guard let failure = await check(start).failures.first, let paths = start.paths, let lineage = start.lineage,
-            let old = lineage.certificate, old.notAfter > now(), let oldVersion = lineage.version,
-            case .renewed(let version, let new) = start.outcome, version != oldVersion
+    func refused(_ start: Work, _ run: inout RunReport) async -> Work? {
+        guard start.entry.replaced?.isAccepted == true, start.entry.hooks.isEmpty, let turn = await turn(start),
+            let failure = await check(start).failures.first
         else { return nil }
-        let installation = await installation(paths)
+        var work = start
         do {
-            var work = start
-            try hold(&work, new, .init(from: version, to: oldVersion), because: "\(failure)", installation)
-            try installation.show(oldVersion)
+            try hold(&work, turn, because: "\(failure)")
+            try turn.installation.show(turn.wayBack.to)
             guard await check(start).failures.isEmpty else {
                 // It is not the certificate: the server refuses the old one as well by now.
-                try installation.show(version)
-                removeHeldFiles(start.name, &run)
+                try turn.installation.show(turn.wayBack.from)
+                _ = staying(start, &run)
                 return nil
             }
-            let held = work.entry.held
-            work.entry = before
-            (work.entry.order, work.entry.isIssued, work.entry.held) = (nil, false, held)
-            work.certificate = old
-            work.entry.fail("\(failure)", at: now(), notBefore: nil, jitter: Double.random(in: 0...1))
-            return isBack(work, installation, &run)
+            try work.entry.install(turn.old, number: turn.wayBack.to, at: now())
         } catch {
             report(.remark(name: start.name, "could not go back: \(error)"))
-            removeHeldFiles(start.name, &run)
+            _ = staying(start, &run)
             return nil
         }
+        // Nobody has reloaded anything: how it is served is for the next look to find out.
+        work.entry.isAdopted = true
+        (work.certificate, work.deployment) = (turn.old, nil)
+        work = isBack(work, turn.installation, &run)
+        work.entry.fail("\(failure)", at: now(), notBefore: nil, jitter: Double.random(in: 0...1))
+        keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
+        return work
     }
 
     /// Makes a version live, with every hook, and looks at the listeners.
     private func shown(
-        _ version: Int, _ certificate: Certificate, _ start: Work, _ installation: Installation, _ run: inout RunReport
+        _ version: Int, _ certificate: Certificate, _ start: Work, _ turn: Turn, _ run: inout RunReport
     ) async throws -> Work {
         var work = start
-        try installation.show(version)
+        try turn.installation.show(version)
         try work.entry.install(certificate, number: version, at: now())
         keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
         work.certificate = certificate
@@ -167,7 +201,7 @@ extension RenewalRun {
         work.record(posts, at: now())
         if let settings = work.settings {
             work.seen = await verification.wait(
-                for: certificate, settings, work.entry, work.paths, answeredBefore: start.answeredBefore)
+                for: certificate, settings, work.entry, work.paths, answeredBefore: turn.answered)
         }
         return work
     }
@@ -192,10 +226,8 @@ extension RenewalRun {
                 chain: FileSystem.read("\(directory)/fullchain.pem"), names: lineage.certificate?.names ?? [],
                 after: nil,
                 now: now())
-            await lookBefore(&work)
-            let passed = await isAccepted(work)
-            let before = work.entry
             let installation = await installation(paths)
+            await notePlaces(&work, to: set.leaf.names, installation)
             let number = try installation.number(for: set)
             if let live = lineage.version, live != number {
                 work.entry.held?.wayBack = LedgerEntry.WayBack(from: number, to: live)
@@ -208,7 +240,7 @@ extension RenewalRun {
             work.outcome = .renewed(version: version, set.leaf)
             report(.installed(name: work.name, version: version, set.leaf))
             note(.installed, work, &run)
-            if passed, let refused = await refused(work, before: before, &run) { return refused }
+            if let refused = await refused(work, &run) { return refused }
             work.entry.held?.wayBack = nil
         } catch let error as FileError where !error.isNotFound {
             // A full disk, say: it is there still.
@@ -225,16 +257,20 @@ extension RenewalRun {
 
     /// Holds a certificate no longer.
     func release(_ work: inout Work, _ run: inout RunReport) {
-        work.entry.held = nil
         work.entry.succeed()
-        removeHeldFiles(work.name, &run)
+        work = letGo(work, &run)
     }
 
-    private func removeHeldFiles(_ name: String, _ run: inout RunReport) {
-        let directory = ledger.heldDirectory(name)
+    /// Drops what is held: first from the books, and then its files, which have its only key.
+    private func letGo(_ start: Work, _ run: inout RunReport) -> Work {
+        var work = start
+        work.entry.held = nil
+        let directory = ledger.heldDirectory(work.name)
         keep(&run) { () throws(FileError) in
+            try ledger.save(work.entry)
             for kind in PEMKind.allCases { try FileSystem.remove("\(directory)/\(kind.rawValue).pem") }
         }
+        return work
     }
 
     /// A new certificate that listeners failed with.
@@ -243,14 +279,6 @@ extension RenewalRun {
         let version: Int
 
         var description: String { "\(reason); version \(version) is live again, and the new certificate is held" }
-    }
-}
-
-extension Work {
-    /// Whether listeners that answered before the switch no longer do.
-    var isBrokenByRenewal: Bool {
-        guard case .renewed = outcome else { return false }
-        return seen?.complaint(at: answeredBefore) != nil
     }
 }
 

@@ -66,8 +66,17 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
         /// How the listeners failed.
         package var reason: String
         package var at: Date
+        /// How often it has been taken back.
+        package var times: Int?
         /// The way back to the version before, while it is not known to be behind; nil where it is.
         package var wayBack: WayBack?
+
+        /// Whether it is held still, now that live/ shows something else than the books say.
+        ///
+        /// Somebody has put another certificate in its place, as a rule: going back to the one that is held would be a step back.
+        func outlasts(version: Int?, sha256: String) -> Bool {
+            sha256 == self.sha256 || (wayBack != nil && wayBack?.to == version)
+        }
     }
 
     /// From a version that is taken back to the one before.
@@ -75,6 +84,17 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
         /// The number in archive/ of the one that is held.
         package var from: Int
         package var to: Int
+    }
+
+    /// The version that the installed one has taken the place of, and how it did.
+    package struct Replaced: Codable, Equatable, Sendable {
+        /// Its number in archive/.
+        package var number: Int
+        package var sha256: String
+        /// Where a handshake succeeded just before the switch.
+        package var answered: Set<Place>
+        /// Whether there are check hooks, and they passed just before the switch.
+        package var isAccepted: Bool
     }
 
     /// What every version of the format has, whatever else is in it.
@@ -89,6 +109,9 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
     /// Whether key and chain are staged and wait to be installed.
     package var isIssued = false
     package var installed: Version?
+    /// Noted before the switch, and kept until it is known how the listeners take the new version: whichever run finds out takes
+    /// it back if they do not.
+    package var replaced: Replaced?
     /// Whether somebody else made the live version, certbot say, and nobody has looked yet how it is served: until then its
     /// hooks are not certctl's to run.
     package var isAdopted = false
@@ -137,8 +160,15 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
     /// Whether the installed version has still to reach the listeners: a hook failed and no listener is known to serve it, or
     /// one that counts serves something else.
     package var isDeploymentPending: Bool {
-        installed != nil && !isAdopted && (servedWrongly != nil || (deployedAt == nil && verifiedAt == nil))
+        guard installed != nil, !isAdopted else { return false }
+        return servedWrongly != nil || (deployedAt == nil && verifiedAt == nil) || isUnseen
     }
+
+    /// Whether nobody has looked at the listeners since the switch, although some answered before it.
+    var isUnseen: Bool { isOnTrial && verifiedAt == nil && replaced?.answered.isEmpty == false }
+
+    /// Whether the installed version has yet to show that it can stay.
+    package var isOnTrial: Bool { installed != nil && replaced != nil && replaced?.sha256 != installed?.sha256 }
 
     /// The hooks that have failed for the installed version.
     package var failedHooks: [HookRecord] { hooks.filter { !$0.succeeded } }

@@ -149,11 +149,10 @@ extension RenewalRun {
                     report(.step(name: name, $0))
                 }
             }
-            await lookBefore(&work)
-            let passed = await isAccepted(work)
-            let before = work.entry
+            let installation = await installation(certification.paths)
+            try await prepareSwitch(&work, to: certification.names, installation, &run)
             let (version, certificate) = try certification.install(
-                await installation(certification.paths), books: books, entry: &work.entry, now: now())
+                installation, books: books, entry: &work.entry, now: now())
             work.certificate = certificate
             work.outcome = .renewed(version: version, certificate)
             // It is live, and has to be deployed, whatever becomes of the books.
@@ -163,12 +162,26 @@ extension RenewalRun {
             }
             report(.installed(name: name, version: version, certificate))
             note(.installed, work, &run)
-            if passed, let refused = await refused(work, before: before, &run) { return refused }
+            if let refused = await refused(work, &run) { return refused }
         } catch {
             return fail(work, error)
         }
         work.deployment = .all
         return await deployed(work, isNamed: true, &run)
+    }
+
+    /// Writes down, before the switch, what a certificate for these names takes the place of, and lets go of what is held: from now
+    /// on it would be a step back.
+    private func prepareSwitch(
+        _ work: inout Work, to names: [SubjectName], _ installation: Installation, _ run: inout RunReport
+    ) async throws(RenewalFailure) {
+        if work.entry.held != nil { release(&work, &run) }
+        await notePlaces(&work, to: names, installation)
+        do {
+            try ledger.save(work.entry)
+        } catch {
+            throw RenewalFailure(.installation, error)
+        }
     }
 
     func connected(_ client: () async throws -> Client) async throws(RenewalFailure) -> Client {
@@ -183,13 +196,15 @@ extension RenewalRun {
     func finished(_ start: Work, isNamed: Bool, _ run: inout RunReport) async -> Work {
         var work = start
         let retries = work.entry.failedHooks.contains { isNamed || Backoff.isDue($0, at: now()) }
-        guard work.entry.isAdopted || work.deployment != nil || work.entry.isDeploymentPending || retries else {
-            return work
-        }
+        guard
+            work.entry.isAdopted || work.deployment != nil || work.entry.isDeploymentPending || work.entry.isOnTrial
+                || retries
+        else { return work }
 
         let seen = await look(at: work)
         work.seen = seen
         if work.entry.isAdopted, seen.wrong == nil { return adopt(work, seen, &run) }
+        if let refused = await refused(work, &run) { return refused }
         if work.deployment == nil {
             // A listener that never changes is not pestered every few hours for ever.
             let isResting =
@@ -206,11 +221,17 @@ extension RenewalRun {
         return await verification.look(at: certificate, settings, work.entry, work.paths)
     }
 
-    /// Looks just before the switch: who answers now, and who serves the lineage and has to go on doing so.
-    func lookBefore(_ work: inout Work) async {
+    /// Looks just before the switch: who answers now, and who serves the lineage and has to go on doing so. A version with other
+    /// names, or one that has expired, is none to go back to.
+    func notePlaces(_ work: inout Work, to names: [SubjectName], _ installation: Installation) async {
         let seen = await look(at: work)
-        work.answeredBefore = seen.answered
         work.entry.served.formUnion(seen.matches)
+        work.entry.replaced = nil
+        guard let live = work.certificate, live.notAfter > now(), Set(live.names) == Set(names),
+            let number = installation.liveVersion, let sha256 = try? live.sha256()
+        else { return }
+        work.entry.replaced = LedgerEntry.Replaced(
+            number: number, sha256: sha256, answered: seen.answered, isAccepted: await isAccepted(work))
     }
 
     /// Enters a lineage that others have renewed, and that is served rightly as far as anybody can see: no hook runs.

@@ -91,9 +91,13 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     ) {
         name = lineage.name
         version = lineage.version
-        // What the books say of another version than the live one is past.
+        // What the books say of another version than the live one is past, unless a run was cut short on its way to or from it.
         let sha256 = detail == .full || entry?.installed != nil ? try? lineage.certificate?.sha256() : nil
-        let isCurrent = entry?.installed.map { $0.sha256 == sha256 } ?? true
+        let isCurrent =
+            entry.map { entry in
+                entry.installed == nil || entry.installed?.sha256 == sha256 || entry.isIssued
+                    || (entry.held?.wayBack).map { $0.to == lineage.version } ?? false
+            } ?? true
         let entry = isCurrent ? entry : nil
         if let certificate = lineage.certificate {
             domains = certificate.names.map(\.description)

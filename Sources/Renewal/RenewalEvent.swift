@@ -68,7 +68,10 @@ package struct RenewalFailure: Error, Sendable, CustomStringConvertible {
     }
 
     /// Whether the run was asked to stop.
-    var isInterruption: Bool { if case .cancelled? = cause as? ACMEError { true } else { false } }
+    var isInterruption: Bool {
+        if case .cancelled? = cause as? ACMEError { return true }
+        return (cause as? HookFailure)?.outcome.status == .cancelled
+    }
 
     /// How long the CA wants to be left alone.
     var retryAfter: Duration? {

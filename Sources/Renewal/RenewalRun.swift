@@ -127,6 +127,9 @@ package struct RenewalRun: Sendable {
             prepareVerification(&work, conf: lineage.conf, &run)
             do {
                 try ledger.requireWritable()
+                // An operator has acted: what is held would undo it.
+                if work.entry.held != nil { release(&work, &run) }
+                work.entry.replaced = nil
                 // A run that is cut short after the switch is recognized by what is staged, and deployed by the next one.
                 try ledger.staging(work.name).stage(set)
                 let version = try await installation(paths).install(set)
@@ -135,8 +138,6 @@ package struct RenewalRun: Sendable {
                 try ledger.staging(work.name).clear()
                 work.certificate = set.leaf
                 work.outcome = .renewed(version: version, set.leaf)
-                // An operator has acted: what is held would undo it.
-                if work.entry.held != nil { release(&work, &run) }
                 report(.installed(name: work.name, version: version, set.leaf))
                 note(.rolledBack, work, &run)
             } catch {

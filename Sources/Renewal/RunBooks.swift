@@ -13,11 +13,17 @@ extension RenewalRun {
             return fail(work, RenewalFailure(.preparation, RenewalRun.incomplete(lineage)))
         }
         prepareVerification(&work, conf: lineage.conf, &run)
-        guard work.entry.installed?.sha256 != sha256 else { return work }
+        let isKnown = work.entry.installed?.sha256 == sha256
+        if let held = work.entry.held, held.wayBack != nil || !isKnown,
+            !held.outlasts(version: lineage.version, sha256: sha256)
+        {
+            release(&work, &run)
+        }
+        guard !isKnown else { return work }
         // A run that was cut short after the switch, and before the books: the hooks have not run.
         let staged = ledger.staging(lineage.name)
         let isOurs = staged.chain.flatMap { try? Certificate.chain(pem: $0).first }?.der == certificate.der
-        if isOurs { work.deployment = .all }
+        if isOurs { work.deployment = .all } else { work.entry.replaced = nil }
         keep(&run) { () throws(FileError) in
             do {
                 try work.entry.install(certificate, number: lineage.version, at: now())
@@ -27,12 +33,6 @@ extension RenewalRun {
             work.entry.isAdopted = !isOurs
             try ledger.save(work.entry)
             if isOurs { try staged.clear() }
-        }
-        // Somebody has put another certificate in its place: going back to the one that is held would be a step back.
-        if let held = work.entry.held, !isOurs, held.sha256 != sha256,
-            held.wayBack == nil || held.wayBack?.to != lineage.version
-        {
-            release(&work, &run)
         }
         return work
     }

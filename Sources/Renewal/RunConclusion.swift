@@ -22,8 +22,7 @@ extension RenewalRun {
             works[index].record(posts.filter { identities.contains($0.hook.identity) }, at: now())
         }
         works = await verified(works)
-        // A run that was asked to stop has not waited for the listeners, and cannot tell.
-        for index in works.indices where works[index].isBrokenByRenewal && !Task.isCancelled {
+        for index in works.indices where works[index].isBrokenBy != nil {
             works[index] = await takenBack(works[index], &run)
         }
         for index in works.indices { await close(&works[index], &run) }
@@ -46,14 +45,17 @@ extension RenewalRun {
             }
             for await (index, report) in group { works[index].seen = report }
         }
+        // A run that was asked to stop has not waited for the listeners, and cannot tell: the next one does.
+        if Task.isCancelled { for index in works.indices { works[index].seen = nil } }
         return works
     }
 
     /// Writes down how far a lineage came, and tells whoever has to know.
     private func close(_ work: inout Work, _ run: inout RunReport) async {
-        if work.deployment != nil { await settle(&work, &run) }
+        let isUnseen = work.deployment != nil && work.seen == nil && work.settings != nil && Task.isCancelled
+        if work.deployment != nil { await settle(&work, isUnseen: isUnseen, &run) }
         // A run that was asked to stop has not failed: the next one goes on at once.
-        if work.failure?.isInterruption == true {
+        if work.failure?.isInterruption == true || (isUnseen && work.failure == nil) {
             keep(&run) { () throws(FileError) in try ledger.save(work.entry) }
             return
         }
@@ -81,7 +83,8 @@ extension RenewalRun {
         keep(&run) { () throws(FileError) in try ledger.save(entry) }
     }
 
-    private func settle(_ work: inout Work, _ run: inout RunReport) async {
+    /// - Parameter isUnseen: whether the run was asked to stop before it had seen what is served.
+    private func settle(_ work: inout Work, isUnseen: Bool, _ run: inout RunReport) async {
         let planned =
             await hooks.plan(.deploy, conf: work.commands.deploy) + hooks.plan(.post, conf: work.commands.post)
         // A hook that is gone is no trouble any more.
@@ -96,7 +99,9 @@ extension RenewalRun {
             work.entry.deployedAt = now()
             note(.deployed, work, &run)
         }
+        if isUnseen { return }
         let seen = work.seen ?? ServedReport([])
+        if seen.wrong == nil { work.entry.replaced = nil }
         work.entry.served.formUnion(seen.matches)
         work.entry.servedWrongly = seen.complaint
         // What was held is live again and nothing is wrong with it, as far as anybody can see.
@@ -174,6 +179,8 @@ extension LedgerEntry {
             what = "ordered, not issued"
         } else if let servedWrongly {
             what = servedWrongly
+        } else if deployedAt != nil {
+            what = "deployed, not seen served yet"
         } else {
             what = "installed, its hooks have not run"
         }

@@ -24,8 +24,6 @@ struct Work: Sendable {
     var settings: VerificationSettings?
     /// Nil where nothing is to be deployed.
     var deployment: Deployment?
-    /// Where the handshake passed just before the switch.
-    var answeredBefore: Set<LedgerEntry.Place> = []
     /// What was seen before the deployment, where somebody looked.
     var seen: ServedReport?
     /// The serial that was live before.
@@ -45,6 +43,12 @@ struct Work: Sendable {
         outcome = .leftAlone(because: "not begun")
         before = certification.previous?.serial
     }
+
+    /// Where listeners answered before the switch, as long as it is not known whether they do so after it.
+    var answeredBefore: Set<LedgerEntry.Place> { entry.isOnTrial ? entry.replaced?.answered ?? [] : [] }
+
+    /// How listeners that answered before the switch fail since.
+    var isBrokenBy: String? { seen?.complaint(at: answeredBefore) }
 
     /// The names in the certificate.
     var domains: [String] { certificate?.names.map(\.description) ?? [] }

@@ -19,31 +19,19 @@ struct WayBackTests {
                 """
                 echo >> \(shellQuoted(count))
                 [ "$(wc -l < \(shellQuoted(count)))" != 3 ] || { \(Self.dies); }
-                \(Self.accepts(old))
+                \(accepts(old))
                 """)
             #expect(try await certctl.renew("--force").status == 137)
+            #expect(try await certctl.lineage("one.example").state == "pending")
             try await Self.isHeld(stack, certctl, old: old)
         }
     }
 
     @Test func `killed while the version before is deployed`() async throws {
-        try await DeploymentStageTests.withServedLineage(timeout: 20) { stack, certctl in
+        try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
-            let once = "\(stack.directory)/once"
-            try addHook(
-                "post", "10-reload", stack,
-                """
-                cd \(shellQuoted(stack.nginx.directory))
-                [ -e good.conf ] || cp nginx.conf good.conf
-                RENEWED_LINEAGE=\(shellQuoted(stack.tree))/live/one.example
-                if \(Self.accepts(old)); then
-                    cp good.conf nginx.conf
-                    [ -e \(shellQuoted(once)) ] || { touch \(shellQuoted(once)); \(Self.dies); }
-                else
-                    sed 's/ssl_certificate_key .*//; s/ssl_certificate .*/ssl_reject_handshake on;/' good.conf > nginx.conf
-                fi
-                \(stack.nginx.reloadCommand)
-                """)
+            let once = shellQuoted("\(stack.directory)/once")
+            try addRejectingReload(stack, old: old, whenOld: "[ -e \(once) ] || { touch \(once); \(Self.dies); }")
             #expect(try await certctl.renew("--force").status == 137)
             try await Self.isHeld(stack, certctl, old: old)
             #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())
@@ -53,7 +41,7 @@ struct WayBackTests {
     @Test func `killed at any of the times that the books are written`() async throws {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
-            try addHook("check", "10-test", stack, Self.accepts(old))
+            try addHook("check", "10-test", stack, accepts(old))
             #expect(try await certctl.renew("--force").status == 1)
             let books = "\(certctl.state)/lineages/one.example.json"
             var killed = 0
@@ -72,6 +60,37 @@ struct WayBackTests {
                 try await Self.isHeld(stack, certctl, old: old)
             }
             #expect(killed > 1)
+            #expect(!string(books).contains("\"attempts\" : 1,"), "each time it is left alone for longer")
+        }
+    }
+
+    @Test func `killed while it waits for the listeners`() async throws {
+        try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            let once = shellQuoted("\(stack.directory)/once")
+            // In a session of its own, and with time to begin it, so that the end of the hook is not its own.
+            let later = "setsid sh -c \"sleep 1; kill -9 $(ps -o ppid= -p $$)\" >/dev/null 2>&1 & sleep 0.5"
+            try addRejectingReload(stack, old: old, whenNew: "[ -e \(once) ] || { touch \(once); \(later); }")
+            #expect(try await certctl.renew("--force").status == 137)
+            #expect(try await certctl.lineage("one.example").version == 2)
+            try await Self.isHeld(stack, certctl, old: old)
+            #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())
+        }
+    }
+
+    @Test func `killed after the server has refused both versions, nothing is lost`() async throws {
+        try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
+            let first = shellQuoted("\(stack.directory)/first")
+            try addHook("check", "10-test", stack, "[ ! -e \(first) ] && touch \(first)")
+            try addHook("deploy", "10-dies", stack, Self.dies)
+            #expect(try await certctl.renew("--force").status == 137)
+            for hook in ["check/10-test", "deploy/10-dies"] {
+                try FileManager.default.removeItem(atPath: "\(stack.tree)/renewal-hooks/\(hook)")
+            }
+            let next = try await certctl.renew()
+            #expect(next.status == 0, "\(next.stdout)\(next.stderr)")
+            let entry = try await certctl.lineage("one.example")
+            #expect((entry.version, entry.state) == (2, "ok"))
         }
     }
 
@@ -79,7 +98,7 @@ struct WayBackTests {
         try await DeploymentStageTests.withServedLineage { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
             try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
-            try addHook("check", "10-test", stack, "\(Self.accepts(old)) || { \(Self.dies); }")
+            try addHook("check", "10-test", stack, "\(accepts(old)) || { \(Self.dies); }")
             #expect(try await certctl.renew("--force").status == 137)
             #expect(try await stack.certbot.renew(force: true).status == 0)
             let newest = try await certctl.lineage("one.example").serial
@@ -88,12 +107,6 @@ struct WayBackTests {
             let entry = try await certctl.lineage("one.example")
             #expect((entry.serial, entry.state) == (newest, "ok"))
         }
-    }
-
-    /// A command that takes a certificate with that serial number only.
-    private static func accepts(_ serial: String) -> String {
-        #"openssl x509 -noout -serial -in "$RENEWED_LINEAGE/cert.pem" | grep -q "#
-            + serial.uppercased()
     }
 
     /// Whether the next run leaves the old version live and the new one held, out of archive/ and without a new order.
@@ -110,4 +123,132 @@ struct WayBackTests {
         #expect(books.contains("\"held\"") && !books.contains("wayBack"), "\(books)")
         #expect(try await check("ls", ["\(certctl.state)/held/one.example"]).contains("privkey.pem"))
     }
+}
+
+/// What stays, and what does not, of a certificate that is held or on trial.
+@Suite(.stack)
+struct TrialTests {
+    @Test func `a run that is asked to stop while it goes back leaves the version before live`() async throws {
+        try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            try addRejectingReload(stack, old: old, whenOld: "kill -TERM $(ps -o ppid= -p $$); sleep 1")
+            let run = try await certctl.renew("--force")
+            #expect(run.status == 1, "\(run.stderr)")
+            let entry = try await certctl.lineage("one.example")
+            #expect((entry.serial, entry.state) == (old, "pending"), "\(run.stderr)")
+            #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())
+            #expect(string("\(certctl.state)/lineages/one.example.json").contains("\"held\""))
+        }
+    }
+
+    @Test func `a run that is asked to stop while it waits notes no failure`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            try addHook("failure", "10-tell", stack)
+            // In a session of its own, and with time to begin it, so that the end of the hook is not its own.
+            let later = "setsid sh -c \"sleep 1; kill -TERM $(ps -o ppid= -p $$)\" >/dev/null 2>&1 &"
+            try addHook("post", "10-lies", stack, "\(later) sleep 0.5")
+            let run = try await certctl.renew("--force")
+            #expect(run.status == 1, "\(run.stderr)")
+            let entry = try await certctl.lineage("one.example")
+            #expect((entry.version, entry.state) == (2, "pending"))
+            #expect(entry.renewal.because == "deployed, not seen served yet")
+            #expect(!string("\(certctl.state)/lineages/one.example.json").contains("cancelled"))
+            #expect(try takeHookLog(stack).filter { $0.hasPrefix("failure") }.isEmpty)
+            try addHook("post", "10-lies", stack, stack.nginx.reloadCommand)
+            try await stack.nginx.reload()
+            #expect(try await certctl.renew().status == 0)
+            #expect(try takeHookLog(stack).isEmpty, "they had exited with 0")
+            #expect(try await certctl.lineage("one.example").stage == "verified")
+        }
+    }
+
+    @Test func `what certctl issue breaks is taken back, too`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            try addHook("check", "10-test", stack, accepts(old))
+            let run = try await Self.issue(stack, certctl, keyType: "rsa")
+            #expect(run.status == 1)
+            #expect(run.stderr.contains("version 1 is live again"), "\(run.stderr)")
+            let entry = try await certctl.lineage("one.example")
+            #expect((entry.serial, entry.version, entry.state) == (old, 1, "pending"))
+        }
+    }
+
+    @Test func `what is held does not take the place of what certctl issue has made since`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
+            try addHook("check", "10-test", stack, accepts(old))
+            #expect(try await certctl.renew("--force").status == 1)
+            try await Self.isKept(stack, certctl)
+        }
+    }
+
+    @Test func `a way back is not gone any more once certctl issue has made a new certificate`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
+            try addHook("check", "10-test", stack, "\(accepts(old)) || kill -9 $(ps -o ppid= -p $$)")
+            #expect(try await certctl.renew("--force").status == 137)
+            try await Self.isKept(stack, certctl)
+        }
+    }
+
+    @Test func `what is held does not take the place of a rollback that was killed`() async throws {
+        try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
+            #expect(try await certctl.renew("--force").status == 0)
+            let second = try #require(try await certctl.lineage("one.example").serial)
+            try addHook("check", "10-test", stack, accepts(second))
+            #expect(try await certctl.renew("--force").status == 1)
+            try addHook("check", "10-test", stack)
+            try addHook("deploy", "10-dies", stack, "kill -9 $(ps -o ppid= -p $$); sleep 1")
+            #expect(try await certctl.rollback("one.example", "--to", "1").status == 137)
+            try addHook("deploy", "10-dies", stack)
+            let chosen = try await certctl.lineage("one.example").serial
+            #expect(try await certctl.renew().status == 0)
+            #expect(try await certctl.lineage("one.example").serial == chosen)
+        }
+    }
+
+    private static func issue(_ stack: Stack, _ certctl: Certctl, keyType: String) async throws -> Output {
+        try await certctl.issue(
+            "-d", "one.example", "--key-type", keyType, "--server", stack.pebble.directoryURL, "--webroot",
+            stack.webroot)
+    }
+
+    /// Whether a certificate that is issued now is still live after the next run.
+    private static func isKept(_ stack: Stack, _ certctl: Certctl) async throws {
+        try FileManager.default.removeItem(atPath: "\(stack.tree)/renewal-hooks/check/10-test")
+        let issued = try await issue(stack, certctl, keyType: "rsa")
+        #expect(issued.status == 0, "\(issued.stdout)\(issued.stderr)")
+        let serial = try await certctl.lineage("one.example").serial
+        let next = try await certctl.renew()
+        #expect(next.status == 0, "\(next.stdout)\(next.stderr)")
+        let entry = try await certctl.lineage("one.example")
+        #expect((entry.serial, entry.state) == (serial, "ok"), "\(next.stdout)\(next.stderr)")
+    }
+}
+
+/// A command that takes a certificate with that serial number only.
+private func accepts(_ serial: String) -> String {
+    #"openssl x509 -noout -serial -in "$RENEWED_LINEAGE/cert.pem" | grep -q "# + serial.uppercased()
+}
+
+/// A post hook whose nginx shakes hands while the old certificate is live, and refuses to with any other.
+private func addRejectingReload(_ stack: Stack, old: String, whenOld: String = ":", whenNew: String = ":") throws {
+    try addHook(
+        "post", "10-reload", stack,
+        """
+        cd \(shellQuoted(stack.nginx.directory))
+        [ -e good.conf ] || cp nginx.conf good.conf
+        RENEWED_LINEAGE=\(shellQuoted(stack.tree))/live/one.example
+        if \(accepts(old)); then
+            cp good.conf nginx.conf
+            \(whenOld)
+        else
+            sed 's/ssl_certificate_key .*//; s/ssl_certificate .*/ssl_reject_handshake on;/' good.conf > nginx.conf
+            \(whenNew)
+        fi
+        \(stack.nginx.reloadCommand)
+        """)
 }
