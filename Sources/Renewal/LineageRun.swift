@@ -226,8 +226,11 @@ extension RenewalRun {
     func notePlaces(_ work: inout Work, to names: [SubjectName], _ installation: Installation) async {
         let seen = await look(at: work)
         work.entry.served.formUnion(seen.matches)
+        let hasSameNames = Set(work.certificate?.names ?? []) == Set(names)
+        // What the live version has broken is to be mended by the one that was good before, should the new one not do it.
+        if hasSameNames, seen.complaint(at: work.answeredBefore) != nil { return }
         work.entry.replaced = nil
-        guard let live = work.certificate, live.notAfter > now(), Set(live.names) == Set(names),
+        guard hasSameNames, let live = work.certificate, live.notAfter > now(),
             let number = installation.liveVersion, let sha256 = try? live.sha256()
         else { return }
         work.entry.replaced = LedgerEntry.Replaced(

@@ -124,7 +124,9 @@ extension RenewalRun {
                 ?? "its hooks have not run"
             // A renewal that fails or waits has a count and a time of its own, which a CA may have asked for.
             if work.failure.map({ $0.stage == .deployment }) ?? true {
-                work.entry.fail(reason, at: now(), notBefore: nil, jitter: Double.random(in: 0...1))
+                // To try what was taken back costs a site its handshakes for as long as it takes to see that it still fails.
+                let wait: Duration? = work.entry.held == nil ? nil : .seconds(86_400)
+                work.entry.fail(reason, at: now(), notBefore: wait, jitter: Double.random(in: 0...1))
                 // A deployment costs nothing: every run tries it, until it has failed so often that once a day is enough.
                 if work.entry.held == nil, work.entry.attempts < Backoff.hookFailuresBeforeDaily {
                     work.entry.nextAttempt = nil
