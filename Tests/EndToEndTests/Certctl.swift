@@ -31,6 +31,8 @@ struct Certctl {
 
     func renew(_ arguments: String...) async throws -> Output { try await run("renew", ca + arguments) }
 
+    func renew(_ arguments: [String]) async throws -> Output { try await run("renew", ca + arguments) }
+
     func issue(_ arguments: String...) async throws -> Output { try await run("issue", ca + arguments) }
 
     func deploy(_ arguments: String...) async throws -> Output { try await run("deploy", arguments) }
