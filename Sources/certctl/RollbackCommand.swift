@@ -55,12 +55,13 @@ struct RollbackCommand: AsyncParsableCommand {
                 key: PrivateKey(pem: FileSystem.read(archive.path(.privkey, version))),
                 chain: FileSystem.read(archive.path(.fullchain, version)),
                 names: force ? [] : lineage.certificate?.names ?? [], after: nil,
-                now: force ? .distantPast : Date.now)
+                now: force ? nil : Date.now)
         } catch let failure as CommandFailure {
             throw failure
         } catch let unfit as CertificateSet.Unfit {
             throw CommandFailure(
-                .failed, "\(name): \(unfit)", next: "--force takes it all the same, unless the key does not fit")
+                .failed, "\(name): \(unfit)",
+                next: unfit.isDamaged ? "take another version with --to" : "--force takes it all the same")
         } catch {
             throw CommandFailure(.failed, "\(name): \(error)")
         }
