@@ -41,7 +41,11 @@ struct IssueTarget {
         } catch {
             throw CommandFailure(.usage, "\(error)", next: "choose another with --name")
         }
-        try IssueTarget.requireOwnFiles(lineage?.paths ?? newLineage.paths, of: name, among: lineages)
+        let paths = lineage?.paths ?? newLineage.paths
+        if let problem = tree.problem(with: paths, of: name) {
+            throw CommandFailure(.failed, "\(name): \(problem)", next: NextStep.after(problem, lineage: name))
+        }
+        try IssueTarget.requireOwnFiles(paths, of: name, among: lineages)
     }
 
     /// What is installed for one lineage must not be served for another: a copy of a conf leads to the original's files.

@@ -37,6 +37,9 @@ struct RollbackCommand: AsyncParsableCommand {
         guard let paths = lineage.paths else {
             throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
         }
+        if let problem = lineage.problems.first(where: { $0.code == .anotherTree }) {
+            throw CommandFailure(.failed, "\(name): \(problem)", next: NextStep.after(problem, lineage: name))
+        }
         do {
             let archive = try Archive(directory: paths.archive)
             let complete = archive.versions.filter { $0.value.count == PEMKind.allCases.count }.keys.sorted()
