@@ -79,7 +79,8 @@ let package = Package(
             name: "DocsTests", dependencies: ["Diagnosis", "Lineages", "Renewal", "Rig", "certctl"],
             swiftSettings: testSettings),
         .testTarget(
-            name: "RenewalTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig"], swiftSettings: testSettings),
+            name: "RenewalTests", dependencies: ["ACME", "HTTP", "Lineages", "PKI", "Renewal", "Rig"],
+            swiftSettings: testSettings),
         .testTarget(
             name: "PackageTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),

@@ -102,7 +102,8 @@ package struct Client: Sendable {
     /// Fetches a chain in PEM, and where the CA offers others (RFC 8555 §7.4.2).
     func certificate(_ url: String) async throws(ACMEError) -> (pem: [UInt8], alternates: [String]) {
         let response = try await post(url, accept: "application/pem-certificate-chain")
-        return (response.body, Link.targets(of: "alternate", in: response.headers.all("Link")))
+        let targets = Link.targets(of: "alternate", in: response.headers.all("Link"))
+        return (response.body, targets.map { Link.resolved($0, against: url) })
     }
 
     /// The second half of every key authorization (RFC 8555 §8.1).

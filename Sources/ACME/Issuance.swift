@@ -73,27 +73,26 @@ package struct Issuance: Sendable {
         }
     }
 
-    /// Brings an order to its end and returns the chain in PEM, the leaf first.
+    /// Brings an order to its end and returns the URL of its certificate.
     ///
     /// - Parameter request: signed with the key that the order is for; an order that was finalized before has its
     ///   certificate for the request of that time.
-    package func certificate(
-        of placed: PlacedOrder, request: SigningRequest, wishes: Wishes = Wishes()
-    ) async throws(ACMEError) -> [UInt8] {
+    package func certificateURL(of placed: PlacedOrder, request: SigningRequest) async throws(ACMEError) -> String {
         let ready = try await validated(placed.order, at: placed.url)
         if placed.isResumed { await cleanUpLeftovers(of: ready) }
         let valid = try await finalized(ready, at: placed.url, request)
         guard let certificate = valid.certificate else {
             throw .malformed(url: placed.url, what: "the order is valid but has no certificate")
         }
-        return try await chain(at: certificate, preferring: wishes.preferredChain)
+        return certificate
     }
 
     /// Orders a certificate for names and returns its chain in PEM, the leaf first.
     package func certificate(
         for names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes()
     ) async throws(ACMEError) -> [UInt8] {
-        try await certificate(of: place(names, wishes: wishes), request: request, wishes: wishes)
+        let url = try await certificateURL(of: place(names, wishes: wishes), request: request)
+        return try await chain(at: url, wishes: wishes)
     }
 
     private func profile(_ wishes: Wishes) async throws(ACMEError) -> String? {
@@ -235,19 +234,31 @@ package struct Issuance: Sendable {
         }
     }
 
-    private func chain(at url: String, preferring issuer: String?) async throws(ACMEError) -> [UInt8] {
+    /// Fetches the chain of a certificate in PEM, the leaf first. The CA's default is as good as any: what keeps another one from
+    /// being had is reported, and no failure.
+    package func chain(at url: String, wishes: Wishes = Wishes()) async throws(ACMEError) -> [UInt8] {
         let (pem, alternates) = try await client.certificate(url)
         do throws(PKIError) {
             _ = try Certificate.chain(pem: pem)
         } catch {
             throw .malformed(url: url, what: "\(error)")
         }
-        guard let issuer, !Issuance.isIssued(pem, by: issuer) else { return pem }
+        guard let issuer = wishes.preferredChain, !Issuance.isIssued(pem, by: issuer) else { return pem }
+        var failure: ACMEError?
         for alternate in alternates.prefix(Issuance.mostAlternates) {
-            let (other, _) = try await client.certificate(alternate)
-            if Issuance.isIssued(other, by: issuer) { return other }
+            do throws(ACMEError) {
+                let (other, _) = try await client.certificate(alternate)
+                if Issuance.isIssued(other, by: issuer) { return other }
+            } catch {
+                if case .cancelled = error { throw error }
+                failure = failure ?? error
+            }
         }
-        report(.fellBack("the CA offers no chain to \(issuer); its default is taken"))
+        if let failure {
+            report(.fellBack("a chain to \(issuer) could not be had: \(failure); the CA's default is taken"))
+        } else {
+            report(.fellBack("the CA offers no chain to \(issuer); its default is taken"))
+        }
         return pem
     }
 

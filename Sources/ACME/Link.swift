@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// The Link header (RFC 8288), as far as ACME uses it.
 enum Link {
     /// The targets of the links with a relation; parameters in any order, relations quoted or not.
@@ -18,6 +20,11 @@ enum Link {
             }
             return targets
         }
+    }
+
+    /// A target as an absolute URL; it may be given relative to that of the request (RFC 8288 §3.1).
+    static func resolved(_ target: String, against url: String) -> String {
+        URL(string: target, relativeTo: URL(string: url))?.absoluteString ?? target
     }
 
     private static func relations(in parameters: Substring) -> [Substring] {

@@ -14,6 +14,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case confUnreadable = "conf-unreadable"
     case confMalformed = "conf-malformed"
     case confIncomplete = "conf-incomplete"
+    case anotherTree = "another-tree"
     case optionInvalid = "option-invalid"
     case optionIgnored = "option-ignored"
     case renewBeforeExpiry = "renew-before-expiry"

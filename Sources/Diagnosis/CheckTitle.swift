@@ -9,6 +9,7 @@ extension CheckID {
         case .confUnreadable: "the renewal conf cannot be read"
         case .confMalformed: "the renewal conf cannot be parsed"
         case .confIncomplete: "the renewal conf lacks something"
+        case .anotherTree: "the renewal conf leads to another tree"
         case .optionInvalid: "a setting has an impossible value"
         case .optionIgnored: "a setting is not acted on"
         case .renewBeforeExpiry: "renew_before_expiry is no time span"

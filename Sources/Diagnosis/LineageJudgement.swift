@@ -98,7 +98,7 @@ enum LineageJudgement {
         case .confUnreadable: ("ls -l \(conf)", .operator)
         case .confMalformed, .confIncomplete:
             ("mv \(conf) \(conf).bad && certctl issue --name \(name) -d NAME", .operator)
-        case .optionInvalid, .optionIgnored, .renewBeforeExpiry: ("editor \(conf)", .operator)
+        case .anotherTree, .optionInvalid, .optionIgnored, .renewBeforeExpiry: ("editor \(conf)", .operator)
         case .unreadable: ("ls -lL \((lineage.paths?.live ?? lineage.confPath).shellWord)", .operator)
         case .newerVersion:
             ("certctl renew \(name)", problem.isFatal ? .operator : .none)

@@ -19,10 +19,18 @@ package struct CertificateSet: Sendable {
         case notYetValid(Date)
         case olderThanLive(notBefore: Date, live: Date)
 
+        /// Whether no server could work with it, whatever an operator wants.
+        package var isDamaged: Bool {
+            switch self {
+            case .malformed, .keyDoesNotFit: true
+            case .namesMissing, .expired, .notYetValid, .olderThanLive: false
+            }
+        }
+
         package var description: String {
             switch self {
             case .malformed(let error): "the certificate chain: \(error)"
-            case .keyDoesNotFit: "the certificate is not for the key that was sent"
+            case .keyDoesNotFit: "the certificate is not for the key that goes with it"
             case .namesMissing(let names):
                 "the certificate lacks \(names.map(\.description).joined(separator: ", "))"
             case .expired(let date):
@@ -46,8 +54,9 @@ package struct CertificateSet: Sendable {
     ///   - chain: PEM, the leaf first.
     ///   - names: what the leaf must be for, at least.
     ///   - previous: the live leaf, if there is one.
+    ///   - now: nil where its dates do not matter.
     package init(
-        key: PrivateKey, chain: [UInt8], names: [SubjectName], after previous: Certificate?, now: Date
+        key: PrivateKey, chain: [UInt8], names: [SubjectName], after previous: Certificate?, now: Date?
     ) throws(Unfit) {
         do throws(PKIError) {
             let certificates = try Certificate.chain(pem: chain)
@@ -64,9 +73,11 @@ package struct CertificateSet: Sendable {
         guard key.fits(leaf) else { throw .keyDoesNotFit }
         let missing = Set(names).subtracting(leaf.names)
         guard missing.isEmpty else { throw .namesMissing(names.filter(missing.contains)) }
-        guard leaf.notAfter > now else { throw .expired(leaf.notAfter) }
-        guard leaf.notBefore <= now.addingTimeInterval(CertificateSet.backdating) else {
-            throw .notYetValid(leaf.notBefore)
+        if let now {
+            guard leaf.notAfter > now else { throw .expired(leaf.notAfter) }
+            guard leaf.notBefore <= now.addingTimeInterval(CertificateSet.backdating) else {
+                throw .notYetValid(leaf.notBefore)
+            }
         }
         if let previous, leaf.notBefore < previous.notBefore.addingTimeInterval(-CertificateSet.backdating) {
             throw .olderThanLive(notBefore: leaf.notBefore, live: previous.notBefore)

@@ -46,20 +46,28 @@ package enum FileSystem {
         return Status(status)
     }
 
+    /// What a path leads to, by whatever path: the file system and the inode.
+    struct Identity: Hashable, Sendable {
+        private let device: dev_t
+        private let inode: ino_t
+
+        fileprivate init(_ status: stat) { (device, inode) = (status.st_dev, status.st_ino) }
+    }
+
+    /// What a path leads to; nil when nothing is there.
+    static func identity(_ path: String) throws(FileError) -> Identity? {
+        var status = stat()
+        guard unsafe stat(path, &status) != 0 else { return Identity(status) }
+        let error = FileError("look at", path)
+        if error.isNotFound { return nil }
+        throw error
+    }
+
     /// Whether two paths lead to the same thing; false where one leads to nothing.
     static func isSame(_ one: String, _ other: String) throws(FileError) -> Bool {
         if one == other { return true }
-        var (first, second) = (stat(), stat())
-        guard try look(at: one, &first), try look(at: other, &second) else { return false }
-        return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
-    }
-
-    /// False where nothing is there.
-    private static func look(at path: String, _ status: inout stat) throws(FileError) -> Bool {
-        guard unsafe stat(path, &status) != 0 else { return true }
-        let error = FileError("look at", path)
-        if error.isNotFound { return false }
-        throw error
+        guard let first = try identity(one), let second = try identity(other) else { return false }
+        return first == second
     }
 
     /// Reads a regular file whole; anything else (a FIFO would hang, a device would not end) and a file above the limit

@@ -52,6 +52,26 @@ package struct LineagePaths: Hashable, Sendable {
     /// `live/NAME`, which hooks get as RENEWED_LINEAGE.
     package var live: String { FileSystem.directory(of: link(.fullchain)) ?? "." }
 
+    /// Every directory that an installation writes to, each once.
+    var directories: [String] {
+        var directories = [live, archive]
+        for kind in PEMKind.allCases {
+            if let parent = FileSystem.directory(of: link(kind)), !directories.contains(parent) {
+                directories.append(parent)
+            }
+        }
+        return directories
+    }
+
+    /// The directories that others have as well, by whatever path.
+    ///
+    /// One of theirs that cannot be looked at is none of these: an installation would fail at it.
+    package func directories(sharedWith others: LineagePaths) -> [String] {
+        directories.filter { own in
+            others.directories.contains { (try? FileSystem.isSame(own, $0)) == true }
+        }
+    }
+
     /// A new lineage's paths in a tree.
     package init(configDirectory: String, name: String) {
         archive = "\(configDirectory)/archive/\(name)"

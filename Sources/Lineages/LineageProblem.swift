@@ -8,6 +8,8 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
         case confMalformed = "conf-malformed"
         /// The renewal conf lacks what certbot needs.
         case confIncomplete = "conf-incomplete"
+        /// The renewal conf leads to files of another tree, a copied one's mostly.
+        case anotherTree = "another-tree"
         /// An option has a value that stops a renewal.
         case optionInvalid = "option-invalid"
         /// An option is set that certctl does not act on.

@@ -2,7 +2,9 @@ import PKI
 
 extension Tree {
     /// Reads one lineage. Never fails: what cannot be read is among its problems.
-    package func lineage(_ name: String) -> Lineage {
+    package func lineage(_ name: String) -> Lineage { lineage(name, TreeBounds(path)) }
+
+    func lineage(_ name: String, _ bounds: TreeBounds) -> Lineage {
         let confPath = confPath(name)
         let conf: ConfFile
         do throws(LineageProblem) {
@@ -27,6 +29,7 @@ extension Tree {
         do throws(LineageProblem) {
             let found = try LineagePaths(conf, configDirectory: path, name: name)
             paths = found
+            if let problem = bounds.problem(with: found, of: name) { problems.insert(problem, at: 0) }
             live = LiveFiles(found)
         } catch {
             problems.append(error)

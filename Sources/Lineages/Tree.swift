@@ -58,6 +58,11 @@ package struct Tree: Sendable {
     /// `renewal/NAME.conf`.
     package func confPath(_ name: String) -> String { "\(path)/renewal/\(name).conf" }
 
+    /// What is wrong with a lineage's paths where they are another tree's.
+    package func problem(with paths: LineagePaths, of name: String) -> LineageProblem? {
+        TreeBounds(path).problem(with: paths, of: name)
+    }
+
     /// Every lineage, in the byte order of its conf's file name, as certbot takes them; a broken one is among them with its
     /// problems.
     ///
@@ -77,14 +82,15 @@ package struct Tree: Sendable {
         var results: [T] = []
         var copies = CopyFinder()
         let names = try lineageNames().filter { wanted?.contains($0) ?? true }
+        let bounds = TreeBounds(path)
         results.reserveCapacity(names.count)
         for name in names {
-            let lineage = lineage(name)
+            let lineage = lineage(name, bounds)
             copies.note(lineage)
             results.append(transform(lineage))
         }
         for (index, name, original) in copies.found(in: self) {
-            var copy = lineage(name)
+            var copy = lineage(name, bounds)
             copy.original = original
             results[index] = transform(copy)
         }

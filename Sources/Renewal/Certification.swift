@@ -64,13 +64,20 @@ package struct Certification: Sendable {
         let (key, placed) = try await placedOrder(issuance, client, books, &entry)
         do {
             let request = try SigningRequest(for: names, key: key, mustStaple: mustStaple)
-            let chain = try await issuance.certificate(of: placed, request: request, wishes: wishes)
+            let url: String
+            do throws(ACMEError) {
+                url = try await issuance.certificateURL(of: placed, request: request)
+            } catch {
+                if error.meansOrderIsGone { entry.order = nil }
+                throw error
+            }
+            // Whatever keeps the chain from being fetched, the order has it, and only the order can say otherwise.
+            let chain = try await issuance.chain(at: url, wishes: wishes)
             try books.staging.stage(chain: chain)
             entry.order = nil
             entry.isIssued = true
             try books.save(entry)
         } catch {
-            if let error = error as? ACMEError, error.meansOrderIsGone { entry.order = nil }
             throw RenewalFailure(.issuance, error)
         }
     }

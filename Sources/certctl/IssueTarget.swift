@@ -18,7 +18,13 @@ struct IssueTarget {
     private let tree: Tree
 
     init(_ command: IssueCommand, names: [SubjectName], tree: Tree) throws {
-        let lineage = try IssueTarget.existing(command, names: names, tree: tree)
+        let lineages: [Lineage]
+        do throws(Tree.Failure) {
+            lineages = try tree.lineages()
+        } catch {
+            throw CommandFailure(error)
+        }
+        let lineage = try IssueTarget.existing(command, names: names, among: lineages)
         let options = lineage?.options
         name = lineage?.name ?? command.name ?? names[0].description
         server = command.server ?? options?.server ?? tree.defaults.value("server") ?? RenewalOptions.defaultServer
@@ -35,6 +41,28 @@ struct IssueTarget {
         } catch {
             throw CommandFailure(.usage, "\(error)", next: "choose another with --name")
         }
+        let paths = lineage?.paths ?? newLineage.paths
+        if let problem = tree.problem(with: paths, of: name) {
+            throw CommandFailure(.failed, "\(name): \(problem)", next: NextStep.after(problem, lineage: name))
+        }
+        try IssueTarget.requireOwnFiles(paths, of: name, among: lineages)
+    }
+
+    /// What is installed for one lineage must not be served for another: a copy of a conf leads to the original's files.
+    private static func requireOwnFiles(_ paths: LineagePaths, of name: String, among lineages: [Lineage]) throws {
+        let isThere = lineages.contains { $0.name == name }
+        // A copy of this one is left alone by every run.
+        for other in lineages where other.name != name && other.original != name {
+            guard let theirs = other.paths else { continue }
+            // A directory of its own name is its own, whoever leads there besides.
+            let shared = paths.directories(sharedWith: theirs).filter { !isThere || FileSystem.name(of: $0) != name }
+            guard let directory = shared.first else { continue }
+            throw CommandFailure(
+                .failed, "\(directory) belongs to \(other.name), by its \(other.confPath)",
+                next: isThere
+                    ? "move renewal/\(name).conf away if it is a copy, and run this again"
+                    : "give \(other.name) these names with --name \(other.name), or choose another --name")
+        }
     }
 
     private static func defaultKeyType(_ tree: Tree) throws -> KeyType {
@@ -48,13 +76,9 @@ struct IssueTarget {
         }
     }
 
-    private static func existing(_ command: IssueCommand, names: [SubjectName], tree: Tree) throws -> Lineage? {
-        let lineages: [Lineage]
-        do throws(Tree.Failure) {
-            lineages = try tree.lineages()
-        } catch {
-            throw CommandFailure(error)
-        }
+    private static func existing(
+        _ command: IssueCommand, names: [SubjectName], among lineages: [Lineage]
+    ) throws -> Lineage? {
         if let name = command.name {
             guard let lineage = lineages.first(where: { $0.name == name }) else { return nil }
             guard lineage.conf != nil, lineage.paths != nil else {

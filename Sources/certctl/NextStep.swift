@@ -31,13 +31,15 @@ enum NextStep {
         }
     }
 
-    private static func after(_ problem: LineageProblem, lineage: String) -> String? {
+    static func after(_ problem: LineageProblem, lineage: String) -> String? {
         switch problem.code {
         case .confMalformed, .confUnreadable, .confIncomplete:
             "restore renewal/\(lineage).conf from a backup, or move it away and run certctl issue --name \(lineage) -d …"
         case .keyMismatch, .keyMalformed, .certificateMalformed, .fullchainMismatch, .liveMissing, .liveInconsistent,
             .liveNotALink:
             "certctl issue --name \(lineage) -d … gets a new certificate and sets all four links"
+        case .anotherTree:
+            "name that tree with --config-dir; for a lineage of this one, mend the paths in renewal/\(lineage).conf"
         case .optionInvalid: "mend the line in renewal/\(lineage).conf"
         default: nil
         }

@@ -37,6 +37,9 @@ struct RollbackCommand: AsyncParsableCommand {
         guard let paths = lineage.paths else {
             throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
         }
+        if let problem = lineage.problems.first(where: { $0.code == .anotherTree }) {
+            throw CommandFailure(.failed, "\(name): \(problem)", next: NextStep.after(problem, lineage: name))
+        }
         do {
             let archive = try Archive(directory: paths.archive)
             let complete = archive.versions.filter { $0.value.count == PEMKind.allCases.count }.keys.sorted()
@@ -55,12 +58,13 @@ struct RollbackCommand: AsyncParsableCommand {
                 key: PrivateKey(pem: FileSystem.read(archive.path(.privkey, version))),
                 chain: FileSystem.read(archive.path(.fullchain, version)),
                 names: force ? [] : lineage.certificate?.names ?? [], after: nil,
-                now: force ? .distantPast : Date.now)
+                now: force ? nil : Date.now)
         } catch let failure as CommandFailure {
             throw failure
         } catch let unfit as CertificateSet.Unfit {
             throw CommandFailure(
-                .failed, "\(name): \(unfit)", next: "--force takes it all the same, unless the key does not fit")
+                .failed, "\(name): \(unfit)",
+                next: unfit.isDamaged ? "take another version with --to" : "--force takes it all the same")
         } catch {
             throw CommandFailure(.failed, "\(name): \(error)")
         }

@@ -40,6 +40,9 @@ struct RunSetup: ~Copyable {
         let directoryHooks = try RunSetup.directoryHooks(tree)
         let lock = try RunSetup.lock(tree)
         try RunSetup.requireState(options.statePath)
+        try RunSetup.owningState { () throws(StateOwner.Failure) in
+            try StateOwner.claim(options.statePath, for: tree)
+        }
         for key in settings.unknownKeys {
             printer.warn("\(options.config?.text ?? HostSettings.defaultPath): \(key) means nothing here")
         }
@@ -122,6 +125,21 @@ struct RunSetup: ~Copyable {
             throw CommandFailure(
                 .configuration, "\(error)",
                 next: error.isPermission ? "run it as root" : "make it writable, or name another with --state-dir")
+        }
+    }
+
+    /// Says what is to be done about a state directory that is another tree's.
+    static func owningState(_ body: () throws(StateOwner.Failure) -> Void) throws {
+        do throws(StateOwner.Failure) {
+            try body()
+        } catch {
+            let next: String? =
+                switch error {
+                case .another(let directory, _, _):
+                    "name another directory with --state-dir; if the tree was moved, remove \(StateOwner.path(in: directory))"
+                case .file(let file): file.isPermission ? "run it as root" : nil
+                }
+            throw CommandFailure(.configuration, "\(error)", next: next)
         }
     }
 

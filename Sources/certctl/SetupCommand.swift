@@ -61,6 +61,10 @@ struct SetupCommand: AsyncParsableCommand {
         // What the service would stop at, an operator hears of now.
         _ = try tree.settings()
         let found = try tree.existingTree()
+        if let found {
+            let statePath = tree.statePath
+            try RunSetup.owningState { () throws(StateOwner.Failure) in try StateOwner.check(statePath, for: found) }
+        }
         var request = try self.request(found)
         request.settingsPath = tree.config?.text
         request.replacesHook = replaceHook

@@ -103,13 +103,16 @@ struct Scenario: Sendable {
     /// A chain of one certificate, in PEM.
     static func chain() async throws -> [UInt8] { try await madeChain.value }
 
-    private static let madeChain = Task {
+    private static let madeChain = Task { try await chain(from: "Scripted Root") }
+
+    /// Another one, by a root of that name.
+    static func chain(from root: String) async throws -> [UInt8] {
         Array(
             try await check(
                 "openssl",
                 [
                     "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                    "/CN=Scripted Root", "-keyout", "/dev/null",
+                    "/CN=\(root)", "-keyout", "/dev/null",
                 ]
             ).utf8)
     }

@@ -357,6 +357,48 @@ struct IssuanceTests {
         #expect(scenario.reported.last == .fellBack("the CA offers no chain to Other Root; its default is taken"))
     }
 
+    @Test func `a chain that cannot be had is passed over for the next one`() async throws {
+        let (chain, preferred) = (try await Scenario.chain(), try await Scenario.chain(from: "Other Root"))
+        let links = ["gone", "lost", "good"].map { ("Link", "<https://ca.example/alt/\($0)>;rel=alternate") }
+        let scenario = try Scenario(
+            Step.beginning + [
+                .newOrder("ready"), .finalize(), .certificate(chain, headers: links),
+                .problem("POST /alt/gone", 404, "malformed"), .init("POST /alt/lost", lost: .tlsNotTrusted), Step.nonce,
+                .init("POST /alt/good", 200, String(decoding: preferred, as: UTF8.self)),
+            ])
+        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == preferred)
+        #expect(scenario.ca.remaining == [])
+        #expect(scenario.reported.last == .finalizing)
+    }
+
+    @Test func `where the preferred chain cannot be had the default is taken, and why is reported`() async throws {
+        let chain = try await Scenario.chain()
+        let scenario = try Scenario(
+            Step.beginning + [
+                .newOrder("ready"), .finalize(),
+                .certificate(chain, headers: [("Link", "<https://ca.example/alt>;rel=alternate")]),
+                .problem("POST /alt", 404, "malformed", "no such chain"),
+            ])
+        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == chain)
+        #expect(
+            scenario.reported.last
+                == .fellBack(
+                    "a chain to Other Root could not be had: the CA refuses: no such chain (malformed); "
+                        + "the CA's default is taken"))
+    }
+
+    @Test(arguments: ["/alt/1", "alt/1", "//ca.example/alt/1", "https://ca.example/alt/1"])
+    func `a link is taken from where it was given`(target: String) async throws {
+        let (chain, preferred) = (try await Scenario.chain(), try await Scenario.chain(from: "Other Root"))
+        let scenario = try Scenario(
+            Step.beginning + [
+                .newOrder("ready"), .finalize(),
+                .certificate(chain, headers: [("Link", "<\(target)>;rel=alternate")]),
+                .init("POST /alt/1", 200, String(decoding: preferred, as: UTF8.self)),
+            ])
+        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == preferred)
+    }
+
     @Test func `a preferred chain that is the default costs nothing`() async throws {
         let chain = try await Scenario.chain()
         let scenario = try Scenario(

@@ -37,7 +37,9 @@ struct Certctl {
 
     func deploy(_ arguments: String...) async throws -> Output { try await run("deploy", arguments) }
 
-    func rollback(_ arguments: String...) async throws -> Output { try await run("rollback", arguments) }
+    func rollback(_ arguments: String...) async throws -> Output { try await rollback(arguments) }
+
+    func rollback(_ arguments: [String]) async throws -> Output { try await run("rollback", arguments) }
 
     func history(_ arguments: String...) async throws -> Output { try await run("history", arguments) }
 

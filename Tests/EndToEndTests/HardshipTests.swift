@@ -210,6 +210,38 @@ struct HardshipTests {
         }
     }
 
+    @Test func `no certificate is issued into the files of another lineage`() async throws {
+        try await Rig.withStack { stack in
+            let certctl = Certctl(stack)
+            #expect(try await issue(stack, "-d", "one.example", "--agree-tos").status == 0)
+            let (conf, renewal) = ("\(stack.tree)/renewal/one.example.conf", "\(stack.tree)/renewal")
+            let (before, orders) = (
+                try await certctl.lineage("one.example").serial, stack.pebble.requestCount("/order-plz")
+            )
+            // A copy; one that has links of its own and the archive of another; one whose directories another conf has.
+            try FileManager.default.copyItem(atPath: conf, toPath: "\(renewal)/six.example.conf")
+            try string(conf).replacing("/live/one.example/", with: "/live/seven.example/")
+                .write(toFile: "\(renewal)/seven.example.conf", atomically: true, encoding: .utf8)
+            for name in ["six.example", "seven.example"] {
+                let refused = try await issue(stack, "--name", name, "-d", name)
+                #expect(refused.status == 1, "\(refused.stdout)")
+                #expect(refused.stderr.contains("/one.example belongs to one.example"), "\(refused.stderr)")
+                #expect(refused.stderr.contains("next: move renewal/\(name).conf away"), "\(refused.stderr)")
+            }
+            // The one that the directories are named after is left to work with them.
+            let again = try await issue(stack, "--name", "one.example", "-d", "one.example")
+            #expect(again.status == 0 && again.stdout.contains("has a certificate"), "\(again.stderr)")
+            // And a name that has no conf, while its directories are another conf's.
+            try FileManager.default.removeItem(atPath: "\(renewal)/seven.example.conf")
+            try FileManager.default.removeItem(atPath: conf)
+            let taken = try await issue(stack, "--name", "one.example", "-d", "two.example")
+            #expect(taken.status == 1 && taken.stderr.contains("belongs to six.example"), "\(taken.stderr)")
+            #expect(taken.stderr.contains("choose another --name"), "\(taken.stderr)")
+            #expect(try await certctl.lineage("six.example").serial == before)
+            #expect(stack.pebble.requestCount("/order-plz") == orders)
+        }
+    }
+
     @Test func `of two lineages with the same names the one that is named after them is meant`() async throws {
         try await Rig.withStack { stack in
             #expect(try await issue(stack, "-d", "a.example", "--agree-tos", "--name", "a.example-0001").status == 0)
