@@ -171,11 +171,24 @@ package enum FileSystem {
     }
 
     /// The text of a symbolic link.
-    package static func linkText(_ path: String) throws(FileError) -> String {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe readlink(path, &buffer, buffer.count)
-        guard count >= 0 else { throw FileError("read the link", path) }
-        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    package static func linkText(_ path: String) throws(FileError) -> String { try linkResult(path).get() }
+
+    /// The text of a symbolic link; nil where nothing is there, or something else.
+    static func linkTextIfLink(_ path: String) throws(FileError) -> String? {
+        switch linkResult(path) {
+        case .success(let text): return text
+        case .failure(let error):
+            guard error.isNotFound || error.code == EINVAL else { throw error }
+            return nil
+        }
+    }
+
+    private static func linkResult(_ path: String) -> Result<String, FileError> {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+            let count = unsafe buffer.baseAddress.map { unsafe readlink(path, $0, buffer.count) } ?? -1
+            guard count >= 0 else { return .failure(FileError("read the link", path)) }
+            return unsafe .success(String(decoding: UnsafeRawBufferPointer(buffer)[..<count], as: UTF8.self))
+        }
     }
 
     /// Makes a directory; one that is there already is fine.

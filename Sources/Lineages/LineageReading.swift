@@ -94,23 +94,22 @@ private struct LiveFiles {
         for kind in [PEMKind.cert, .privkey, .chain, .fullchain] {
             let link = paths.link(kind)
             do throws(FileError) {
-                guard let status = try FileSystem.status(link) else {
-                    report(.liveMissing, "\(link) is missing")
-                    continue
-                }
-                guard status.kind == .link else {
-                    report(.liveNotALink, "\(link) is not a link into \(paths.archive)")
+                guard let text = try FileSystem.linkTextIfLink(link) else {
+                    if try FileSystem.status(link) == nil {
+                        report(.liveMissing, "\(link) is missing")
+                    } else {
+                        report(.liveNotALink, "\(link) is not a link into \(paths.archive)")
+                    }
                     continue
                 }
                 guard try FileSystem.status(link, followingLinks: true) != nil else {
-                    report(.liveMissing, "\(link) points to \(try FileSystem.linkText(link)), which is not there")
+                    report(.liveMissing, "\(link) points to \(text), which is not there")
                     continue
                 }
-                guard let version = try LiveFiles.version(of: link, kind, &archive) else {
+                guard let version = try LiveFiles.version(of: link, text, kind, &archive) else {
                     report(
                         .liveInconsistent,
-                        "\(link) points to \(try FileSystem.linkText(link)), not to a \(kind.rawValue) in \(paths.archive)"
-                    )
+                        "\(link) points to \(text), not to a \(kind.rawValue) in \(paths.archive)")
                     continue
                 }
                 versions[kind] = version
@@ -133,9 +132,8 @@ private struct LiveFiles {
 
     /// The version that a link shows, nil if it leads out of the archive or to another kind of file.
     private static func version(
-        of link: String, _ kind: PEMKind, _ archive: inout ArchiveDirectory
+        of link: String, _ text: String, _ kind: PEMKind, _ archive: inout ArchiveDirectory
     ) throws(FileError) -> Int? {
-        let text = try FileSystem.linkText(link)
         let target = text.hasPrefix("/") ? text : "\(FileSystem.directory(of: link) ?? ".")/\(text)"
         guard let (found, version) = Archive.parse(FileSystem.name(of: target)), found == kind,
             let directory = FileSystem.directory(of: target), try archive.isAt(directory)
