@@ -124,7 +124,15 @@ struct CertbotSchedule {
     }
 
     private func addCrontab(to plan: inout SetupPlan) async throws(SetupFailure) {
-        guard let text = try await Crontab(host).read(), let marked = Crontab.marking(text) else { return }
+        guard let bytes = try await Crontab(host).read() else { return }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            if CertbotCommand.isIn(String(decoding: bytes, as: UTF8.self)) {
+                plan.remarks.append(
+                    "root's crontab runs certbot, and is not UTF-8: turn certbot off by hand, with crontab -e")
+            }
+            return
+        }
+        guard let marked = Crontab.marking(text) else { return }
         plan.steps.append(
             SetupStep(
                 "turn certbot off in root's crontab",

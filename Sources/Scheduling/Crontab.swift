@@ -12,27 +12,28 @@ struct Crontab: Sendable {
 
     private var program: String? { host.program("/usr/bin/crontab", "/bin/crontab") }
 
-    /// The text; nil where there is none, also without cron.
-    func read() async throws(SetupFailure) -> String? {
+    /// Its bytes; nil where there is none, also without cron.
+    func read() async throws(SetupFailure) -> [UInt8]? {
         guard let program else { return nil }
-        let outcome = await host.run(program, ["-l"])
+        let outcome = await host.runner.run(
+            Command.withoutErrors(program, ["-l"], environment: SetupHost.environment), timeout: SetupHost.timeout)
         guard outcome.succeeded else {
             if outcome.output.contains("no crontab") { return nil }
             throw SetupFailure("crontab -l \(outcome)" + (outcome.lastLine.map { ": \($0)" } ?? ""))
         }
         guard !outcome.outputWasCut else { throw SetupFailure("root's crontab is too long to be changed safely") }
-        return outcome.output
+        return outcome.bytes
     }
 
     /// Replaces it, by way of a file in a directory.
-    func install(_ text: String?, keep directory: String) async throws(SetupFailure) {
+    func install(_ bytes: [UInt8]?, keep directory: String) async throws(SetupFailure) {
         guard let program else { throw SetupFailure("there is no crontab command") }
         let outcome: CommandOutcome
-        if let text {
+        if let bytes {
             let path = "\(directory)/crontab"
             do throws(FileError) {
                 try FileSystem.makeDirectory(directory, mode: 0o700)
-                try NewFile(path, Array(text.utf8), mode: 0o600).commit()
+                try NewFile(path, bytes, mode: 0o600).commit()
             } catch {
                 throw SetupFailure(error)
             }
@@ -58,9 +59,10 @@ struct Crontab: Sendable {
     }
 
     /// The lines without the mark.
-    static func unmarking(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.hasPrefix(mark) ? String($0.dropFirst(mark.count)) : String($0) }
-            .joined(separator: "\n")
+    static func unmarking(_ bytes: [UInt8]) -> [UInt8] {
+        Array(
+            bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .map { $0.starts(with: mark.utf8) ? $0.dropFirst(mark.utf8.count) : $0 }
+                .joined(separator: [UInt8(ascii: "\n")]))
     }
 }
