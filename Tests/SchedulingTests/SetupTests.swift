@@ -212,6 +212,33 @@ struct SetupTests {
         }
     }
 
+    @Test(arguments: [
+        "*/5 * * * * /usr/local/bin/backup-db; certbot renew -q", "@daily backup-db && certbot renew",
+    ])
+    func `a line that does other jobs, too, stays as it is, and setup says so`(job: String) async throws {
+        try await TestHost.with { host in
+            try host.set(crontab: "\(job)\n5 4 * * * certbot renew\n")
+            let system = job.replacing(" /usr", with: " root /usr").replacing("@daily ", with: "@daily root ")
+            try host.write("etc/cron.d/jobs", "\(system)\n")
+            try host.write("etc/cron.d/more", "\(system)\n0 2 * * * root sleep 9; certbot renew\n")
+            try host.write("etc/cron.daily/jobs", "#!/bin/sh\nbackup-db; certbot renew\n", mode: 0o755)
+            try host.write(
+                "etc/systemd/system/night.service", "[Service]\nExecStart=/opt/backup-db\nExecStart=certbot renew\n")
+            host.programs.add(unit: "night.timer")
+            let plan = try await host.setUp()
+            #expect(host.crontabText == "\(job)\n#certctl setup# 5 4 * * * certbot renew\n")
+            #expect(host.text("etc/cron.d/jobs") == "\(system)\n")
+            #expect(
+                host.text("etc/cron.d/more") == "\(system)\n#certctl setup# 0 2 * * * root sleep 9; certbot renew\n")
+            #expect(try FileSystem.status("\(host.root)/etc/cron.daily/jobs")?.mode == 0o755)
+            #expect(host.programs.units["night.timer"] == .init())
+            for place in ["root's crontab", "cron.d/jobs", "cron.d/more", "cron.daily/jobs", "night.service"] {
+                #expect(plan.remarks.count { $0.contains("\(place) runs certbot among other things") } == 1, "\(place)")
+            }
+            #expect(plan.remarks.count { $0.hasSuffix("take certbot out of this line: \(job)") } == 1)
+        }
+    }
+
     @Test func `a crontab that is not UTF-8 is left alone to the byte, and setup says so`() async throws {
         try await TestHost.with { host in
             let crontab = Array("# t\u{0}te\n5 4 * * * certbot renew\n".utf8).map { $0 == 0 ? 0xEA : $0 }
@@ -252,6 +279,14 @@ struct SetupTests {
             await #expect(throws: SetupFailure("crontab -l exited with 1: you may not use it")) {
                 _ = try await host.plan()
             }
+        }
+    }
+
+    @Test func `of lines that end as on Windows one is turned off, too, and not the one before`() async throws {
+        try await TestHost.with { host in
+            try host.set(crontab: "0 1 * * * backup\r\n5 4 * * * certbot renew\r\n")
+            try await host.setUp()
+            #expect(host.crontabText == "0 1 * * * backup\r\n#certctl setup# 5 4 * * * certbot renew\r\n")
         }
     }
 
