@@ -175,13 +175,7 @@ struct RunSetup: ~Copyable {
     ///
     /// - Parameter command: its name, for the record of the last run.
     func carryOut(_ command: String, _ work: @escaping @Sendable (RenewalRun) async -> RunReport) async -> Int32 {
-        let run = run
-        let task = Task { await work(run) }
-        let printer = printer
-        SignalTrap.install {
-            printer.warn("stopping in good order; a second signal ends it at once"); task.cancel()
-        }
-        let report = await task.value
+        let report = await inGoodOrder(work)
         // What a switch replaced was kept for whoever had it open.
         let isComplete = RunSetup.completeSwitches(run, printer)
         printer.finish(report)
@@ -192,6 +186,17 @@ struct RunSetup: ~Copyable {
 
     /// Notes how the run ended, and leaves what there is to know for those who may not read the tree.
     private func leaveReport(_ lastRun: LastRun) {
+    /// Carries out work so that a signal cancels its task, and it ends in good order.
+    func inGoodOrder<Result: Sendable>(_ work: @escaping @Sendable (RenewalRun) async -> Result) async -> Result {
+        let (run, printer) = (run, printer)
+        let task = Task { await work(run) }
+        SignalTrap.install {
+            printer.warn("stopping in good order; a second signal ends it at once")
+            task.cancel()
+        }
+        return await task.value
+    }
+
         do {
             try ledger.note(lastRun)
             try statusFile?.write(StatusReport(tree, ledger, at: lastRun.at))
