@@ -180,12 +180,12 @@ struct RunSetup: ~Copyable {
         let isComplete = RunSetup.completeSwitches(run, printer)
         printer.finish(report)
         let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
-        leaveReport(LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code))
+        let lastRun = LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code)
+        leaveReport(lastRun)
+        if let path = settings.metricsFile { await leaveMetrics(at: path, lastRun, probing: !report.wasInterrupted) }
         return code
     }
 
-    /// Notes how the run ended, and leaves what there is to know for those who may not read the tree.
-    private func leaveReport(_ lastRun: LastRun) {
     /// Carries out work so that a signal cancels its task, and it ends in good order.
     func inGoodOrder<Result: Sendable>(_ work: @escaping @Sendable (RenewalRun) async -> Result) async -> Result {
         let (run, printer) = (run, printer)
@@ -197,11 +197,31 @@ struct RunSetup: ~Copyable {
         return await task.value
     }
 
+    /// Notes how the run ended, and leaves what there is to know for those who may not read the tree.
+    private func leaveReport(_ lastRun: LastRun) {
         do {
             try ledger.note(lastRun)
             try statusFile?.write(StatusReport(tree, ledger, at: lastRun.at))
         } catch {
             printer.warn("the report of this run cannot be left: \(error)")
+        }
+    }
+
+    /// Leaves the metrics for a collector: after the post hooks and the verification, and of every run.
+    ///
+    /// - Parameter probing: whether it looks at the listeners, too; a run that was asked to stop does not.
+    private func leaveMetrics(at path: String, _ lastRun: LastRun, probing: Bool) async {
+        do {
+            let report =
+                probing
+                ? await StatusReport(probing: try tree.lineages(), ledger, host: settings.conf, at: lastRun.at)
+                : try StatusReport(tree, ledger, at: lastRun.at)
+            try StatusMetrics(report).write(to: path)
+        } catch {
+            // The old ones stay, and go on to say when the last run was.
+            printer.fault(
+                "the metrics of this run cannot be left in \(path): \(error)",
+                next: "certctl doctor shows whether the service may write there; certctl setup lets it")
         }
     }
 }

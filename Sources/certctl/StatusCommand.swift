@@ -59,7 +59,10 @@ struct StatusCommand: AsyncParsableCommand {
 
     /// On the main thread: glibc grows the heap of every other one by a page at a time, a system call for each.
     @MainActor func run() async throws {
-        if let explain { return print(try await explanation(of: explain)) }
+        if let explain {
+            print(try await explanation(of: explain))
+            return try StandardStreams.finishOutput()
+        }
         if check { return try await runCheck() }
         if watch { return try await redraw() }
         let detail: LineageStatus.Detail = format == .table ? .brief : .full
@@ -78,6 +81,7 @@ struct StatusCommand: AsyncParsableCommand {
             }
             StatusMetrics(report).write { print($0) }
         }
+        try StandardStreams.finishOutput()
     }
 
     @MainActor private func writeTable(_ report: StatusReport, _ write: (String) -> Void) async {
@@ -111,6 +115,13 @@ struct StatusCommand: AsyncParsableCommand {
             result = StatusCheck(unknown: failure.message)
         }
         print(result.line)
+        do {
+            try StandardStreams.finishOutput()
+        } catch let failure as CommandFailure {
+            // What nobody can read is not known.
+            StandardError.write(fault: failure.message, next: failure.next)
+            throw ExitCode(StatusCheck.Level.unknown.rawValue)
+        }
         if result.level != .ok { throw ExitCode(result.level.rawValue) }
     }
 

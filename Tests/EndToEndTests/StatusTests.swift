@@ -280,6 +280,20 @@ struct StatusTests {
         }
     }
 
+    @Test(arguments: [
+        ["--format", "json"], ["--format", "prometheus"], ["--format", "table"], ["--explain", "fresh.example"],
+        ["--check", "fresh.example"],
+    ])
+    func `what cannot be written is no success`(arguments: [String]) async throws {
+        try await Self.withTree { certctl, _ in
+            let words = certctl.commandLine("status", arguments)
+            let output = try await sh(
+                "sh", ["-c", "exec \"$@\" >/dev/full", "sh"] + words, environment: certctl.variables)
+            #expect(output.status == (arguments[0] == "--check" ? 3 : 1))
+            #expect(output.stderr.contains("the output cannot be written"), "\(output.stderr)")
+        }
+    }
+
     @Test func `a run leaves when and how it ended`() async throws {
         try await Self.withTree { certctl, _ in
             #expect(try await certctl.deploy("never.example").status == 0)
