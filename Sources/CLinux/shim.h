@@ -5,9 +5,10 @@
 
 // Without _GNU_SOURCE, as Swift's Glibc is built: the same structs would otherwise have two definitions.
 #include <fcntl.h>
-#include <sys/xattr.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /// Exchanges two directory entries at once: both must exist. -1 and errno on failure (renameat2(2)).
@@ -43,6 +44,9 @@ static inline pid_t certctl_lock_holder(int fd) {
     if (fcntl(fd, F_GETLK, &lock) != 0) return -1;
     return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }
+
+/// Writes what is buffered of the standard output; -1 if that, or anything written there before, has failed (ferror(3)).
+static inline int certctl_flush_output(void) { return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -1; }
 
 #ifndef CERTCTL_COMMIT
 #define CERTCTL_COMMIT ""

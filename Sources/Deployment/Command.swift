@@ -31,6 +31,21 @@ package struct Command: Hashable, Sendable {
         let path = path.hasPrefix("/") ? path : "./" + path
         return Command(executable: "/bin/sh", arguments: ["-c", "exec \"$0\"", path])
     }
+
+    /// A program of which standard output alone is wanted: what it prints on standard error comes behind that where it fails,
+    /// and else not at all.
+    package static func withoutErrors(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) -> Command {
+        let script = """
+            { errors=$("$0" "$@" 2>&1 >&3 3>&-); } 3>&1
+            status=$?
+            [ "$status" = 0 ] || printf '%s\n' "$errors"
+            exit "$status"
+            """
+        return Command(
+            executable: "/bin/sh", arguments: ["-c", script, program] + arguments, environment: environment)
+    }
 }
 
 /// What runs commands; a test gives its own.

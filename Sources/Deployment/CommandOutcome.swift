@@ -15,7 +15,9 @@ package struct CommandOutcome: Hashable, Sendable {
     }
 
     package let status: Status
-    /// Standard output and standard error as they came, the last 64 KiB of them, with U+FFFD for what is not UTF-8.
+    /// Standard output and standard error as they came, the last 64 KiB of them.
+    package let bytes: [UInt8]
+    /// The same as text, with U+FFFD for what is not UTF-8.
     ///
     /// Control characters are left in: who prints it to a terminal has to take them out.
     package let output: String
@@ -25,9 +27,13 @@ package struct CommandOutcome: Hashable, Sendable {
     package let duration: Duration
 
     /// An outcome as it was seen.
-    package init(_ status: Status, output: String = "", outputWasCut: Bool = false, duration: Duration = .zero) {
+    package init(
+        _ status: Status, output: String = "", bytes: [UInt8]? = nil, outputWasCut: Bool = false,
+        duration: Duration = .zero
+    ) {
         self.status = status
         self.output = output
+        self.bytes = bytes ?? Array(output.utf8)
         self.outputWasCut = outputWasCut
         self.duration = duration
     }

@@ -15,9 +15,12 @@ struct OutputTail {
         if bytes.count > 2 * Self.limit { bytes.removeFirst(bytes.count - Self.limit) }
     }
 
+    /// The bytes that are kept.
+    var tail: [UInt8] { Array(bytes.suffix(Self.limit)) }
+
     /// The bytes as text, with U+FFFD for what is not UTF-8.
     var text: String {
-        var kept = bytes.suffix(Self.limit)
+        var kept = tail[...]
         if wasCut {
             // The rest of a character that the cut went through is no error of the program's.
             kept = kept.dropFirst(kept.prefix(3).prefix { $0 & 0b1100_0000 == 0b1000_0000 }.count)

@@ -65,8 +65,8 @@ package struct SubprocessRunner: CommandRunner {
                 await endStragglers(ofGroup: result.processIdentifier.value, by: killTime)
             }
             return CommandOutcome(
-                status, output: watched.output.text, outputWasCut: watched.output.wasCut,
-                duration: clock.now - start)
+                status, output: watched.output.text, bytes: watched.output.tail,
+                outputWasCut: watched.output.wasCut, duration: clock.now - start)
         } catch let error as SubprocessError {
             let reason = error.underlyingError.map { "\($0)" } ?? "\(error)"
             return CommandOutcome(.notStarted(reason), duration: clock.now - start)

@@ -236,7 +236,8 @@ extension Diagnosis {
             var facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
             if case .success(var found)? = facts {
                 let wanted = WebrootDropIn(
-                    (try? tree.lineages()) ?? [], treePath: tree.path, statePath: host.stateDirectory)
+                    (try? tree.lineages()) ?? [], treePath: tree.path, statePath: host.stateDirectory,
+                    reports: host.settings.reports)
                 found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
                 facts = .success(found)
             }

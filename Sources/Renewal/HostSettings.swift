@@ -11,6 +11,8 @@ package struct HostSettings: Sendable {
     package let caBundle: String?
     /// Where each run leaves its report (`status_file`); `none` for nowhere, nil for the default.
     package let statusFile: String?
+    /// Where each run leaves its metrics for node_exporter's textfile collector (`metrics_file`); nil for nowhere.
+    package let metricsFile: String?
     /// How many certificates for one set of names the CA makes in seven days (`duplicate_limit`); nil where the host does not say.
     package let duplicateLimit: Int?
     /// The port on which this host's web server answers challenges, 80 for every CA but one in a test (`http_port`).
@@ -58,9 +60,12 @@ package struct HostSettings: Sendable {
         }
         hookTimeout = timeout
         caBundle = HostSettings.text("ca_bundle", in: conf)
-        statusFile = HostSettings.text("status_file", in: conf)
-        if let path = statusFile, path != "none", !path.hasPrefix("/") {
-            throw .invalid(path: file, key: "status_file", value: path, expected: "an absolute path")
+        statusFile = try HostSettings.path("status_file", in: conf, at: file)
+        let metrics = try HostSettings.path("metrics_file", in: conf, at: file)
+        metricsFile = metrics == "none" ? nil : metrics
+        // The collector reads no other names.
+        if let path = metricsFile, !path.hasSuffix(".prom") {
+            throw .invalid(path: file, key: "metrics_file", value: path, expected: "a name that ends in .prom")
         }
         if let value = HostSettings.text("duplicate_limit", in: conf) {
             guard let count = Int(value), count > 0 else {
@@ -94,8 +99,8 @@ package struct HostSettings: Sendable {
 
     /// The keys that certctl acts on.
     package static let knownKeys: Set = [
-        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "duplicate_limit", "verify", "verify_names",
-        "verify_timeout",
+        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit", "verify",
+        "verify_names", "verify_timeout",
     ]
 
     private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {
@@ -111,6 +116,17 @@ package struct HostSettings: Sendable {
         } catch {
             throw .malformed(path: path, error)
         }
+    }
+
+    /// What each run writes outside of the tree and the books.
+    package var reports: [String] { [statusFile, metricsFile].compactMap { $0 == "none" ? nil : $0 } }
+
+    private static func path(_ key: String, in conf: ConfFile, at file: String) throws(Failure) -> String? {
+        guard let path = text(key, in: conf) else { return nil }
+        guard path == "none" || path.hasPrefix("/") else {
+            throw .invalid(path: file, key: key, value: path, expected: "an absolute path")
+        }
+        return path
     }
 
     private static func text(_ key: String, in conf: ConfFile) -> String? {

@@ -42,6 +42,12 @@ package struct LineageStatus: Codable, Equatable, Sendable {
         package var detail: String
         /// Whether a wrong answer here keeps the lineage pending.
         package var counts: Bool
+        /// Whether it keeps the lineage pending, as far as was just seen: not part of the document.
+        package var isWrong = false
+
+        private enum CodingKeys: String, CodingKey {
+            case endpoint, name, verdict, detail, counts
+        }
     }
 
     /// Something that is wrong.
@@ -113,10 +119,11 @@ package struct LineageStatus: Codable, Equatable, Sendable {
             (notBefore, notAfter) = (certificate.notBefore, certificate.notAfter)
         }
         (stage, attempts, nextAttempt) = (entry?.stage, entry?.attempts, entry?.nextAttempt)
+        let wrongs = Set(served?.wrongs ?? [])
         self.served = served?.sightings.map {
             Served(
                 endpoint: $0.place.endpoint.description, name: $0.place.name, verdict: $0.verdict.code,
-                detail: $0.verdict.description, counts: $0.counts)
+                detail: $0.verdict.description, counts: $0.counts, isWrong: wrongs.contains($0))
         }
         problems = (lineage.problems + LineageStatus.problems(of: entry, served)).map {
             Problem(code: $0.code.rawValue, message: $0.message)

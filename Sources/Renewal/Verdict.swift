@@ -90,12 +90,15 @@ package struct ServedReport: Sendable {
     package var matches: [LedgerEntry.Place] { sightings.filter { $0.verdict == .match }.map(\.place) }
 
     /// The first sighting that keeps the lineage pending; nil where there is none.
+    package var wrong: Sighting? { wrongs.first }
+
+    /// The sightings that keep the lineage pending.
     ///
     /// A stale leaf does so anywhere. Anything else but a match does where it counts, unless the same name is served rightly
     /// on the same port of the other loopback address: one address family answering is enough.
-    package var wrong: Sighting? {
+    package var wrongs: [Sighting] {
         let right = Set(matches.filter(\.endpoint.isLoopback).map { "\($0.name):\($0.endpoint.port)" })
-        return sightings.first { sighting in
+        return sightings.filter { sighting in
             switch sighting.verdict {
             case .match: false
             case .stale: true

@@ -49,23 +49,36 @@ struct CertbotSchedule {
 
     private func addTimers(to plan: inout SetupPlan) async throws(SetupFailure) {
         guard host.runsSystemd else { return }
-        for timer in CertbotSchedule.timers + ownTimers {
+        for (timer, mixed) in CertbotSchedule.timers.map({ ($0, nil) }) + ownTimers {
             let state = try await host.systemd.known(timer)
             guard state.isThere, state.isEnabled || state.isActive else { continue }
+            if let mixed {
+                plan.remarks.append(
+                    "\(mixed) runs certbot among other things: take it out, setup leaves \(timer) on for the others")
+                continue
+            }
             plan.steps.append(
                 SetupStep(
                     "disable and stop \(timer)", details: ["back: systemctl enable --now \(timer)"], [.disable(timer)]))
         }
     }
 
-    /// The timers of units that an operator wrote to have certbot renew.
-    private var ownTimers: [String] {
-        host.entries(UnitSteps.directory).filter { name in
-            guard name.hasSuffix(".service"),
-                let bytes = try? FileSystem.read(host.path("\(UnitSteps.directory)/\(name)"))
-            else { return false }
-            return ShellText(String(decoding: bytes, as: UTF8.self)).lines.contains { CertbotCommand.isIn($0.text) }
-        }.map { $0.dropLast(".service".count) + ".timer" }.filter { !CertbotSchedule.timers.contains($0) }
+    /// The timers of units that an operator wrote to have certbot renew; with the unit's path where it does other things, too.
+    private var ownTimers: [(timer: String, mixed: String?)] {
+        host.entries(UnitSteps.directory).filter { $0.hasSuffix(".service") }.compactMap { name in
+            let path = host.path("\(UnitSteps.directory)/\(name)")
+            let timer = String(name.dropLast(".service".count)) + ".timer"
+            guard !CertbotSchedule.timers.contains(timer), let bytes = try? FileSystem.read(path) else { return nil }
+            let settings = ShellText(String(decoding: bytes, as: UTF8.self)).lines.map { line in
+                let parts = line.text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                return (key: parts[0], command: parts.count == 2 ? String(parts[1]) : "")
+            }
+            guard settings.contains(where: { $0.key.hasPrefix("Exec") && CertbotCommand.isIn($0.command) }) else {
+                return nil
+            }
+            let isAlone = settings.allSatisfy { $0.key != "ExecStart" || CertbotCommand.isAlone(in: $0.command) }
+            return (timer, isAlone ? nil : path)
+        }
     }
 
     private func addCronFiles(to plan: inout SetupPlan) throws(SetupFailure) {
@@ -75,14 +88,17 @@ struct CertbotSchedule {
         }
         for file in ["/etc/crontab"] + names.map({ "/etc/cron.d/\($0)" }) {
             let path = FileSystem.resolved(host.path(file))
-            guard let bytes = try? FileSystem.read(path), let text = String(validating: bytes, as: UTF8.self),
-                let marked = Crontab.marking(text)
-            else { continue }
+            guard let bytes = try? FileSystem.read(path), let text = String(validating: bytes, as: UTF8.self) else {
+                continue
+            }
+            let marked = Crontab.Marking(text, namesUser: true)
+            plan.remarks += marked.remarks(on: path)
+            guard !marked.lines.isEmpty else { continue }
             // A package's file that is taken away stays away; one that is changed makes dpkg ask at every upgrade.
             let others = ShellText(text).lines.filter {
                 !CertbotCommand.isIn($0.text) && !CertbotCommand.isIdle($0.text)
             }
-            if others.isEmpty, file != "/etc/crontab", path == host.path(file) {
+            if others.isEmpty, marked.mixed.isEmpty, file != "/etc/crontab", path == host.path(file) {
                 plan.steps.append(
                     SetupStep(
                         "take \(path) away",
@@ -111,7 +127,7 @@ struct CertbotSchedule {
                 else { continue }
                 let lines = ShellText(text).lines
                 guard lines.contains(where: { CertbotCommand.isIn($0.text) }) else { continue }
-                guard lines.allSatisfy({ CertbotCommand.isIn($0.text) || CertbotCommand.isIdle($0.text) }) else {
+                guard lines.allSatisfy({ CertbotCommand.isAlone(in: $0.text) }) else {
                     plan.remarks.append(
                         "\(path) runs certbot among other things: take the line out, setup does not change scripts")
                     continue
@@ -124,7 +140,17 @@ struct CertbotSchedule {
     }
 
     private func addCrontab(to plan: inout SetupPlan) async throws(SetupFailure) {
-        guard let text = try await Crontab(host).read(), let marked = Crontab.marking(text) else { return }
+        guard let bytes = try await Crontab(host).read() else { return }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            if CertbotCommand.isIn(String(decoding: bytes, as: UTF8.self)) {
+                plan.remarks.append(
+                    "root's crontab runs certbot, and is not UTF-8: turn certbot off by hand, with crontab -e")
+            }
+            return
+        }
+        let marked = Crontab.Marking(text, namesUser: false)
+        plan.remarks += marked.remarks(on: "root's crontab")
+        guard !marked.lines.isEmpty else { return }
         plan.steps.append(
             SetupStep(
                 "turn certbot off in root's crontab",

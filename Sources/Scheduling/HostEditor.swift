@@ -23,9 +23,11 @@ struct HostEditor: Sendable {
             try await host.systemd.control("disable", "--now", unit)
         case .installCrontab(let text, let expected):
             let crontab = Crontab(host)
-            guard try await crontab.read() == expected else { throw SetupFailure.changed("root's crontab") }
+            guard try await crontab.read() == expected.map({ Array($0.utf8) }) else {
+                throw SetupFailure.changed("root's crontab")
+            }
             try record.append(.crontab(before: expected, after: text))
-            try await crontab.install(text, keep: record.keep)
+            try await crontab.install(Array(text.utf8), keep: record.keep)
         }
     }
 

@@ -71,7 +71,7 @@ extension HostEditor {
             let now = try FileSystem.read(path)
             let bytes: [UInt8]
             switch merge {
-            case .cronMark: bytes = Array(Crontab.unmarking(String(decoding: now, as: UTF8.self)).utf8)
+            case .cronMark: bytes = Crontab.unmarking(now)
             case .authenticator:
                 bytes = try WebrootMove.takingBack(ConfFile(bytes: now), to: ConfFile(bytes: FileSystem.read(copy)))
             }
@@ -112,14 +112,14 @@ extension HostEditor {
 
     private func restoreCrontab(_ before: String?, _ after: String) async throws(SetupFailure) -> UndoOutcome {
         let crontab = Crontab(host)
-        let now = try await crontab.read()
-        guard let now, now != before else { return .nothingToDo }
-        if now == after {
-            try await crontab.install(before, keep: record.keep)
+        let former = before.map { Array($0.utf8) }
+        guard let now = try await crontab.read(), now != former else { return .nothingToDo }
+        if now == Array(after.utf8) {
+            try await crontab.install(former, keep: record.keep)
         } else {
-            let text = Crontab.unmarking(now)
-            guard text != now else { return .nothingToDo }
-            try await crontab.install(text, keep: record.keep)
+            let bytes = Crontab.unmarking(now)
+            guard bytes != now else { return .nothingToDo }
+            try await crontab.install(bytes, keep: record.keep)
         }
         return .restored("root's crontab is back")
     }

@@ -9,6 +9,8 @@ package struct SetupHost: Sendable {
 
     /// How long one of the host's programs may take; `systemctl disable --now` waits for what it stops.
     static let timeout: Duration = .seconds(120)
+    /// What programs are told whose output is read.
+    static let environment = ["LC_ALL": "C.UTF-8"]
 
     package init(root: String = "", runner: any CommandRunner = SubprocessRunner()) {
         (self.root, self.runner) = (root, runner)
@@ -36,7 +38,7 @@ package struct SetupHost: Sendable {
 
     func run(_ program: String, _ arguments: [String]) async -> CommandOutcome {
         await runner.run(
-            Command(executable: program, arguments: arguments, environment: ["LC_ALL": "C.UTF-8"]),
+            Command(executable: program, arguments: arguments, environment: SetupHost.environment),
             timeout: SetupHost.timeout)
     }
 }

@@ -31,6 +31,8 @@ package struct SetupRequest: Sendable {
     package var arguments: [String]
     /// The file of host-wide settings, where it is not the usual one.
     package var settingsPath: String?
+    /// Files that the host's settings have each run write.
+    package var reports: [String] = []
     /// The program's own file, with links resolved.
     package var binary: String
     /// Whether a hook that reloads nginx already is replaced by the shipped one.

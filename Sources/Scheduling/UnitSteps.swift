@@ -27,7 +27,8 @@ struct UnitSteps {
             if let step = try unitStep(unit) { plan.steps.append(step) }
         }
         let webroots = WebrootDropIn(
-            request.lineages, treePath: request.treePath, statePath: request.statePath, adding: moves.map(\.webroot))
+            request.lineages, treePath: request.treePath, statePath: request.statePath, reports: request.reports,
+            adding: moves.map(\.webroot))
         if let step = try dropInStep(
             WebrootDropIn.path, webroots.text, "let the service write to \(webroots.paths.joined(separator: ", "))")
         {

@@ -1,8 +1,8 @@
 import FoundationEssentials
 package import Lineages
 
-/// The drop-in of `certctl.service` that lets its sandbox write where the tree's challenges go, and to whatever else of
-/// the tree and the state stands elsewhere.
+/// The drop-in of `certctl.service` that lets its sandbox write where the tree's challenges go, to whatever else of the
+/// tree and the state stands elsewhere, and where the host's settings have a run leave its reports.
 ///
 /// A path that is not there does not keep the service from starting.
 package struct WebrootDropIn: Equatable, Sendable {
@@ -16,12 +16,16 @@ package struct WebrootDropIn: Equatable, Sendable {
     private let statePath: String
 
     /// What the service may write to without it.
-    private static let usual: Set<String> = ["/etc/letsencrypt", "/var/lib/certctl"]
+    private static let usual: Set<String> = ["/etc/letsencrypt", "/var/lib/certctl", "/run/certctl"]
 
     /// What the lineages of a tree need.
     ///
-    /// - Parameter added: webroots of lineages that are about to get them.
-    package init(_ lineages: [Lineage], treePath: String, statePath: String, adding added: [String] = []) {
+    /// - Parameters:
+    ///   - reports: files that each run writes.
+    ///   - added: webroots of lineages that are about to get them.
+    package init(
+        _ lineages: [Lineage], treePath: String, statePath: String, reports: [String] = [], adding added: [String] = []
+    ) {
         (self.treePath, self.statePath) = (treePath, statePath)
         var paths: Set<String> = [treePath, statePath, RenewalOptions.defaultWebroot]
         var webroots = added
@@ -40,6 +44,8 @@ package struct WebrootDropIn: Equatable, Sendable {
         for part in ["live", "archive", "renewal", "accounts"] {
             paths.insert(FileSystem.resolved("\(treePath)/\(part)"))
         }
+        // A file is replaced by another one, beside it at first. For one in / nobody opens the whole system.
+        paths.formUnion(reports.compactMap(FileSystem.directory).filter { $0 != "/" })
         let real = paths.map { ($0, FileSystem.resolved($0)) }
         self.paths = paths.filter { path in
             // What cannot be written in a unit, systemd could not be told of; a path that another covers adds nothing.
@@ -62,7 +68,7 @@ package struct WebrootDropIn: Equatable, Sendable {
     package var text: String {
         let lines = paths.map { "\(UnitSyntax.opening($0, writable: true))\n" }
         return """
-            # Written by certctl setup, and anew by certctl issue: where challenges go.
+            # Written by certctl setup, and anew by certctl issue: where challenges and reports go.
             \(owner)
             [Service]
             \(lines.joined())

@@ -35,6 +35,7 @@ struct HistoryCommand: ParsableCommand {
             encoder.dateEncodingStrategy = .iso8601
             print(String(decoding: try encoder.encode(Document(events: events)), as: UTF8.self))
         }
+        try StandardStreams.finishOutput()
     }
 
     private struct Document: Encodable {

@@ -58,15 +58,21 @@ struct HooksCommand: AsyncParsableCommand {
                 throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
             }
             let domains = lineage.certificate?.names.map(\.description) ?? []
-            let hooks = setup.run.hooks
-            // What an earlier run owes comes first, here as in every run.
-            var failures = await setup.run.paidDebts()
-            failures += await hooks.pre(conf: options.preHook, post: options.postHook)
-            if failures.isEmpty {
-                failures += await hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
+            let (failures, wasInterrupted) = await setup.inGoodOrder { run in
+                // What an earlier run owes comes first, here as in every run.
+                var failures = await run.paidDebts()
+                failures += await run.hooks.pre(conf: options.preHook, post: options.postHook)
+                if failures.isEmpty, !Task.isCancelled {
+                    // They come to their end, as in a renewal.
+                    failures += await Task {
+                        await run.hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
+                    }.value
+                }
+                failures += await run.hooks.post(renewedDomains: domains, failedDomains: []).failures
+                return (failures, Task.isCancelled)
             }
-            failures += await hooks.post(renewedDomains: domains, failedDomains: []).failures
-            guard failures.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
+            if wasInterrupted { setup.printer.fault("interrupted: the post hooks have run", next: nil) }
+            guard failures.isEmpty, !wasInterrupted else { throw ExitCode(ExitStatus.failed.rawValue) }
             setup.printer.result("\(name): every hook exited with 0")
         }
     }

@@ -85,7 +85,9 @@ struct IssueCommand: AsyncParsableCommand {
         guard geteuid() == 0 else { return }
         let statePath = tree.statePath
         do {
-            let dropIn = WebrootDropIn(try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath)
+            let dropIn = WebrootDropIn(
+                try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath,
+                reports: setup.settings.reports)
             if try await dropIn.refresh(stateDirectory: statePath) {
                 setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
             }

@@ -193,19 +193,26 @@ struct RunSetup: ~Copyable {
     ///
     /// - Parameter command: its name, for the record of the last run.
     func carryOut(_ command: String, _ work: @escaping @Sendable (RenewalRun) async -> RunReport) async -> Int32 {
-        let run = run
-        let task = Task { await work(run) }
-        let printer = printer
-        SignalTrap.install {
-            printer.warn("stopping in good order; a second signal ends it at once"); task.cancel()
-        }
-        let report = await task.value
+        let report = await inGoodOrder(work)
         // What a switch replaced was kept for whoever had it open.
         let isComplete = RunSetup.completeSwitches(run, printer)
         printer.finish(report)
         let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
-        leaveReport(LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code))
+        let lastRun = LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code)
+        leaveReport(lastRun)
+        if let path = settings.metricsFile { await leaveMetrics(at: path, lastRun, probing: !report.wasInterrupted) }
         return code
+    }
+
+    /// Carries out work so that a signal cancels its task, and it ends in good order.
+    func inGoodOrder<Result: Sendable>(_ work: @escaping @Sendable (RenewalRun) async -> Result) async -> Result {
+        let (run, printer) = (run, printer)
+        let task = Task { await work(run) }
+        SignalTrap.install {
+            printer.warn("stopping in good order; a second signal ends it at once")
+            task.cancel()
+        }
+        return await task.value
     }
 
     /// Notes how the run ended, and leaves what there is to know for those who may not read the tree.
@@ -215,6 +222,24 @@ struct RunSetup: ~Copyable {
             try statusFile?.write(StatusReport(tree, ledger, at: lastRun.at))
         } catch {
             printer.warn("the report of this run cannot be left: \(error)")
+        }
+    }
+
+    /// Leaves the metrics for a collector: after the post hooks and the verification, and of every run.
+    ///
+    /// - Parameter probing: whether it looks at the listeners, too; a run that was asked to stop does not.
+    private func leaveMetrics(at path: String, _ lastRun: LastRun, probing: Bool) async {
+        do {
+            let report =
+                probing
+                ? await StatusReport(probing: try tree.lineages(), ledger, host: settings.conf, at: lastRun.at)
+                : try StatusReport(tree, ledger, at: lastRun.at)
+            try StatusMetrics(report).write(to: path)
+        } catch {
+            // The old ones stay, and go on to say when the last run was.
+            printer.fault(
+                "the metrics of this run cannot be left in \(path): \(error)",
+                next: "certctl doctor shows whether the service may write there; certctl setup lets it")
         }
     }
 }

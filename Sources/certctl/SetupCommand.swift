@@ -67,6 +67,7 @@ struct SetupCommand: AsyncParsableCommand {
         }
         var request = try self.request(found)
         request.settingsPath = tree.config?.text
+        request.reports = try tree.settings().reports
         request.replacesHook = replaceHook
         for lineage in WebrootMove.candidates(among: request.lineages) {
             request.webroots[lineage.name] = webroot?.text ?? (yes || !isTerminal ? nil : askForWebroot(lineage))

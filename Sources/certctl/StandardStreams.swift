@@ -11,4 +11,11 @@ enum StandardStreams {
             unsafe _ = certctl_open("/dev/null", O_RDWR, 0)
         }
     }
+
+    /// Brings what was printed to where it goes, for a command of which nothing else comes.
+    static func finishOutput() throws {
+        guard certctl_flush_output() != 0 else { return }
+        throw CommandFailure(
+            .failed, "the output cannot be written: it is not complete", next: "see that there is space where it goes")
+    }
 }

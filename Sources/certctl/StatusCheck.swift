@@ -45,9 +45,12 @@ struct StatusCheck {
     /// It cannot be told.
     init(unknown reason: String) { (level, line) = (.unknown, "CERTCTL UNKNOWN - \(reason)".plain) }
 
-    /// - Parameter note: what else the reader should know of where this is from.
-    init(_ report: StatusReport, _ limits: Limits, note: String? = nil, at now: Date) {
-        let findings = report.lineages.map { StatusCheck.finding($0, limits, at: now) }
+    init(_ answer: StatusSource.Answer, _ limits: Limits, at now: Date) {
+        let (report, note) = (answer.report, answer.note)
+        let findings = report.lineages.map { row in
+            let finding = StatusCheck.finding(row, limits, at: now)
+            return answer.hidden.contains(row.name) ? StatusCheck.hidden(row, finding) : finding
+        }
         var all = findings.compactMap { $0 }
         if let run = report.lastRun, now.timeIntervalSince(run.at) > StatusCheck.longestSilence {
             let age = LocalTime.distance(to: run.at, from: now)
@@ -99,6 +102,15 @@ struct StatusCheck {
         }
         return row.problems.first { $0.code == "hook-failed" || $0.code == "renewal-failed" }
             .map { (.warning, "\(row.name): \($0.message)") }
+    }
+
+    /// What is said of a lineage that this process has no rights to look at: of a certificate that it can read, what holds of
+    /// that in any case.
+    private static func hidden(_ row: LineageStatus, _ finding: (level: Level, text: String)?) -> (
+        level: Level, text: String
+    )? {
+        if row.notAfter != nil, let finding, finding.level == .critical { return finding }
+        return (.unknown, "\(row.name): \(row.renewal.because)")
     }
 
     /// When it was to be renewed; nil where it never is, or that is not over yet.

@@ -59,17 +59,29 @@ struct StatusCommand: AsyncParsableCommand {
 
     /// On the main thread: glibc grows the heap of every other one by a page at a time, a system call for each.
     @MainActor func run() async throws {
-        if let explain { return print(try await explanation(of: explain)) }
+        if let explain {
+            print(try await explanation(of: explain))
+            return try StandardStreams.finishOutput()
+        }
         if check { return try await runCheck() }
         if watch { return try await redraw() }
         let detail: LineageStatus.Detail = format == .table ? .brief : .full
-        let (report, note) = try await StatusSource(tree).report(names, probing: probe, detail: detail)
-        for remark in report.remarks + [note].compactMap(\.self) { StandardError.write("certctl: \(remark)\n") }
+        let answer = try await StatusSource(tree).report(names, probing: probe, detail: detail)
+        let report = answer.report
+        for remark in report.remarks + [answer.note].compactMap(\.self) { StandardError.write("certctl: \(remark)\n") }
         switch format {
         case .table: await writeTable(report) { print($0) }
         case .json: try report.writeJSON { print($0, terminator: "") }
-        case .prometheus: StatusMetrics(report).write { print($0) }
+        case .prometheus:
+            // A state that is not known is no metric.
+            if let name = report.lineages.first(where: { answer.hidden.contains($0.name) })?.name {
+                throw CommandFailure(
+                    .configuration, "\(name) cannot be looked at without more rights, and no run has left its report",
+                    next: "run it as root, or as a user who may read the tree")
+            }
+            StatusMetrics(report).write { print($0) }
         }
+        try StandardStreams.finishOutput()
     }
 
     @MainActor private func writeTable(_ report: StatusReport, _ write: (String) -> Void) async {
@@ -96,22 +108,30 @@ struct StatusCommand: AsyncParsableCommand {
     @MainActor private func runCheck() async throws {
         let result: StatusCheck
         do {
-            let (report, note) = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
+            let answer = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
             result = StatusCheck(
-                report, StatusCheck.Limits(warning: warning, critical: critical), note: note, at: report.generatedAt)
+                answer, StatusCheck.Limits(warning: warning, critical: critical), at: answer.report.generatedAt)
         } catch let failure as CommandFailure {
             result = StatusCheck(unknown: failure.message)
         }
         print(result.line)
+        do {
+            try StandardStreams.finishOutput()
+        } catch let failure as CommandFailure {
+            // What nobody can read is not known.
+            StandardError.write(fault: failure.message, next: failure.next)
+            throw ExitCode(StatusCheck.Level.unknown.rawValue)
+        }
         if result.level != .ok { throw ExitCode(result.level.rawValue) }
     }
 
     @MainActor private func redraw() async throws {
         while true {
-            let (report, note) = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
+            let answer = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
             // Home, the lines each to its end, and nothing below: no flicker as with a cleared screen.
-            var screen = "\u{1B}[H\(LocalTime.text(report.generatedAt))  \(note ?? "")\u{1B}[K\n\u{1B}[K\n"
-            await writeTable(report) { screen += $0 + "\u{1B}[K\n" }
+            var screen =
+                "\u{1B}[H\(LocalTime.text(answer.report.generatedAt))  \(answer.note ?? "")\u{1B}[K\n\u{1B}[K\n"
+            await writeTable(answer.report) { screen += $0 + "\u{1B}[K\n" }
             print(screen + "\u{1B}[J", terminator: "")
             fflush(nil)
             try await Task.sleep(for: .seconds(2))

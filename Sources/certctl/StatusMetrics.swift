@@ -1,7 +1,8 @@
 import FoundationEssentials
+import Lineages
 import Renewal
 
-/// `certctl status --format prometheus`: Prometheus' text format, for a textfile collector.
+/// `certctl status --format prometheus`, and what each run leaves: Prometheus' text format, for a textfile collector.
 ///
 /// The names are stable: alerts rest on them.
 struct StatusMetrics {
@@ -75,12 +76,13 @@ struct StatusMetrics {
             rows.lazy.compactMap { row -> Sample? in row.attempts.map { ([("lineage", row.name)], Double($0)) } })
         add(
             "certctl_served_match",
-            "1 where a listener serves the live certificate, 0 where it serves or does another thing.",
+            "1 where a listener serves the live certificate, 0 where it should and does not.",
             rows.lazy.flatMap { row -> [Sample] in
-                (row.served ?? []).map { served in
+                // What is only a remark, nobody is to be woken for.
+                (row.served ?? []).filter { $0.verdict == "match" || $0.isWrong }.map { served in
                     (
                         [("lineage", row.name), ("endpoint", served.endpoint), ("name", served.name)],
-                        served.verdict == "match" ? 1 : 0
+                        served.isWrong ? 0 : 1
                     )
                 }
             })
@@ -89,6 +91,13 @@ struct StatusMetrics {
             add("certctl_last_run_timestamp_seconds", "When the last run ended.", [at])
             add("certctl_last_run_success", "1 where the last run exited with 0, else 0.", [success])
         }
+    }
+
+    /// Writes them to a file that a collector may read at any time.
+    func write(to path: String) throws(FileError) {
+        var text = ""
+        write { text += $0 + "\n" }
+        try NewFile(path, Array(text.utf8), mode: 0o644).commit()
     }
 
     private static func text(_ value: Double) -> String {

@@ -10,10 +10,19 @@ import Scheduling
 
     init(_ options: TreeOptions) { self.options = options }
 
-    /// The report, and what its reader should know of where it is from.
+    /// A report, and what its reader should know of it.
+    struct Answer {
+        var report: StatusReport
+        /// Where it is from, if it is what a run has left.
+        var note: String?
+        /// Names of lineages that look broken because this process lacks the rights to look.
+        var hidden: Set<String> = []
+    }
+
+    /// The report on these lineages, or on all.
     func report(
         _ names: [String], probing: Bool, detail: LineageStatus.Detail = .full
-    ) async throws -> (StatusReport, note: String?) {
+    ) async throws -> Answer {
         let settings = try options.settings()
         let ledger = Ledger(stateDirectory: options.statePath)
         let now = Date.now
@@ -22,17 +31,19 @@ import Scheduling
             let tree = try options.tree()
             var report: StatusReport
             if probing {
-                let rows = await probed(try tree.selected(names), ledger, settings.conf, at: now)
-                report = StatusReport(rows, lastRun: ledger.lastRun, at: now)
+                report = await StatusReport(
+                    probing: try tree.selected(names), ledger, host: settings.conf, at: now)
             } else {
                 report = try StatusReport(tree, ledger, wanted: wanted, detail: detail, at: now)
             }
             report.lineages = try tree.select(names, of: report.lineages, by: \.name)
-            guard geteuid() != 0, report.lineages.contains(where: \.isUnreadable) || ledger.isForbidden else {
-                return (report, nil)
+            let hidden = geteuid() == 0 ? [] : Set(report.lineages.filter(\.isUnreadable).map(\.name))
+            if !hidden.isEmpty || geteuid() != 0 && ledger.isForbidden,
+                let left = try left(settings, names, at: now)
+            {
+                return left
             }
-            if let left = try left(settings, names, at: now) { return left }
-            return (report, nil)
+            return Answer(report: report, hidden: hidden)
         } catch let failure as Tree.Failure {
             if failure.isPermission, let left = try left(settings, names, at: now) { return left }
             throw CommandFailure(failure)
@@ -47,7 +58,7 @@ import Scheduling
     /// What the last run has left; nil where there is nothing.
     private func left(
         _ settings: HostSettings, _ names: [String], at now: Date
-    ) throws -> (StatusReport, note: String?)? {
+    ) throws -> Answer? {
         guard let file = options.statusFile(settings), var report = try? file.read() else { return nil }
         let age = LocalTime.distance(to: report.generatedAt, from: now)
         for name in names where !report.lineages.contains(where: { $0.name == name }) {
@@ -58,12 +69,21 @@ import Scheduling
         report.refresh(at: now)
         let note = "as the last run left it in \(file.path), \(age)"
         report.generatedAt = now
-        return (report, note)
+        return Answer(report: report, note: note)
     }
 
-    private func probed(
-        _ lineages: [Lineage], _ ledger: Ledger, _ host: ConfFile, at now: Date
-    ) async -> [LineageStatus] {
+    /// When the timer starts the next run; nil where no lineage waits for it, or systemd does not say.
+    func nextStart(_ report: StatusReport) async -> Date? {
+        guard options.isHostsOwn, unsafe access("/run/systemd/system", F_OK) == 0,
+            report.lineages.contains(where: { [.due, .pending, .expired, .expiring].contains($0.state) })
+        else { return nil }
+        return try? await Systemd().state(of: "certctl.timer").nextStart
+    }
+}
+
+extension StatusReport {
+    /// The report with what listeners are seen serving now.
+    init(probing lineages: [Lineage], _ ledger: Ledger, host: ConfFile, at now: Date) async {
         var rows: [LineageStatus?] = Array(repeating: nil, count: lineages.count)
         await withTaskGroup(of: (Int, LineageStatus).self) { group in
             var next = 0
@@ -77,25 +97,17 @@ import Scheduling
                     return (index, LineageStatus(lineage, entry: entry, served: served, at: now))
                 }
             }
-            for _ in 0..<StatusSource.mostAtOnce { add() }
+            for _ in 0..<StatusReport.mostAtOnce { add() }
             for await (index, row) in group {
                 rows[index] = row
                 add()
             }
         }
-        return rows.compactMap(\.self)
+        self.init(rows.compactMap(\.self), lastRun: ledger.lastRun, at: now)
     }
 
     /// More lineages at once gain nothing: each looks at several listeners.
     private static let mostAtOnce = 4
-
-    /// When the timer starts the next run; nil where no lineage waits for it, or systemd does not say.
-    func nextStart(_ report: StatusReport) async -> Date? {
-        guard options.isHostsOwn, unsafe access("/run/systemd/system", F_OK) == 0,
-            report.lineages.contains(where: { [.due, .pending, .expired, .expiring].contains($0.state) })
-        else { return nil }
-        return try? await Systemd().state(of: "certctl.timer").nextStart
-    }
 }
 
 extension LineageStatus {

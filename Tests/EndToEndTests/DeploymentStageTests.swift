@@ -32,6 +32,43 @@ struct DeploymentStageTests {
         }
     }
 
+    @Test func `the metrics of a run are those of its end, also where nothing was due`() async throws {
+        try await Self.withServedLineage { stack, certctl in
+            try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
+            let settings = try #require(certctl.settings)
+            let file = "\(stack.directory)/metrics/certctl.prom"
+            // Nobody listens at ::1, and one loopback address is enough.
+            let both = "127.0.0.1:\(stack.nginx.tlsPort), [::1]:\(stack.nginx.tlsPort)"
+            try "verify = \(both)\nmetrics_file = \(file)\n".write(
+                toFile: settings, atomically: true, encoding: .utf8)
+            // Without a directory the run says so, and does its work.
+            let unheard = try await certctl.renew("--force", "--quiet")
+            #expect(unheard.status == 0)
+            #expect(unheard.stderr.contains("the metrics of this run cannot be left in \(file): "), "\(unheard.stderr)")
+            try await check("mkdir", ["\(stack.directory)/metrics"])
+            #expect(try await certctl.renew("--force").status == 0)
+            for line in [
+                #"certctl_lineage_state{lineage="one.example",state="ok"} 1"#,
+                #"certctl_lineage_stage{lineage="one.example",stage="verified"} 1"#, "certctl_last_run_success 1",
+                "certctl_served_match{lineage=\"one.example\",endpoint=\"127.0.0.1:\(stack.nginx.tlsPort)\","
+                    + "name=\"one.example\"} 1",
+            ] { #expect(string(file).contains("\n\(line)\n"), "\(line) is not in:\n\(string(file))") }
+            #expect(!string(file).contains("::1"))
+            #expect(try await check("stat", ["-c", "%a", file]) == "644\n")
+            let lint = try await sh("promtool", ["check", "metrics"], input: string(file))
+            #expect(lint.status == 0 && lint.stderr.isEmpty, "\(lint.stdout)\(lint.stderr)")
+
+            try FileManager.default.removeItem(atPath: file)
+            #expect(try await certctl.renew().status == 0)
+            #expect(string(file).contains(#"{lineage="one.example",state="ok"} 1"#))
+            try await check("kill", ["\(stack.nginx.daemon.pid)"])
+            try await eventually("nginx is gone") { !Daemon.isRunning(stack.nginx.daemon.pid) }
+            _ = try await certctl.renew()
+            #expect(string(file).contains(#",name="one.example"} 0"#), "\(string(file))")
+            #expect(try await check("ls", ["\(stack.directory)/metrics"]) == "certctl.prom\n")
+        }
+    }
+
     @Test func `a hook that lies leaves the lineage pending, and names the listener`() async throws {
         try await Self.withServedLineage(timeout: 3) { stack, certctl in
             try addHook("post", "10-reload", stack, "exit 0")

@@ -255,6 +255,45 @@ struct StatusTests {
         }
     }
 
+    @Test func `who may not read the tree, and is left no report, is told that nothing is known`() async throws {
+        try #require(getuid() == 0, "needs root, to become somebody else")
+        try await Self.withTree { certctl, _ in
+            let directory = certctl.tree.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+            try await check("chmod", ["755", directory])
+            try await check("chmod", ["700", "\(certctl.tree)/live", "\(certctl.tree)/archive"])
+            let copy = "\(directory)/certctl-copy"
+            try await check("install", ["-m", "755", Certctl.path, copy])
+            let words =
+                ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--", copy]
+                + certctl.commandLine("status", []).dropFirst()
+            let check = try await sh(
+                "setpriv", words + ["--check", "fresh.example"], environment: certctl.variables)
+            #expect(check.status == 3, "\(check.stdout)")
+            #expect(check.stdout.hasPrefix("CERTCTL UNKNOWN - fresh.example: cannot look at "), "\(check.stdout)")
+            let metrics = try await sh("setpriv", words + ["--format", "prometheus"], environment: certctl.variables)
+            #expect(metrics.status == 78 && metrics.stdout.isEmpty, "\(metrics.stdout)")
+            #expect(metrics.stderr.contains("cannot be looked at without more rights"), "\(metrics.stderr)")
+            // What is no matter of rights is not unknown.
+            let broken = try await sh(
+                "setpriv", words + ["--check", "broken.example"], environment: certctl.variables)
+            #expect(broken.status == 2, "\(broken.stdout)")
+        }
+    }
+
+    @Test(arguments: [
+        ["--format", "json"], ["--format", "prometheus"], ["--format", "table"], ["--explain", "fresh.example"],
+        ["--check", "fresh.example"],
+    ])
+    func `what cannot be written is no success`(arguments: [String]) async throws {
+        try await Self.withTree { certctl, _ in
+            let words = certctl.commandLine("status", arguments)
+            let output = try await sh(
+                "sh", ["-c", "exec \"$@\" >/dev/full", "sh"] + words, environment: certctl.variables)
+            #expect(output.status == (arguments[0] == "--check" ? 3 : 1))
+            #expect(output.stderr.contains("the output cannot be written"), "\(output.stderr)")
+        }
+    }
+
     @Test func `a run leaves when and how it ended`() async throws {
         try await Self.withTree { certctl, _ in
             #expect(try await certctl.deploy("never.example").status == 0)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Rig
 import Testing
 
@@ -162,6 +163,28 @@ struct UnfinishedWorkTests {
             #expect(run.status == 0, "\(run.stderr)")
             #expect(
                 try takeHookLog(stack).map { $0.prefix(10) } == ["post/10-st", "pre/10-sto", "post/10-st"])
+        }
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM])
+    func `a signal to hooks run ends the pre hook, and the post hook runs`(number: Int32) async throws {
+        try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
+            let begun = "\(stack.directory)/begun"
+            try addHook("pre", "10-stop", stack, "echo $$ > \(shellQuoted(begun)); exec sleep 600")
+            try addHook("deploy", "10-copy", stack)
+            try addHook("post", "10-start", stack)
+            let words = certctl.commandLine("hooks", ["one.example"], subcommand: ["run"])
+            try await Daemon.with(
+                words[0], Array(words.dropFirst()), environment: certctl.variables,
+                log: "\(stack.directory)/hooks-run.log", ready: .predicate { string(begun).hasSuffix("\n") }
+            ) { daemon in
+                kill(daemon.pid, number)
+                try await eventually("it has ended") { !daemon.isRunning }
+                #expect(daemon.output().contains("interrupted: the post hooks have run"), "\(daemon.output())")
+            }
+            let hook = try #require(Int32(string(begun).dropLast()))
+            #expect(!Daemon.isRunning(hook))
+            #expect(try takeHookLog(stack).map { $0.prefix(10) } == ["pre/10-sto", "post/10-st"])
         }
     }
 

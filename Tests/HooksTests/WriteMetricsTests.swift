@@ -17,7 +17,8 @@ struct WriteMetricsTests {
             #expect(output.status == 0, "\(output.stderr)")
             #expect(
                 contents(ofFile: "\(directory)/out/certctl.prom")
-                    == "status --format prometheus --config-dir /tree --state-dir /state\ncertctl_renewal_failures 0\n")
+                    == "status --format prometheus --probe --config-dir /tree --state-dir /state\ncertctl_renewal_failures 0\n"
+            )
             #expect(try await check("ls", ["\(directory)/out"]) == "certctl.prom\n")
         }
     }
@@ -32,6 +33,29 @@ struct WriteMetricsTests {
             #expect(try await sh(Self.hook, [], environment: environment).status == 78)
             #expect(contents(ofFile: file) == "old\n")
             #expect(try await check("ls", ["\(directory)/out"]) == "certctl.prom\n")
+        }
+    }
+
+    @Test func `when certctl says nothing the old file stays, and the hook fails`() async throws {
+        try await withStub("exit 0") { directory in
+            let file = "\(directory)/out/certctl.prom"
+            try "old\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let environment = [
+                "CERTCTL": "\(directory)/certctl", "CERTCTL_WRITE_METRICS_CONF": "\(directory)/conf",
+            ]
+            #expect(try await sh(Self.hook, [], environment: environment).status == 1)
+            #expect(contents(ofFile: file) == "old\n")
+        }
+    }
+
+    @Test func `with the PATH of cron a certctl in /usr/local/bin is found`() async throws {
+        try await withStub("echo \"$PATH\"") { directory in
+            let environment = [
+                "PATH": "\(directory):/usr/bin:/bin", "CERTCTL_WRITE_METRICS_CONF": "\(directory)/conf",
+            ]
+            let output = try await sh(Self.hook, [], environment: environment)
+            #expect(output.status == 0, "\(output.stderr)")
+            #expect(contents(ofFile: "\(directory)/out/certctl.prom")?.contains(":/usr/local/bin:") == true)
         }
     }
 

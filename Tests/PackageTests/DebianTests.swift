@@ -124,6 +124,7 @@ struct DebianTests {
             try await dpkg.run("--purge", "certctl")
             #expect(!dpkg.exists("var/lib/certctl") && !dpkg.exists("etc/certctl"))
             #expect(!dpkg.exists("etc/systemd/system/certctl.service.d/webroots.conf"))
+            #expect(!dpkg.exists("etc/systemd/system/certctl-notify@.service.d"))
             #expect(dpkg.exists("etc/systemd/system/certctl.service.d/local.conf"))
             #expect(try await dpkg.tree() == before)
         }
@@ -198,7 +199,8 @@ private struct Dpkg: Sendable {
             "# Written by certctl setup, and anew by certctl issue\n")
         try write("run/certctl/status.json", "{}\n")
         try write("etc/cron.d/certctl", "# Written by certctl setup: systemd does not run here.\n")
-        try write("var/lib/certctl/setup/record.json", "{}\n")
+        try write("var/lib/certctl/setup.json", "{}\n")
+        try write("etc/systemd/system/certctl-notify@.service.d/options.conf", "# Written by certctl setup, which\n")
         try write("var/lib/certctl/lineages/www.example.org.json", "{}\n")
     }
 

@@ -38,4 +38,28 @@ struct ReloadCommandTests {
         "0 7 * * * /usr/bin/certctl renew", "0 7 * * * renew-books", "",
     ])
     func `does not`(line: String) { #expect(!CertbotCommand.isIn(line)) }
+
+    @Test(arguments: [
+        "certbot renew",
+        "test -x /usr/bin/certbot -a \\! -d /run/systemd/system && perl -e 'sleep int(rand(43200))' && certbot -q renew",
+        "/opt/certbot/bin/python -c 'import random; import time; time.sleep(random.random() * 3600)' && sudo certbot renew -q",
+        "sleep 30; certbot renew -q >>/var/log/certbot.log 2>&1", "certbot renew # weekly; the others are elsewhere",
+        "certbot renew && systemctl reload haproxy || echo failed | mail -s certbot ops",
+        "certbot renew; service nginx reload",
+        "cd /srv && docker compose run --rm certbot renew && docker compose kill -s HUP nginx",
+        "sh -c 'sleep 5; certbot renew'", "if [ -x /usr/bin/certbot ]; then certbot renew; fi",
+    ])
+    func `with the line of certbot's nothing else is lost`(line: String) {
+        #expect(CertbotCommand.isIn(line) && CertbotCommand.isAlone(in: line))
+    }
+
+    @Test(arguments: [
+        "/usr/local/bin/backup-db; certbot renew -q", "backup-db && certbot renew", "certbot renew; backup-db",
+        "certbot renew & backup-db", "sh -c 'backup-db; certbot renew'", "(backup-db; certbot renew)",
+        "certbot renew && true; backup-db", "perl -e 'sleep 1; system(\"backup-db\")' && certbot renew",
+        "if backup-db; then certbot renew; fi", "tar c /etc/letsencrypt >/srv/tls.tar && certbot renew",
+    ])
+    func `with the line of certbot's another job would go`(line: String) {
+        #expect(CertbotCommand.isIn(line) && !CertbotCommand.isAlone(in: line))
+    }
 }

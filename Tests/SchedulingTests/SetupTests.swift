@@ -14,7 +14,7 @@ struct SetupTests {
     private func fullHost(_ host: TestHost) async throws {
         host.programs.add(unit: "certbot.timer")
         host.programs.add(unit: "snap.certbot.renew.timer", .init(isEnabled: true, isActive: false))
-        host.programs.set(crontab: "MAILTO=root\n5 4 * * * certbot renew --quiet\n0 1 * * * /usr/bin/backup\n")
+        try host.set(crontab: "MAILTO=root\n5 4 * * * certbot renew --quiet\n0 1 * * * /usr/bin/backup\n")
         try host.write("etc/cron.d/certbot", "SHELL=/bin/sh\n\(SetupTests.cronLine)\n", mode: 0o640)
         try host.write("etc/cron.d/jobs", "0 1 * * * root backup\n0 2 * * * root certbot-auto renew # weekly\n")
         try host.write("etc/cron.daily/certbot", "#!/bin/sh\nset -e\nexec /usr/bin/certbot renew -n\n", mode: 0o755)
@@ -35,7 +35,7 @@ struct SetupTests {
             #expect(host.programs.units["certctl.timer"] == .init(isEnabled: true, isActive: true))
             #expect(host.programs.units["certbot.timer"] == .init(isEnabled: false, isActive: false))
             #expect(host.programs.units["snap.certbot.renew.timer"] == .init(isEnabled: false, isActive: false))
-            #expect(host.programs.crontab?.contains("\n#certctl setup# 5 4 * * * certbot") == true)
+            #expect(host.crontabText?.contains("\n#certctl setup# 5 4 * * * certbot") == true)
             #expect(host.text("etc/cron.d/certbot") == nil)
             #expect(
                 host.text("etc/cron.d/jobs")
@@ -204,11 +204,89 @@ struct SetupTests {
 
     @Test func `a crontab that was edited since loses the marks only`() async throws {
         try await TestHost.with { host in
-            host.programs.set(crontab: "5 4 * * * certbot renew\n")
+            try host.set(crontab: "5 4 * * * certbot renew\n")
             try await host.setUp()
-            host.programs.set(crontab: (host.programs.crontab ?? "") + "0 1 * * * backup\n")
+            try host.set(crontab: (host.crontabText ?? "") + "0 1 * * * backup\n")
             #expect(try await host.undo() == [])
-            #expect(host.programs.crontab == "5 4 * * * certbot renew\n0 1 * * * backup\n")
+            #expect(host.crontabText == "5 4 * * * certbot renew\n0 1 * * * backup\n")
+        }
+    }
+
+    @Test(arguments: [
+        "*/5 * * * * /usr/local/bin/backup-db; certbot renew -q", "@daily backup-db && certbot renew",
+    ])
+    func `a line that does other jobs, too, stays as it is, and setup says so`(job: String) async throws {
+        try await TestHost.with { host in
+            try host.set(crontab: "\(job)\n5 4 * * * certbot renew\n")
+            let system = job.replacing(" /usr", with: " root /usr").replacing("@daily ", with: "@daily root ")
+            try host.write("etc/cron.d/jobs", "\(system)\n")
+            try host.write("etc/cron.d/more", "\(system)\n0 2 * * * root sleep 9; certbot renew\n")
+            try host.write("etc/cron.daily/jobs", "#!/bin/sh\nbackup-db; certbot renew\n", mode: 0o755)
+            try host.write(
+                "etc/systemd/system/night.service", "[Service]\nExecStart=/opt/backup-db\nExecStart=certbot renew\n")
+            host.programs.add(unit: "night.timer")
+            let plan = try await host.setUp()
+            #expect(host.crontabText == "\(job)\n#certctl setup# 5 4 * * * certbot renew\n")
+            #expect(host.text("etc/cron.d/jobs") == "\(system)\n")
+            #expect(
+                host.text("etc/cron.d/more") == "\(system)\n#certctl setup# 0 2 * * * root sleep 9; certbot renew\n")
+            #expect(try FileSystem.status("\(host.root)/etc/cron.daily/jobs")?.mode == 0o755)
+            #expect(host.programs.units["night.timer"] == .init())
+            for place in ["root's crontab", "cron.d/jobs", "cron.d/more", "cron.daily/jobs", "night.service"] {
+                #expect(plan.remarks.count { $0.contains("\(place) runs certbot among other things") } == 1, "\(place)")
+            }
+            #expect(plan.remarks.count { $0.hasSuffix("take certbot out of this line: \(job)") } == 1)
+        }
+    }
+
+    @Test func `a crontab that is not UTF-8 is left alone to the byte, and setup says so`() async throws {
+        try await TestHost.with { host in
+            let crontab = Array("# t\u{0}te\n5 4 * * * certbot renew\n".utf8).map { $0 == 0 ? 0xEA : $0 }
+            try host.set(crontab: crontab)
+            let plan = try await host.setUp()
+            #expect(host.crontab == crontab)
+            #expect(plan.remarks.contains { $0.contains("root's crontab runs certbot, and is not UTF-8") })
+            #expect(try await host.undo() == [])
+            #expect(host.crontab == crontab)
+        }
+    }
+
+    @Test func `what became of a crontab and a cron file since loses the marks only, to the byte`() async throws {
+        try await TestHost.with { host in
+            let line = Array("5 4 * * * certbot renew\n".utf8)
+            let job = Array("0 2 * * * root certbot renew\n0 1 * * * root backup\n".utf8)
+            try host.set(crontab: line)
+            try NewFile("\(host.root)/etc/cron.d/jobs", job, mode: 0o644).commit()
+            try await host.setUp()
+            try host.set(crontab: try #require(host.crontab) + [0x23, 0xEA, 0x0A])
+            let marked = try FileSystem.read("\(host.root)/etc/cron.d/jobs")
+            try NewFile("\(host.root)/etc/cron.d/jobs", marked + [0x23, 0xEA, 0x0A], mode: 0o644).commit()
+            #expect(try await host.undo() == [])
+            #expect(host.crontab == line + [0x23, 0xEA, 0x0A])
+            #expect(try FileSystem.read("\(host.root)/etc/cron.d/jobs") == job + [0x23, 0xEA, 0x0A])
+        }
+    }
+
+    @Test func `what crontab says beside the text does not get into it`() async throws {
+        try await TestHost.with { host in
+            try host.set(crontab: "5 4 * * * certbot renew\n")
+            try host.write("spool.warning", "crontab: warning: the clock is wrong\n")
+            try await host.setUp()
+            #expect(host.crontabText == "#certctl setup# 5 4 * * * certbot renew\n")
+            #expect(try await host.undo() == [])
+            #expect(host.crontabText == "5 4 * * * certbot renew\n")
+            try host.write("usr/bin/crontab", "#!/bin/sh\necho 5 4\necho you may not use it >&2\nexit 1\n", mode: 0o755)
+            await #expect(throws: SetupFailure("crontab -l exited with 1: you may not use it")) {
+                _ = try await host.plan()
+            }
+        }
+    }
+
+    @Test func `of lines that end as on Windows one is turned off, too, and not the one before`() async throws {
+        try await TestHost.with { host in
+            try host.set(crontab: "0 1 * * * backup\r\n5 4 * * * certbot renew\r\n")
+            try await host.setUp()
+            #expect(host.crontabText == "0 1 * * * backup\r\n#certctl setup# 5 4 * * * certbot renew\r\n")
         }
     }
 
@@ -256,11 +334,11 @@ struct SetupTests {
 
     @Test func `with neither systemd nor cron certbot goes on, and the line to schedule is shown`() async throws {
         try await TestHost.with(systemd: false) { host in
-            host.programs.set(crontab: "5 4 * * * certbot renew\n")
+            try host.set(crontab: "5 4 * * * certbot renew\n")
             try host.remove("etc/cron.d")
             let plan = try await host.setUp()
             #expect(plan.remarks.contains { $0.contains("*/4 * * * root \(TestHost.binary) renew --quiet") })
-            #expect(host.programs.crontab == "5 4 * * * certbot renew\n")
+            #expect(host.crontabText == "5 4 * * * certbot renew\n")
         }
     }
 

@@ -26,7 +26,8 @@ struct TestHost: Sendable {
             for path in ["etc/letsencrypt/renewal", "etc/cron.d", "etc/cron.daily", "usr/bin", "var/lib", "www"] {
                 try host.makeDirectory(path)
             }
-            for program in ["systemctl", "crontab", "docker"] { try host.write("usr/bin/\(program)", "") }
+            for program in ["systemctl", "docker"] { try host.write("usr/bin/\(program)", "") }
+            try host.write("usr/bin/crontab", TestHost.crontabProgram, mode: 0o755)
             if systemd {
                 try host.makeDirectory("etc/systemd/system")
                 try host.makeDirectory("run/systemd/system")
@@ -45,6 +46,27 @@ struct TestHost: Sendable {
     }
 
     func text(_ path: String) -> String? { contents(ofFile: "\(root)/\(path)") }
+
+    /// Keeps root's crontab in a file, as cron does, and says so where it is asked to.
+    private static let crontabProgram = """
+        #!/bin/sh
+        spool=$(dirname "$0")/../../spool
+        [ ! -e "$spool.warning" ] || cat "$spool.warning" >&2
+        case $1 in
+        -l) [ -e "$spool" ] || { echo "no crontab for root" >&2; exit 1; }; cat "$spool" ;;
+        -r) rm "$spool" ;;
+        *) cat "$1" >"$spool" ;;
+        esac
+
+        """
+
+    /// Root's crontab; nil for none.
+    var crontab: [UInt8]? { try? FileSystem.read("\(root)/spool") }
+    var crontabText: String? { text("spool") }
+
+    func set(crontab: String) throws { try write("spool", crontab) }
+
+    func set(crontab: [UInt8]) throws { try NewFile("\(root)/spool", crontab, mode: 0o600).commit() }
 
     func hook(_ kind: String, _ name: String, _ text: String) throws {
         try makeDirectory("etc/letsencrypt/renewal-hooks/\(kind)")
@@ -111,7 +133,6 @@ final class HostPrograms: CommandRunner {
 
     private struct State {
         var units: [String: Unit] = [:]
-        var crontab: String?
         var containers: [String] = []
         var reloads = 0
         var broken: String?
@@ -120,17 +141,15 @@ final class HostPrograms: CommandRunner {
     private let state = Mutex(State())
 
     var units: [String: Unit] { state.withLock { $0.units } }
-    var crontab: String? { state.withLock { $0.crontab } }
-    /// Units that are on, and the crontab: one that is off is as good as gone.
+    /// Units that are on: one that is off is as good as gone.
     var snapshot: String {
         state.withLock { state in
             let units = state.units.filter { $0.value.isEnabled || $0.value.isActive }.sorted { $0.key < $1.key }
-            return "\(units) \(state.crontab ?? "none")"
+            return "\(units)"
         }
     }
 
     func add(unit: String, _ value: Unit = Unit()) { state.withLock { $0.units[unit] = value } }
-    func set(crontab: String?) { state.withLock { $0.crontab = crontab } }
     /// What docker inspect prints of the running containers.
     func set(containers: [String]) { state.withLock { $0.containers = containers } }
     /// A systemctl command that fails.
@@ -138,10 +157,10 @@ final class HostPrograms: CommandRunner {
 
     func run(_ command: Command, timeout: Duration) async -> CommandOutcome {
         let program = command.executable.split(separator: "/").last.map(String.init) ?? ""
+        if ["sh", "crontab"].contains(program) { return await SubprocessRunner().run(command, timeout: timeout) }
         let output = state.withLock { state -> (Int32, String) in
             switch program {
             case "systemctl": HostPrograms.systemctl(command.arguments, &state)
-            case "crontab": HostPrograms.crontab(command.arguments, &state)
             case "docker": HostPrograms.docker(command.arguments, state)
             default: (127, "no such program: \(program)")
             }
@@ -174,17 +193,6 @@ final class HostPrograms: CommandRunner {
             return (0, "")
         default: return (1, "Unknown command verb \(arguments[0]).")
         }
-    }
-
-    private static func crontab(_ arguments: [String], _ state: inout State) -> (Int32, String) {
-        switch arguments {
-        case ["-l"]: return state.crontab.map { (0, $0) } ?? (1, "no crontab for root\n")
-        case ["-r"]: state.crontab = nil
-        default:
-            guard let text = contents(ofFile: arguments[0]) else { return (1, "\(arguments[0]): No such file") }
-            state.crontab = text
-        }
-        return (0, "")
     }
 
     private static func docker(_ arguments: [String], _ state: State) -> (Int32, String) {

@@ -47,6 +47,13 @@ struct WebrootDropInTests {
         #expect(UnitSyntax.word("/srv/a\nb") == nil)
     }
 
+    @Test func `the directories of a run's reports are opened, and never the whole system`() throws {
+        let reports = ["/run/certctl/status.json", "/var/lib/prometheus/node-exporter/certctl.prom", "/c.prom"]
+        let dropIn = WebrootDropIn(
+            [], treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl", reports: reports)
+        #expect(dropIn.paths == ["/var/lib/prometheus/node-exporter", "/var/www/certbot"])
+    }
+
     @Test(.systemdHost) func `systemd opens what it says, whatever is in a path`() async throws {
         let paths = [#"/srv/q"b\c%d $HOME ü"#, "/srv/it's; #x", "/srv/ends\\", #"/home/me/a: "b\c%h"#, "/root/www"]
         let dropIn = WebrootDropIn([], treePath: "/etc/letsencrypt", statePath: "/var/lib/certctl", adding: paths)

@@ -43,6 +43,21 @@ struct DoctorUnitTests {
             try await host.host.shell("certctl setup --yes")
             #expect(try await check("sandbox-outdated", on: host).verdict == "ok")
 
+            // So it is with the metrics, of which the run says that they cannot be left.
+            let metrics = "/var/lib/prometheus/node-exporter"
+            try await host.host.shell(
+                "mkdir -p \(metrics); echo 'metrics_file = \(metrics)/certctl.prom' >>/etc/certctl/certctl.conf")
+            try await host.succeeds()
+            let said = try await host.journal()
+            #expect(said.contains { $0.priority == "3" && $0.message.contains("\(metrics)/certctl.prom") }, "\(said)")
+            #expect(try await check("sandbox-outdated", on: host).evidence?.contains(metrics) == true)
+            try await host.host.shell("certctl setup --yes")
+            #expect(try await check("sandbox-outdated", on: host).verdict == "ok")
+            try await host.succeeds()
+            #expect(
+                try await host.host.shell("stat -c %a \(metrics)/*; grep '^certctl_last_run_success' \(metrics)/*")
+                    == "644\ncertctl_last_run_success 1\n")
+
             #expect(try await check("certbot-timer-active", on: host).verdict == "ok")
             try await host.host.shell("systemctl start certbot.timer")
             let both = try await check("certbot-timer-active", on: host)

@@ -42,11 +42,32 @@ struct NotifyTests {
             try await host.host.shell("rm /etc/letsencrypt/renewal-hooks/pre/hangs")
             try await host.makeNotDue(name)
 
+            // A run out of time ends as one that has failed, and starts so far apart are never too many.
+            try await host.dropIn(
+                "certctl.service", "time", "[Service]\nTimeoutStartSec=3s\nRestartSec=1h\n")
+            try await host.hook("pre", "hangs", "sleep 8006")
+            try await host.makeDue(name)
+            try await host.host.shell("systemctl reset-failed certctl; systemctl start --no-block certctl.service")
+            try await host.host.eventually(
+                "grep -q '^run' /told; systemctl show --value -p SubState \(notify) | grep -q dead")
+            #expect(
+                try await host.host.shell("cat /told; rm /told").contains(
+                    "run||certctl.service took too long and was stopped (systemd says: timeout), and"))
+            try await host.host.shell(
+                """
+                systemctl stop certctl; rm /etc/letsencrypt/renewal-hooks/pre/hangs
+                rm /etc/systemd/system/certctl.service.d/time.conf; systemctl daemon-reload
+                """)
+            try await host.makeNotDue(name)
+            try await host.host.shell("systemctl reset-failed certctl || true")
+            try await host.succeeds()
+            try await host.host.shell("rm -f /told")
+
             // One that fails and says so, until systemd starts it no more: its lineage's hooks speak, once.
             try await host.hook("deploy", "fails", "echo ran >> /ran; exit 1")
             try await host.dropIn("certctl.service", "test", "[Service]\nRestartSec=100ms\n")
             try await host.makeDue(name)
-            try await host.host.shell("systemctl reset-failed certctl")
+            try await host.host.shell("systemctl reset-failed certctl || true")
             #expect(try await host.run() == 1)
             try await host.makeNotDue(name)
             try await host.host.eventually(
@@ -57,7 +78,7 @@ struct NotifyTests {
             #expect(
                 told.count == 1 && told[0].hasPrefix("deployed|\(name)|") || told[0].hasPrefix("installed|\(name)|"),
                 "\(told)")
-            #expect(try await host.journal(of: notify).count == 2)
+            #expect(try await host.journal(of: notify).count == 3)
             #expect(try await host.host.shell("grep -c ran /ran") == "5\n")
 
             // And when it works again, recovered hooks do.

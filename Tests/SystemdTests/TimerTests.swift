@@ -35,6 +35,8 @@ struct TimerTests {
                 try await host.host.shell("systemctl is-enabled certctl.timer; systemctl is-active certctl.timer")
                     == "enabled\nactive\n")
             #expect(try await host.property("InactiveEnterTimestamp") == "", "it waits for its moment")
+            // After a boot it comes soon, and has not come at once.
+            #expect(try await host.property("TimersMonotonic", of: "certctl.timer").contains("OnActiveUSec=5min"))
             let before = try await host.servedSerial(name)
             #expect(try await host.installedSerial(name) == before)
             try await host.makeDue(name)
