@@ -47,15 +47,22 @@ extension Diagnosis {
         }
         var findings = DockerJudgement.findings(
             facts, at: endpoint.description, web, files, listeners: listeners, ports: ports, isServed: isServed)
-        if let nginx = HostNginx(listeners, containers: running) {
-            guard geteuid() == 0 else {
-                findings.skip(
-                    [.nginxConfigInvalid], at: "nginx of the host", because: "nginx -t can read keys as root alone")
-                return (listeners, findings)
-            }
-            findings += HostNginx.findings(await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout)))
+        if let nginx = HostNginx.found(listeners, containers: running) {
+            findings += await hostNginx(nginx)
         }
         return (listeners, findings)
+    }
+
+    private func hostNginx(_ found: Result<HostNginx, NotAsked>) async -> Findings {
+        var findings = Findings()
+        switch found {
+        case _ where geteuid() != 0:
+            findings.skip([.nginxConfigInvalid], at: HostNginx.place, because: "nginx -t can read keys as root alone")
+        case .failure(let cause): findings.skip([.nginxConfigInvalid], at: HostNginx.place, because: cause.reason)
+        case .success(let nginx):
+            findings += HostNginx.findings(await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout)))
+        }
+        return findings
     }
 
     /// Each lineage's webroots, once each.

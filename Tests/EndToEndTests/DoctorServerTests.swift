@@ -62,6 +62,46 @@ struct DoctorServerTests {
         }
     }
 
+    @Test(.enabled(if: geteuid() == 0, "root's doctor is meant: run as root"))
+    func `nginx is tested with its own configuration, and a program that takes its name is not started`() async throws {
+        try await DoctorHost.with { host in
+            let conf = "\(host.stack.nginx.directory)/nginx.conf"
+            let text = string(conf)
+            try (text + "\nno_such_directive on;\n").write(toFile: conf, atomically: true, encoding: .utf8)
+            try await host.diagnosed().expectCause(
+                "nginx-config-invalid", remedy: "nginx -t", action: "operator", evidence: "no_such_directive")
+            try text.write(toFile: conf, atomically: true, encoding: .utf8)
+
+            let directory = "\(host.stack.directory)/somebody"
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+            let (port, mark) = (Ports.free(), "\(directory)/ran-as-root")
+            let program = """
+                import os, socket, time
+                if os.getuid() == 0: open('\(mark)', 'w')
+                else:
+                    s = socket.socket(); s.bind(('127.0.0.1', \(port))); s.listen(); time.sleep(600)
+
+                """
+            try program.write(toFile: "\(directory)/evil.py", atomically: false, encoding: .utf8)
+            guard symlink("/usr/bin/python3", "\(directory)/nginx") == 0 else { throw RigError("symlink") }
+            try doctorSettings(http: port, tls: nil)
+                .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
+            let disguise = "exec -a 'nginx: master process x' \(directory)/nginx \(directory)/evil.py"
+            try await Daemon.with(
+                "setpriv",
+                ["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", disguise],
+                log: "\(directory)/evil.log", ready: .ports([port])
+            ) { _ in
+                let seen = try await host.diagnosed()
+                #expect(!FileManager.default.fileExists(atPath: mark), "doctor ran it")
+                let check = seen.checks("nginx-config-invalid").first { $0.lookedAt == "nginx of the host" }
+                #expect(
+                    check?.verdict == "skipped" && check?.evidence.contains("was not started by root") == true,
+                    "\(seen.text)")
+            }
+        }
+    }
+
     @Test func `names that lead nowhere, elsewhere, or two ways are named, and so are CAA records`() async throws {
         try await DoctorHost.with { host in
             let (pebble, port) = (host.stack.pebble, host.stack.nginx.httpPort)
