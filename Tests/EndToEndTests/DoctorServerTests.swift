@@ -193,7 +193,13 @@ struct DoctorServerTests {
             // The hook that should have had nginx take it up fails.
             try addHook("deploy", "reload", host.stack, "echo no such container >&2; exit 3")
             #expect(try await host.certctl.renew("--force").status == 1)
+            // A file that is no hook, and a hook that is switched off, are behind nothing.
+            let hooks = "\(host.stack.tree)/renewal-hooks/deploy"
+            for (name, text) in [("README", "the hooks\n"), ("off", "#!/bin/sh\n")] {
+                try text.write(toFile: "\(hooks)/\(name)", atomically: false, encoding: .utf8)
+            }
             let failed = try await host.diagnosed()
+            #expect(failed.found("warning").contains("hook-not-executable"), "\(failed.text)")
             failed.expectCause(
                 "hook-failed", remedy: "certctl deploy example.org", action: "deploy", evidence: "no such container")
             #expect(failed.checks("served-stale").first { $0.verdict == "failure" }?.because == "hook-failed")
@@ -205,6 +211,11 @@ struct DoctorServerTests {
             stale.expectCause(
                 "served-stale", remedy: "certctl deploy example.org", action: "deploy",
                 evidence: "still serves the old certificate")
+            try FileManager.default.removeItem(atPath: "\(hooks)/reload")
+            let unhooked = try await host.diagnosed()
+            unhooked.expectCause("served-stale", action: "deploy")
+            #expect(unhooked.found("warning").contains("hook-missing"), "\(unhooked.text)")
+            for name in ["README", "off"] { try FileManager.default.removeItem(atPath: "\(hooks)/\(name)") }
             #expect(
                 stale.checks("served-stale").first { $0.verdict == "failure" }?.command == "certctl deploy example.org")
             // What doctor says is what helps.
