@@ -242,8 +242,9 @@ extension Diagnosis {
         if let unit = host.settings.timer {
             var facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
             if case .success(var found)? = facts {
-                let wanted = WebrootDropIn(
-                    (try? tree.lineages()) ?? [], treePath: tree.path, statePath: host.stateDirectory)
+                let lineages = (try? tree.lineages()) ?? []
+                let wanted = WebrootDropIn(lineages, treePath: tree.path, statePath: host.stateDirectory)
+                found.laterRun = laterRun(after: found.serviceEnded, lineages)
                 found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
                 facts = .success(found)
             }
@@ -260,6 +261,22 @@ extension Diagnosis {
         if host.asksCA { return findings }
         findings += ClockJudgement.findings(clock, at: host.now)
         return findings
+    }
+}
+
+extension Diagnosis {
+    /// The last run, if it ended well after a moment and nothing is left to do for any lineage.
+    func laterRun(after moment: Date?, _ lineages: [Lineage]) -> LastRun? {
+        let ledger = Ledger(stateDirectory: host.stateDirectory)
+        guard let moment, let run = ledger.lastRun, run.exitCode == 0, run.at > moment,
+            case .known(let debts) = ledger.debts(), debts.isEmpty
+        else { return nil }
+        let isDone = lineages.allSatisfy { lineage in
+            let subject = Subject(lineage, host)
+            let isFinished = subject.entry.map { $0.attempts == 0 && !$0.isPending && $0.failedHooks.isEmpty } ?? true
+            return isFinished && subject.unreadableBooks == nil
+        }
+        return isDone ? run : nil
     }
 }
 
