@@ -129,7 +129,9 @@ extension Diagnosis {
                 findings.fail(
                     .webrootMissing, lineage, at: "webroot of \(question.name)",
                     "no webroot is known for \(question.name): its conf has neither webroot_map nor webroot_path",
-                    remedy: "certctl issue --name \(lineage.shellWord) -d \(question.name) --webroot DIR")
+                    remedy: .advice(
+                        "set webroot_path under [renewalparams] in \(host.treePath)/renewal/\(lineage).conf: the directory that nginx serves challenges from"
+                    ))
             }
         }
         let own = OwnAddresses.all()

@@ -82,7 +82,7 @@ enum HookJudgement {
             findings.warn(
                 .hookMissing, name, at: place,
                 "no deploy or post hook: after a renewal nothing that certctl knows has nginx take up the new certificate",
-                remedy: "install -m 755 hooks/reload-nginx \(directory.path(of: .post).shellWord)/reload-nginx")
+                remedy: "certctl setup")
         }
         for hook in entry?.failedHooks ?? [] {
             findings.fail(

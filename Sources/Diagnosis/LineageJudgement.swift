@@ -96,24 +96,12 @@ enum LineageJudgement {
         let (name, conf) = (lineage.name.shellWord, lineage.confPath.shellWord)
         return switch problem.code {
         case .confUnreadable: ("ls -l \(conf)", .operator)
-        case .confMalformed, .confIncomplete:
-            ("mv \(conf) \(conf).bad && certctl issue --name \(name) -d NAME", .operator)
+        case .confMalformed, .confIncomplete: (lineage.newConf, .operator)
         case .optionInvalid, .optionIgnored, .renewBeforeExpiry: ("editor \(conf)", .operator)
         case .unreadable: ("ls -lL \((lineage.paths?.live ?? lineage.confPath).shellWord)", .operator)
         case .newerVersion:
             ("certctl renew \(name)", problem.isFatal ? .operator : .none)
-        default:
-            ("certctl issue --name \(name) \(names(lineage))", .operator)
+        default: (lineage.reissue(), .operator)
         }
-    }
-
-    /// `-d` for each name that is known.
-    private static func names(_ lineage: Lineage) -> String {
-        let names =
-            lineage.certificate?.names.map(\.description) ?? lineage.options.map { $0.webroots.keys.sorted() } ?? []
-        return names.isEmpty
-            ? "-d NAME"
-            : names.prefix(3).map { "-d \($0.shellWord)" }.joined(separator: " ")
-                + (names.count > 3 ? " -d …" : "")
     }
 }
