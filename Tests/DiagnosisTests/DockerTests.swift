@@ -76,6 +76,19 @@ struct DockerTests {
         #expect(findings.checks.first { $0.id == .containerMissing }?.evidence.contains("lost") == true)
     }
 
+    @Test func `a container in which nginx runs is nginx's under any name, if it sees the files`() {
+        let web = WebServer(
+            tree: "/etc/letsencrypt", webroots: ["/w"], settings: ReloadSettings(), ports: [80], listeners: nil)
+        var container = DockerTests.container.named("web", image: "registry.example/web:1", sees: "/etc/letsencrypt")
+        #expect(web.mayBe(container) && web.containers(in: [container]).isEmpty)
+        container.runsNginx = true
+        #expect(web.containers(in: [container]) == [container])
+        var elsewhere = DockerTests.container.named("other", image: "registry.example/other:1", sees: "/srv")
+        #expect(!web.mayBe(elsewhere))
+        elsewhere.runsNginx = true
+        #expect(web.containers(in: [container, elsewhere]) == [container])
+    }
+
     @Test func `a host without Docker, and one whose nginx is not in a container, are no failure`() {
         let web = WebServer(tree: "/t", webroots: [], settings: ReloadSettings(), ports: [80], listeners: nil)
         let files = DockerJudgement.Files(tree: "/t", lineages: [], webroots: [])
@@ -187,6 +200,14 @@ struct ListenerTests {
 }
 
 extension ContainerFacts {
+    fileprivate func named(_ name: String, image: String, sees source: String) -> ContainerFacts {
+        ContainerFacts(
+            id: "c-\(name)", name: name, image: image, service: name, project: project, composeFile: composeFile,
+            status: status, exitCode: exitCode, error: error, finishedAt: "", health: health,
+            healthOutput: healthOutput, pid: pid, mounts: [.init(source: source, destination: "/files")],
+            hostPorts: hostPorts, isOnHostNetwork: isOnHostNetwork, lastWords: nil, configTest: configTest)
+    }
+
     fileprivate func changed(id: String, name: String, status: String = "running", mounts: [Mount]? = nil)
         -> ContainerFacts
     {
