@@ -65,30 +65,14 @@ enum LineageJudgement {
                     + "\(now.formatted(.iso8601))",
                 remedy: "timedatectl   # is the clock right? if it is: \(renew.text)")
         }
-        guard !chain.isEmpty else { return }
-        for (index, certificate) in chain.enumerated() where certificate.issuer != certificate.subject {
-            guard index + 1 < chain.count else {
-                if index == 0 {
-                    findings.fail(
-                        .chainIncomplete, lineage.name, at: place,
-                        "fullchain.pem ends with the leaf: its issuer's certificate (\(leaf.issuer)) is missing",
-                        remedy: renew, action: .renew)
+        for fault in ChainFault.faults(in: chain, at: now) {
+            let (id, evidence): (CheckID, String) =
+                switch fault {
+                case .incomplete(let reason): (.chainIncomplete, reason)
+                case .expired(let subject, let date):
+                    (.chainExpired, "\(subject) in fullchain.pem expired \(Span.ago(date, now))")
                 }
-                break
-            }
-            if chain[index + 1].subject != certificate.issuer {
-                findings.fail(
-                    .chainIncomplete, lineage.name, at: place,
-                    "in fullchain.pem, certificate \(index + 2) (\(chain[index + 1].subject)) is not the issuer of "
-                        + "certificate \(index + 1) (\(certificate.issuer))",
-                    remedy: renew, action: .renew)
-                break
-            }
-        }
-        if let old = chain.dropFirst().first(where: { $0.notAfter <= now && $0.issuer != $0.subject }) {
-            findings.fail(
-                .chainExpired, lineage.name, at: place,
-                "\(old.subject) in fullchain.pem expired \(Span.ago(old.notAfter, now))", remedy: renew, action: .renew)
+            findings.fail(id, lineage.name, at: place, evidence, remedy: renew, action: .renew)
         }
     }
 
