@@ -64,7 +64,8 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "DiagnosisTests",
-            dependencies: ["Diagnosis", "Lineages", "PKI", "Renewal", "Rig", "Scheduling"], swiftSettings: testSettings),
+            dependencies: ["Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Rig", "Scheduling"],
+            swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(
             name: "Rig",

@@ -47,15 +47,22 @@ extension Diagnosis {
         }
         var findings = DockerJudgement.findings(
             facts, at: endpoint.description, web, files, listeners: listeners, ports: ports, isServed: isServed)
-        if let nginx = HostNginx(listeners, containers: running) {
-            guard geteuid() == 0 else {
-                findings.skip(
-                    [.nginxConfigInvalid], at: "nginx of the host", because: "nginx -t can read keys as root alone")
-                return (listeners, findings)
-            }
-            findings += HostNginx.findings(await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout)))
+        if let nginx = HostNginx.found(listeners, containers: running) {
+            findings += await hostNginx(nginx)
         }
         return (listeners, findings)
+    }
+
+    private func hostNginx(_ found: Result<HostNginx, NotAsked>) async -> Findings {
+        var findings = Findings()
+        switch found {
+        case _ where geteuid() != 0:
+            findings.skip([.nginxConfigInvalid], at: HostNginx.place, because: "nginx -t can read keys as root alone")
+        case .failure(let cause): findings.skip([.nginxConfigInvalid], at: HostNginx.place, because: cause.reason)
+        case .success(let nginx):
+            findings += HostNginx.findings(await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout)))
+        }
+        return findings
     }
 
     /// Each lineage's webroots, once each.
@@ -122,7 +129,9 @@ extension Diagnosis {
                 findings.fail(
                     .webrootMissing, lineage, at: "webroot of \(question.name)",
                     "no webroot is known for \(question.name): its conf has neither webroot_map nor webroot_path",
-                    remedy: "certctl issue --name \(lineage.shellWord) -d \(question.name) --webroot DIR")
+                    remedy: .advice(
+                        "set webroot_path under [renewalparams] in \(host.treePath)/renewal/\(lineage).conf: the directory that nginx serves challenges from"
+                    ))
             }
         }
         let own = OwnAddresses.all()
@@ -235,9 +244,10 @@ extension Diagnosis {
         if let unit = host.settings.timer {
             var facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
             if case .success(var found)? = facts {
+                let lineages = (try? tree.lineages()) ?? []
                 let wanted = WebrootDropIn(
-                    (try? tree.lineages()) ?? [], treePath: tree.path, statePath: host.stateDirectory,
-                    reports: host.settings.reports)
+                    lineages, treePath: tree.path, statePath: host.stateDirectory, reports: host.settings.reports)
+                found.laterRun = laterRun(after: found.serviceEnded, lineages)
                 found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
                 facts = .success(found)
             }
@@ -254,6 +264,22 @@ extension Diagnosis {
         if host.asksCA { return findings }
         findings += ClockJudgement.findings(clock, at: host.now)
         return findings
+    }
+}
+
+extension Diagnosis {
+    /// The last run, if it ended well after a moment and nothing is left to do for any lineage.
+    func laterRun(after moment: Date?, _ lineages: [Lineage]) -> LastRun? {
+        let ledger = Ledger(stateDirectory: host.stateDirectory)
+        guard let moment, let run = ledger.lastRun, run.exitCode == 0, run.at > moment,
+            case .known(let debts) = ledger.debts(), debts.isEmpty
+        else { return nil }
+        let isDone = lineages.allSatisfy { lineage in
+            let subject = Subject(lineage, host)
+            let isFinished = subject.entry.map { $0.attempts == 0 && !$0.isPending && $0.failedHooks.isEmpty } ?? true
+            return isFinished && subject.unreadableBooks == nil
+        }
+        return isDone ? run : nil
     }
 }
 

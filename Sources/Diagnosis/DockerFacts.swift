@@ -25,6 +25,8 @@ struct ContainerFacts: Equatable, Sendable {
         /// In nginx's words.
         case failed(String)
         case notRun(String)
+
+        var wasRun: Bool { if case .notRun = self { false } else { true } }
     }
 
     let id: String
@@ -54,12 +56,14 @@ struct ContainerFacts: Equatable, Sendable {
     /// The last line that its first process wrote, where it does not run as it should.
     var lastWords: String?
     var configTest: ConfigTest
+    /// Whether nginx's master process is among its processes; only looked for where it may be the web server.
+    var runsNginx = false
 
     var isRunning: Bool { status == "running" }
 
-    /// Whether it is an nginx, by what it is named.
-    var looksLikeNginx: Bool {
-        [name, image, service ?? ""].contains { $0.lowercased().contains("nginx") }
+    /// Whether it is an nginx: one runs in it, or, where none does now, by what it is named.
+    var isNginx: Bool {
+        runsNginx || [name, image, service ?? ""].contains { $0.lowercased().contains("nginx") }
     }
 }
 

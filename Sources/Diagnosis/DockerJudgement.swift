@@ -66,7 +66,7 @@ enum DockerJudgement {
                 .containerMissing, at: place,
                 "there is no nginx container (of \(all.count) containers, none is an nginx that mounts \(web.tree)), "
                     + "and no nginx runs on the host",
-                remedy: "docker compose up -d   # in the directory of the compose file")
+                remedy: .advice("docker compose up -d, in the directory of the compose file"))
         }
     }
 

@@ -45,6 +45,21 @@ struct DockerProbe: Sendable {
     }
 
     private func completed(_ container: ContainerFacts) async -> ContainerFacts {
+        async let isNginx = container.isRunning ? runsNginx(container.id) : false
+        var container = await examined(container)
+        // Where the host has no ps, an nginx that can be run says as much.
+        container.runsNginx = await isNginx ?? container.configTest.wasRun
+        return container
+    }
+
+    /// Whether nginx's master process runs in a container, by whatever name that goes; nil where the engine cannot tell.
+    private func runsNginx(_ id: String) async -> Bool? {
+        struct Processes: Decodable { let Processes: [[String]]? }
+        let found = try? await get("/containers/\(id)/top", Processes.self)
+        return found.map { ($0.Processes ?? []).joined().contains { $0.contains("nginx: master process") } }
+    }
+
+    private func examined(_ container: ContainerFacts) async -> ContainerFacts {
         var container = container
         // One that starts over and over may be caught between two falls.
         for _ in 0..<3 where container.isRunning {

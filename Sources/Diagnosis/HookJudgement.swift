@@ -21,9 +21,11 @@ enum HookJudgement {
                         .hookMissing, at: place, "\(path) \(skipped.reason), so it does not run",
                         remedy: "ls -l \(path.shellWord)")
                 } else if skipped.reason.contains("executable") {
-                    findings.fail(
-                        .hookNotExecutable, at: place, "\(path) \(skipped.reason), so it does not run",
-                        remedy: "chmod +x \(path.shellWord)")
+                    // It may have been switched off, as certbot's are, or be no hook at all.
+                    findings.warn(
+                        .hookNotExecutable, at: place,
+                        "\(path) \(skipped.reason), so it does not run; where it is not meant to, nothing is wrong",
+                        remedy: Interpreter.isNamed(in: path) ? "chmod +x \(path.shellWord)" : nil)
                 }
             }
             for hook in listing.hooks {
@@ -72,15 +74,15 @@ enum HookJudgement {
         let usesDirectory = lineage.options?.directoryHooks ?? true
         let hasDirectoryHook =
             usesDirectory && [Hook.Kind.deploy, .post].contains { !directory.list($0).hooks.isEmpty }
-        // One that is there and does not run is a fault of its own.
+        // One that leads to nothing is a fault of its own.
         let isMeant = [Hook.Kind.deploy, .post].contains { kind in
-            directory.list(kind).skipped.contains { !$0.name.hasPrefix(".") && !$0.name.hasSuffix("~") }
+            directory.list(kind).skipped.contains { $0.reason.contains("link to nothing") }
         }
         if isServed, !isMeant, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
             findings.warn(
                 .hookMissing, name, at: place,
                 "no deploy or post hook: after a renewal nothing that certctl knows has nginx take up the new certificate",
-                remedy: "install -m 755 hooks/reload-nginx \(directory.path(of: .post).shellWord)/reload-nginx")
+                remedy: "certctl setup")
         }
         for hook in entry?.failedHooks ?? [] {
             findings.fail(
@@ -103,11 +105,19 @@ enum HookJudgement {
 
 /// The program that a script's first line names.
 enum Interpreter {
-    /// Why the script cannot be run by it, a predicate; nil where nothing is in the way.
-    static func obstacle(of path: String) -> String? {
+    /// Whether the file is a script whose first line names one.
+    static func isNamed(in path: String) -> Bool { script(path) != nil }
+
+    private static func script(_ path: String) -> [UInt8]? {
         guard let bytes = try? FileSystem.read(path, limit: 16 << 20), bytes.starts(with: Array("#!".utf8)) else {
             return nil
         }
+        return bytes
+    }
+
+    /// Why the script cannot be run by it, a predicate; nil where nothing is in the way.
+    static func obstacle(of path: String) -> String? {
+        guard let bytes = script(path) else { return nil }
         let line = String(decoding: bytes.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         let words = line.split { $0 == " " || $0 == "\t" }.map(String.init)
         guard let program = words.first else { return "its first line names no interpreter" }

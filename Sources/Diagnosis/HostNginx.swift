@@ -1,5 +1,6 @@
 import Deployment
 import Lineages
+import Scheduling
 
 /// An nginx of the host itself that listens where the lineages are served.
 struct HostNginx: Equatable, Sendable {
@@ -8,20 +9,40 @@ struct HostNginx: Equatable, Sendable {
 
     static let testTimeout: Duration = .seconds(10)
 
-    /// The master process among the listeners' owners that are in no container; nil where there is none.
-    init?(_ facts: ListenerFacts?, containers: Set<Int32>) {
-        let owner = facts?.listeners.lazy.compactMap(\.owner).first { owner in
-            owner.name == "nginx" && owner.isHere && containers.isDisjoint(with: owner.ancestry)
+    /// What a master process shows before the command line that it was started with.
+    private static let mark = "nginx: master process "
+
+    /// The master process among the listeners' owners that are in no container, or why root may not start its program; nil where
+    /// there is none.
+    ///
+    /// Anybody may listen on a high port under any name, so that a process is not taken at its word: root itself must have started
+    /// it, and it must be an nginx that nobody else could have put there. That program alone is not enough, as the arguments are
+    /// the process's, too.
+    static func found(_ facts: ListenerFacts?, containers: Set<Int32>) -> Result<HostNginx, NotAsked>? {
+        let masters = (facts?.listeners ?? []).compactMap(\.owner).filter { owner in
+            owner.name == "nginx" && owner.isHere && owner.title.hasPrefix(mark)
+                && containers.isDisjoint(with: owner.ancestry)
         }
-        // A master process shows the command line that it was started with.
-        let mark = "nginx: master process "
-        guard let owner, owner.title.hasPrefix(mark), let path = try? FileSystem.linkText("/proc/\(owner.pid)/exe")
-        else {
-            return nil
+        let found = masters.map { owner in
+            Result { () throws(NotAsked) in
+                try HostNginx(owner, executable: try? FileSystem.linkText("/proc/\(owner.pid)/exe"))
+            }
+        }
+        return found.first { (try? $0.get()) != nil } ?? found.first
+    }
+
+    /// - Parameter executable: the program that the process runs; nil where it cannot be seen.
+    init(_ owner: ListenerFacts.Owner, executable path: String?) throws(NotAsked) {
+        let process = "process \(owner.pid), which calls itself nginx"
+        guard owner.user == 0 else { throw NotAsked(reason: "\(process), was not started by root") }
+        guard let path else { throw NotAsked(reason: "the program of \(process), cannot be seen") }
+        guard FileSystem.name(of: path) == "nginx" else { throw NotAsked(reason: "\(process), runs \(path)") }
+        if let reason = BinaryCheck.reasonAgainst(path) {
+            throw NotAsked(reason: "\(path) is not started as root: \(reason)")
         }
         executable = path
         arguments = HostNginx.arguments(
-            owner.title.dropFirst(mark.count).split(separator: " ").dropFirst().map(String.init))
+            owner.title.dropFirst(HostNginx.mark.count).split(separator: " ").dropFirst().map(String.init))
     }
 
     /// The options that choose the configuration. `-g` has directives with blanks in them, which the title shows unquoted, and
@@ -47,9 +68,10 @@ struct HostNginx: Equatable, Sendable {
         }
     }
 
+    static let place = "nginx of the host"
+
     static func findings(_ test: ContainerFacts.ConfigTest) -> Findings {
         var findings = Findings()
-        let place = "nginx of the host"
         switch test {
         case .passed: break
         case .failed(let reason):

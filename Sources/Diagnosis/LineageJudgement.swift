@@ -65,30 +65,14 @@ enum LineageJudgement {
                     + "\(now.formatted(.iso8601))",
                 remedy: "timedatectl   # is the clock right? if it is: \(renew.text)")
         }
-        guard !chain.isEmpty else { return }
-        for (index, certificate) in chain.enumerated() where certificate.issuer != certificate.subject {
-            guard index + 1 < chain.count else {
-                if index == 0 {
-                    findings.fail(
-                        .chainIncomplete, lineage.name, at: place,
-                        "fullchain.pem ends with the leaf: its issuer's certificate (\(leaf.issuer)) is missing",
-                        remedy: renew, action: .renew)
+        for fault in ChainFault.faults(in: chain, at: now) {
+            let (id, evidence): (CheckID, String) =
+                switch fault {
+                case .incomplete(let reason): (.chainIncomplete, reason)
+                case .expired(let subject, let date):
+                    (.chainExpired, "\(subject) in fullchain.pem expired \(Span.ago(date, now))")
                 }
-                break
-            }
-            if chain[index + 1].subject != certificate.issuer {
-                findings.fail(
-                    .chainIncomplete, lineage.name, at: place,
-                    "in fullchain.pem, certificate \(index + 2) (\(chain[index + 1].subject)) is not the issuer of "
-                        + "certificate \(index + 1) (\(certificate.issuer))",
-                    remedy: renew, action: .renew)
-                break
-            }
-        }
-        if let old = chain.dropFirst().first(where: { $0.notAfter <= now && $0.issuer != $0.subject }) {
-            findings.fail(
-                .chainExpired, lineage.name, at: place,
-                "\(old.subject) in fullchain.pem expired \(Span.ago(old.notAfter, now))", remedy: renew, action: .renew)
+            findings.fail(id, lineage.name, at: place, evidence, remedy: renew, action: .renew)
         }
     }
 
@@ -96,24 +80,12 @@ enum LineageJudgement {
         let (name, conf) = (lineage.name.shellWord, lineage.confPath.shellWord)
         return switch problem.code {
         case .confUnreadable: ("ls -l \(conf)", .operator)
-        case .confMalformed, .confIncomplete:
-            ("mv \(conf) \(conf).bad && certctl issue --name \(name) -d NAME", .operator)
+        case .confMalformed, .confIncomplete: (lineage.newConf, .operator)
         case .anotherTree, .optionInvalid, .optionIgnored, .renewBeforeExpiry: ("editor \(conf)", .operator)
         case .unreadable: ("ls -lL \((lineage.paths?.live ?? lineage.confPath).shellWord)", .operator)
         case .newerVersion:
             ("certctl renew \(name)", problem.isFatal ? .operator : .none)
-        default:
-            ("certctl issue --name \(name) \(names(lineage))", .operator)
+        default: (lineage.reissue(), .operator)
         }
-    }
-
-    /// `-d` for each name that is known.
-    private static func names(_ lineage: Lineage) -> String {
-        let names =
-            lineage.certificate?.names.map(\.description) ?? lineage.options.map { $0.webroots.keys.sorted() } ?? []
-        return names.isEmpty
-            ? "-d NAME"
-            : names.prefix(3).map { "-d \($0.shellWord)" }.joined(separator: " ")
-                + (names.count > 3 ? " -d …" : "")
     }
 }

@@ -19,6 +19,8 @@ struct ListenerFacts: Equatable, Sendable {
         let title: String
         /// Whether it sees the same file systems as this process; a container's does not.
         let isHere: Bool
+        /// The real user's number, which a program's set-user-ID bit does not change; nil where it could not be read.
+        let user: UInt32?
     }
 
     let listeners: [Listener]
@@ -101,7 +103,14 @@ struct ListenerFacts: Equatable, Sendable {
         func namespace(_ process: String) -> String? { try? FileSystem.linkText("/proc/\(process)/ns/mnt") }
         return Owner(
             pid: pid, name: String(name.prefix { $0 != "\n" }), ancestry: ancestry, title: title,
-            isHere: namespace("\(pid)") == namespace("self"))
+            isHere: namespace("\(pid)") == namespace("self"),
+            user: text("/proc/\(pid)/status").flatMap(realUser))
+    }
+
+    /// The first of the four numbers in a status's line of users.
+    static func realUser(in status: String) -> UInt32? {
+        let line = status.split(separator: "\n").first { $0.hasPrefix("Uid:") }
+        return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { UInt32($0) }
     }
 
     private static func parent(of pid: Int32) -> Int32? {

@@ -18,7 +18,7 @@ enum RenewalJudgement {
         case .success(nil):
             findings.fail(
                 .accountMissing, lineage.name, at: place, "the tree has no account for \(server)",
-                remedy: "certctl issue --name \(lineage.name.shellWord) -d NAME --agree-tos   # makes one")
+                remedy: lineage.reissue("--agree-tos"))
         case .success: break
         case .failure(let error):
             switch error {
@@ -26,8 +26,8 @@ enum RenewalJudgement {
                 findings.fail(
                     .accountMissing, lineage.name, at: place, "\(error)",
                     remedy: .advice(
-                        "restore accounts/ from a backup, or take account = … out of its conf and run certctl issue "
-                            + "--name \(lineage.name.shellWord) -d NAME --agree-tos"))
+                        "restore accounts/ from a backup; or take account = … out of its conf, then: "
+                            + lineage.reissue("--agree-tos").text))
             case .ambiguous:
                 findings.fail(
                     .accountMissing, lineage.name, at: place, "\(error)",

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Lineages
+import Renewal
 import Scheduling
 
 /// What systemd says of the units that renew.
@@ -9,6 +10,10 @@ struct TimerFacts: Sendable {
     let service: UnitState
     /// Timers of certbot's: Debian's, and the snap's.
     let certbot: [(unit: String, state: UnitState)]
+    /// When the service's last run ended; nil where none has.
+    var serviceEnded: Date?
+    /// A run after that which ended well and left nothing undone; nil where there is none.
+    var laterRun: LastRun?
     /// The drop-in that opens the service's sandbox, where it is not what the tree needs; nil where it is.
     var outdatedDropIn: OutdatedDropIn?
 
@@ -71,9 +76,23 @@ enum TimerJudgement {
         let service = unit.replacing(".timer", with: ".service")
         if facts.service.isThere, facts.service.active == "failed" || !["", "success"].contains(facts.service.result) {
             let code = facts.service.exitCode.map { " (exit code \($0))" } ?? ""
-            findings.fail(
-                .timerFailing, at: unit, "the last run of \(service) ended with \(facts.service.result)\(code)",
-                remedy: "journalctl -u \(service) -n 50 --no-pager")
+            let evidence = "the last run of \(service) ended with \(facts.service.result)\(code)"
+            // One that waits for its restart would be started no sooner for being told to start.
+            let again =
+                facts.service.active == "failed"
+                ? "systemctl reset-failed \(service) && systemctl start \(service)" : "systemctl restart \(service)"
+            // 1 is certctl's own word for what a lineage or a hook lacked. Of a unit that cannot be started, or not with these
+            // settings, a run by hand says nothing.
+            if let later = facts.laterRun, facts.service.exitCode == 1 {
+                findings.warn(
+                    .timerFailing, at: unit,
+                    "\(evidence); certctl \(later.command) has ended well since, \(Span.ago(later.at, now))",
+                    remedy: .command(again))
+            } else {
+                findings.fail(
+                    .timerFailing, at: unit, evidence,
+                    remedy: "journalctl -u \(service) -n 50 --no-pager   # mend it, then: \(again)")
+            }
         }
         if facts.timer.isActive, let certbot {
             findings.warn(

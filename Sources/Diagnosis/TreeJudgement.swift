@@ -20,13 +20,14 @@ enum TreeJudgement {
             } else {
                 findings.fail(
                     .treeMissing, at: path, "there is no directory \(path)",
-                    remedy: "certctl doctor --config-dir DIR   # or certctl issue -d NAME for a first certificate")
+                    remedy: .advice(
+                        "name the tree with --config-dir; or make a first certificate: certctl issue -d NAME"))
             }
         case nil:
             if lineages.isEmpty {
                 findings.warn(
                     .noLineage, at: "\(path)/renewal", "there is no lineage in \(path)",
-                    remedy: "certctl issue -d NAME")
+                    remedy: .advice("make a first certificate: certctl issue -d NAME"))
             } else {
                 findings.pass([.noLineage], at: "\(path)/renewal")
             }

@@ -11,15 +11,15 @@ struct WebServer: Sendable {
 
     /// Whether a container is looked at closely.
     func mayBe(_ container: ContainerFacts) -> Bool {
-        isNamed(container) || seesFiles(container) || container.looksLikeNginx
+        isNamed(container) || seesFiles(container) || container.isNginx
     }
 
-    /// The containers that serve, as the hook would choose them: those that the settings name, else those named like nginx that
-    /// see the tree or a webroot, else those named like nginx that have one of the ports.
+    /// The containers that serve: those that the settings name, else each nginx that sees the tree or a webroot, else each that
+    /// has one of the ports. Of the running ones the hook would choose the same; one that has ended can only be known by its name.
     func containers(in all: [ContainerFacts]) -> [ContainerFacts] {
         let named = all.filter(isNamed)
         if !named.isEmpty || names { return named }
-        let nginx = all.filter(\.looksLikeNginx)
+        let nginx = all.filter(\.isNginx)
         let seeing = nginx.filter(seesFiles)
         if !seeing.isEmpty { return seeing }
         return nginx.filter(hasPort)

@@ -171,11 +171,13 @@ package enum FileSystem {
     }
 
     /// The text of a symbolic link.
-    package static func linkText(_ path: String) throws(FileError) -> String { try linkResult(path).get() }
+    package static func linkText(_ path: String) throws(FileError) -> String {
+        try linkResult("read the link", path).get()
+    }
 
     /// The text of a symbolic link; nil where nothing is there, or something else.
     static func linkTextIfLink(_ path: String) throws(FileError) -> String? {
-        switch linkResult(path) {
+        switch linkResult("look at", path) {
         case .success(let text): return text
         case .failure(let error):
             guard error.isNotFound || error.code == EINVAL else { throw error }
@@ -183,10 +185,10 @@ package enum FileSystem {
         }
     }
 
-    private static func linkResult(_ path: String) -> Result<String, FileError> {
+    private static func linkResult(_ action: String, _ path: String) -> Result<String, FileError> {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
             let count = unsafe buffer.baseAddress.map { unsafe readlink(path, $0, buffer.count) } ?? -1
-            guard count >= 0 else { return .failure(FileError("read the link", path)) }
+            guard count >= 0 else { return .failure(FileError(action, path)) }
             return unsafe .success(String(decoding: UnsafeRawBufferPointer(buffer)[..<count], as: UTF8.self))
         }
     }

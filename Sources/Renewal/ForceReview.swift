@@ -1,6 +1,6 @@
 package import FoundationEssentials
 package import Lineages
-import PKI
+package import PKI
 
 /// What there is to say before a certificate is ordered by force: what is wrong, and whether a renewal can help.
 ///
@@ -21,9 +21,11 @@ package struct ForceReview: Sendable {
     package let budget: CertificateBudget
 
     /// - Parameters:
+    ///   - chain: what its fullchain.pem holds.
     ///   - served: what its listeners were just seen serving.
     package init(
-        _ lineage: Lineage, entry: LedgerEntry?, served: ServedReport, budget: CertificateBudget, at now: Date
+        _ lineage: Lineage, chain: [Certificate], entry: LedgerEntry?, served: ServedReport, budget: CertificateBudget,
+        at now: Date
     ) {
         name = lineage.name
         self.budget = budget
@@ -37,6 +39,11 @@ package struct ForceReview: Sendable {
             (advice, finding) = (.renew, "it has expired")
         } else if case .renew(let reason) = RenewalPolicy().decision(for: certificate, options: options, at: now) {
             (advice, finding) = (.renew, "it is due (\(reason)), and valid for \(days) days")
+        } else if let fault = ChainFault.faults(in: chain, at: now).first {
+            switch fault {
+            case .incomplete(let reason): (advice, finding) = (.renew, reason)
+            case .expired(let subject, _): (advice, finding) = (.renew, "\(subject) in fullchain.pem has expired")
+            }
         } else if let complaint = served.complaint {
             (advice, finding) = (.deploy, "\(complaint), and the one on the disk is valid for \(days) days")
         } else if let entry, entry.isDeploymentPending {
@@ -123,7 +130,10 @@ extension RenewalRun {
                 served = await verification.look(at: lineage, entry: entry, host: hostConf) ?? ServedReport([])
             }
             let budget = CertificateBudget(lineage, among: all, ledger: ledger, limit: limit, at: now())
-            reviews.append(ForceReview(lineage, entry: entry, served: served, budget: budget, at: now()))
+            let chain = lineage.paths.flatMap { try? FileSystem.read($0.link(.fullchain)) }
+                .flatMap { try? Certificate.chain(pem: $0) }
+            reviews.append(
+                ForceReview(lineage, chain: chain ?? [], entry: entry, served: served, budget: budget, at: now()))
         }
         return reviews
     }

@@ -37,7 +37,7 @@ struct DoctorText {
         if !report.isHealthy {
             if !skipped.isEmpty { lines.append("") }
             lines += wrapped(summary, indent: "")
-            lines.append("docs/doctor.md explains the names in brackets")
+            lines.append("certctl-doctor(1) says where the names in brackets are explained")
         }
         while lines.last?.isEmpty == true { lines.removeLast() }
         return lines.joined(separator: "\n")

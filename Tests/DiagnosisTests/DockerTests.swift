@@ -76,6 +76,19 @@ struct DockerTests {
         #expect(findings.checks.first { $0.id == .containerMissing }?.evidence.contains("lost") == true)
     }
 
+    @Test func `a container in which nginx runs is nginx's under any name, if it sees the files`() {
+        let web = WebServer(
+            tree: "/etc/letsencrypt", webroots: ["/w"], settings: ReloadSettings(), ports: [80], listeners: nil)
+        var container = DockerTests.container.named("web", image: "registry.example/web:1", sees: "/etc/letsencrypt")
+        #expect(web.mayBe(container) && web.containers(in: [container]).isEmpty)
+        container.runsNginx = true
+        #expect(web.containers(in: [container]) == [container])
+        var elsewhere = DockerTests.container.named("other", image: "registry.example/other:1", sees: "/srv")
+        #expect(!web.mayBe(elsewhere))
+        elsewhere.runsNginx = true
+        #expect(web.containers(in: [container, elsewhere]) == [container])
+    }
+
     @Test func `a host without Docker, and one whose nginx is not in a container, are no failure`() {
         let web = WebServer(tree: "/t", webroots: [], settings: ReloadSettings(), ports: [80], listeners: nil)
         let files = DockerJudgement.Files(tree: "/t", lineages: [], webroots: [])
@@ -152,11 +165,32 @@ struct ListenerTests {
             ).checks.first { $0.id == .portHeld }?.verdict
         }
         func owner(_ name: String, _ ancestry: [Int32]) -> ListenerFacts.Owner {
-            .init(pid: ancestry[0], name: name, ancestry: ancestry, title: "", isHere: true)
+            .init(pid: ancestry[0], name: name, ancestry: ancestry, title: "", isHere: true, user: 0)
         }
         #expect(verdict(owner("nginx", [900, 1])) == .failure)
         #expect(verdict(owner("docker-proxy", [900, 1])) == .ok)
         #expect(verdict(owner("nginx", [43, 42, 7, 1])) == .ok)
+    }
+
+    @Test func `root starts no program for a process that only calls itself nginx`() throws {
+        func reason(_ user: UInt32?, _ executable: String?) -> String? {
+            let owner = ListenerFacts.Owner(
+                pid: 7, name: "nginx", ancestry: [7], title: "nginx: master process x -c /y", isHere: true, user: user)
+            do throws(NotAsked) {
+                _ = try HostNginx(owner, executable: executable)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        #expect(reason(65_534, "/usr/sbin/nginx")?.contains("was not started by root") == true)
+        #expect(reason(nil, "/usr/sbin/nginx")?.contains("was not started by root") == true)
+        // A set-user-ID program such as sudo is root's by the time it is looked at, and was given its name and arguments.
+        #expect(reason(0, "/usr/bin/sudo")?.contains("runs /usr/bin/sudo") == true)
+        #expect(reason(0, "/tmp/x/nginx")?.contains("/tmp/x/nginx is not started as root") == true)
+        #expect(reason(0, nil)?.contains("cannot be seen") == true)
+        let status = "Name:\tnginx\nUid:\t33\t0\t0\t0\nGid:\t0\t0\t0\t0\n"
+        #expect(ListenerFacts.realUser(in: status) == 33 && ListenerFacts.realUser(in: "") == nil)
     }
 
     @Test func `a host nginx is tested with the configuration that it runs with`() {
@@ -166,6 +200,14 @@ struct ListenerTests {
 }
 
 extension ContainerFacts {
+    fileprivate func named(_ name: String, image: String, sees source: String) -> ContainerFacts {
+        ContainerFacts(
+            id: "c-\(name)", name: name, image: image, service: name, project: project, composeFile: composeFile,
+            status: status, exitCode: exitCode, error: error, finishedAt: "", health: health,
+            healthOutput: healthOutput, pid: pid, mounts: [.init(source: source, destination: "/files")],
+            hostPorts: hostPorts, isOnHostNetwork: isOnHostNetwork, lastWords: nil, configTest: configTest)
+    }
+
     fileprivate func changed(id: String, name: String, status: String = "running", mounts: [Mount]? = nil)
         -> ContainerFacts
     {

@@ -1,6 +1,9 @@
+import Deployment
 import FoundationEssentials
 import Glibc
+import HTTP
 import Lineages
+import Renewal
 import Rig
 import Scheduling
 import Testing
@@ -46,6 +49,61 @@ struct TimerJudgementTests {
         let check = judge(timer: Self.running, service: failed).first { $0.id == .timerFailing }
         #expect(check?.verdict == .failure && check?.evidence.contains("exit-code (exit code 75)") == true)
         #expect(check?.remedy?.command?.contains("journalctl -u certctl.service") == true)
+    }
+
+    @Test(arguments: [
+        ("start-limit-hit", 1, Check.Verdict.warning), ("exit-code", 1, .warning), ("exit-code", 78, .failure),
+        ("exit-code", 203, .failure), ("timeout", 0, .failure),
+    ])
+    func `a run that ended well since is believed where a lineage had failed, and not where the unit had`(
+        result: String, code: Int, verdict: Check.Verdict
+    ) {
+        let failed =
+            "LoadState=loaded\nActiveState=failed\nUnitFileState=static\nResult=\(result)\nExecMainStatus=\(code)\nExecMainExitTimestamp=@1764090000"
+        let later = LastRun(at: .now - 180, by: "terminal", command: "deploy", exitCode: 0)
+        let check = judge(timer: Self.running, service: failed, laterRun: later).first { $0.id == .timerFailing }
+        #expect(check?.verdict == verdict)
+        let again = "systemctl reset-failed certctl.service && systemctl start certctl.service"
+        #expect(check?.remedy?.command?.hasSuffix(again) == true)
+        if verdict == .warning {
+            #expect(check?.evidence.contains("certctl deploy has ended well since, 3 minutes ago") == true)
+            #expect(check?.remedy?.command == again && check?.action == Check.Action.none)
+        }
+    }
+
+    @Test func `a run counts as later if it ended well after the service's and nothing is left to do`() async throws {
+        try await TemporaryDirectory.with { root in
+            let tree = "\(root)/letsencrypt"
+            for directory in ["\(tree)/renewal", "\(root)/state/lineages"] {
+                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            }
+            try "[renewalparams]\nauthenticator = webroot\n"
+                .write(toFile: "\(tree)/renewal/a.example.conf", atomically: false, encoding: .utf8)
+            try "".write(toFile: "\(root)/certctl.conf", atomically: false, encoding: .utf8)
+            let lineages = try Tree(tree).lineages()
+            let ledger = Ledger(stateDirectory: "\(root)/state")
+            let host = Diagnosis.Host(
+                treePath: tree, tree: nil, treeFailure: nil, lineages: [],
+                settings: try HostSettings(path: "\(root)/certctl.conf"),
+                stateDirectory: "\(root)/state", environment: [:], home: nil, resolver: nil, asksCA: false,
+                transport: NoTransport(), now: .now)
+            let ended = Date(timeIntervalSince1970: 1_764_090_000)
+            func isLater(_ ended: Date?) -> Bool { Diagnosis(host).laterRun(after: ended, lineages) != nil }
+            #expect(!isLater(ended), "there is no record of a run")
+            try ledger.note(LastRun(at: ended + 60, by: "terminal", command: "deploy", exitCode: 1))
+            #expect(!isLater(ended))
+            try ledger.note(LastRun(at: ended + 60, by: "terminal", command: "deploy", exitCode: 0))
+            #expect(isLater(ended) && !isLater(ended + 120) && !isLater(nil))
+            var entry = LedgerEntry(name: "a.example")
+            entry.fail("the CA did not answer", at: ended, notBefore: nil, jitter: 0)
+            try ledger.save(entry)
+            #expect(!isLater(ended), "a renewal is still to be made")
+            entry.succeed()
+            try ledger.save(entry)
+            #expect(isLater(ended))
+            try ledger.owe([Hook(.post, .directory(path: "/hooks/start"))])
+            #expect(!isLater(ended), "a post hook is owed")
+        }
     }
 
     @Test func `a sandbox that does not know a webroot is a warning, with or without a drop-in`() async throws {
@@ -100,6 +158,7 @@ struct TimerJudgementTests {
                 #!/bin/sh
                 for unit in "$@"; do :; done
                 echo "$unit" >> '\(directory)/asked'
+                case "$*" in *' --value '*) echo @1764090000; exit ;; esac
                 case $unit in
                 certctl.timer) printf '%s\\n' 'LoadState=loaded' 'ActiveState=active' 'UnitFileState=enabled' ;;
                 certctl.service) printf '%s\\n' 'LoadState=loaded' 'ActiveState=failed' 'Result=timeout' ;;
@@ -113,7 +172,11 @@ struct TimerJudgementTests {
             let checks = TimerJudgement.findings(facts, unit: "certctl.timer", at: .now).checks
             #expect(checks.filter { $0.verdict == .failure }.map(\.id) == [.timerFailing], "\(checks)")
             let asked = contents(ofFile: "\(directory)/asked")?.split(separator: "\n").map(String.init)
-            #expect(asked == ["certctl.timer", "certctl.service", "certbot.timer", "snap.certbot.renew.timer"])
+            #expect(
+                asked == [
+                    "certctl.timer", "certctl.service", "certbot.timer", "snap.certbot.renew.timer", "certctl.service",
+                ])
+            #expect((try? facts.get())?.serviceEnded == Date(timeIntervalSince1970: 1_764_090_000))
 
             let absent = await SystemdProbe(systemctl: "\(directory)/none").timers("certctl.timer")
             #expect(
@@ -123,11 +186,20 @@ struct TimerJudgementTests {
         }
     }
 
-    private func judge(timer: String, service: String, certbot: String = absent) -> [Check] {
-        let facts = TimerFacts(
+    private func judge(timer: String, service: String, certbot: String = absent, laterRun: LastRun? = nil) -> [Check] {
+        var facts = TimerFacts(
             timer: UnitState(properties: timer), service: UnitState(properties: service),
             certbot: [("certbot.timer", UnitState(properties: certbot))])
+        facts.laterRun = laterRun
         return TimerJudgement.findings(.success(facts), unit: "certctl.timer", at: .now).checks
+    }
+}
+
+/// Nothing is asked over the network.
+private struct NoTransport: HTTPTransport {
+    func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
+        Issue.record("\(request.url) is asked for")
+        throw HTTPError(kind: .cancelled, host: "", detail: "")
     }
 }
 

@@ -126,6 +126,25 @@ struct WorkflowTests {
         """
 
     @Test(arguments: [
+        ("none", []), ("deploy", ["certctl deploy"]), ("operator", []),
+        ("renew", ["certctl renew --force $(touch owned) a.example b.example"]),
+    ])
+    func `the script on doctor's page renews the lineages that need it, and no other`(
+        action: String, commands: [String]
+    ) async throws {
+        try await Server.with { server in
+            let block = try MarkdownPage("docs/doctor.md").blocks.first { $0.lines.contains { $0.contains("jq -r") } }
+            let script = try #require(block).lines.joined(separator: "\n")
+            try server.doctor(exit: 1, json: #"{"action": "\#(action)", "checks": \#(WorkflowTests.checks)}"#)
+            let path = "\(server.directory)/bin:\(environmentVariable("PATH") ?? "/usr/bin:/bin")"
+            let output = try await server.run(script, ["PATH": path, "LC_ALL": "C"])
+            #expect(output.status == (action == "operator" ? 1 : 0), "\(output.stderr)")
+            #expect(server.calls() == ["certctl doctor --format json"] + commands)
+            #expect(!FileManager.default.fileExists(atPath: "\(server.home)/owned"))
+        }
+    }
+
+    @Test(arguments: [
         ("none", []), ("deploy", ["certctl deploy"]), ("operator", []), ("something new", []),
         ("renew", ["certctl renew --force a.example", "certctl renew --force b.example"]),
     ])

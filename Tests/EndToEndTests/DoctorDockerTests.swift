@@ -76,6 +76,55 @@ struct DoctorDockerTests {
         }
     }
 
+    @Test func `nginx is found in a container that is not named like it, as the hook finds it`() async throws {
+        try await DockerHost.serving { served in
+            let host = try prepared(served)
+            let (engine, image) = (host.stack.engine, "registry.example/web:\(UInt32.random(in: 0 ... .max))")
+            _ = try await host.stack.compose(["rm", "--force", "--stop", "nginx"])
+            func docker(_ arguments: [String]) async throws {
+                let output = try await engine.docker(arguments)
+                guard output.status == 0 else { throw RigError(output.stderr) }
+            }
+            try await docker(["tag", DockerEngine.image, image])
+            let name = "web-\(host.stack.project)"
+            let volumes = [
+                "\(host.stack.example)/nginx:/etc/nginx/conf.d:ro", "\(host.stack.tree):/etc/letsencrypt:ro",
+                "\(host.stack.webroot):/var/www/certbot:ro",
+            ]
+            try await docker(
+                ["run", "--detach", "--network", "host", "--name", name] + volumes.flatMap { ["--volume", $0] } + [
+                    image
+                ])
+            let outcome: Result<Void, any Error>
+            do {
+                try await eventually("nginx answers") { Ports.accepts(host.stack.tlsPort) }
+                let well = try await host.diagnosed()
+                well.expectWell()
+                #expect(
+                    well.checks("container-stopped").contains {
+                        $0.verdict == "ok" && $0.lookedAt == "container \(name)"
+                    })
+                let conf = string(host.stack.productionConf)
+                try write(conf + "\nno_such_directive on;\n", host.stack.productionConf)
+                let renewal = try await host.certctl.renew("--force")
+                #expect(renewal.status == 1, "\(renewal.stdout)")
+                let broken = try await host.diagnosed()
+                broken.expectCause(
+                    "nginx-config-invalid", remedy: "docker exec \(name) nginx -t", action: "operator",
+                    evidence: "no_such_directive")
+                let hook = broken.checks("hook-failed").first { $0.verdict == "failure" }
+                #expect(hook?.because == "nginx-config-invalid")
+                #expect(hook?.evidence.contains("[emerg] unknown directive") == true, "\(hook?.evidence ?? "")")
+                outcome = .success(())
+            } catch {
+                outcome = .failure(error)
+            }
+            _ = try await engine.docker(["rm", "--force", "--volumes", name])
+            _ = try await engine.docker(["rmi", image])
+            try outcome.get()
+        }
+    }
+
     @Test func `what the container does not mount is named`() async throws {
         try await DockerHost.serving { served in
             let host = try prepared(served)

@@ -62,6 +62,46 @@ struct DoctorServerTests {
         }
     }
 
+    @Test(.enabled(if: geteuid() == 0, "root's doctor is meant: run as root"))
+    func `nginx is tested with its own configuration, and a program that takes its name is not started`() async throws {
+        try await DoctorHost.with { host in
+            let conf = "\(host.stack.nginx.directory)/nginx.conf"
+            let text = string(conf)
+            try (text + "\nno_such_directive on;\n").write(toFile: conf, atomically: true, encoding: .utf8)
+            try await host.diagnosed().expectCause(
+                "nginx-config-invalid", remedy: "nginx -t", action: "operator", evidence: "no_such_directive")
+            try text.write(toFile: conf, atomically: true, encoding: .utf8)
+
+            let directory = "\(host.stack.directory)/somebody"
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+            let (port, mark) = (Ports.free(), "\(directory)/ran-as-root")
+            let program = """
+                import os, socket, time
+                if os.getuid() == 0: open('\(mark)', 'w')
+                else:
+                    s = socket.socket(); s.bind(('127.0.0.1', \(port))); s.listen(); time.sleep(600)
+
+                """
+            try program.write(toFile: "\(directory)/evil.py", atomically: false, encoding: .utf8)
+            guard symlink("/usr/bin/python3", "\(directory)/nginx") == 0 else { throw RigError("symlink") }
+            try doctorSettings(http: port, tls: nil)
+                .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
+            let disguise = "exec -a 'nginx: master process x' \(directory)/nginx \(directory)/evil.py"
+            try await Daemon.with(
+                "setpriv",
+                ["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", disguise],
+                log: "\(directory)/evil.log", ready: .ports([port])
+            ) { _ in
+                let seen = try await host.diagnosed()
+                #expect(!FileManager.default.fileExists(atPath: mark), "doctor ran it")
+                let check = seen.checks("nginx-config-invalid").first { $0.lookedAt == "nginx of the host" }
+                #expect(
+                    check?.verdict == "skipped" && check?.evidence.contains("was not started by root") == true,
+                    "\(seen.text)")
+            }
+        }
+    }
+
     @Test func `names that lead nowhere, elsewhere, or two ways are named, and so are CAA records`() async throws {
         try await DoctorHost.with { host in
             let (pebble, port) = (host.stack.pebble, host.stack.nginx.httpPort)
@@ -153,7 +193,13 @@ struct DoctorServerTests {
             // The hook that should have had nginx take it up fails.
             try addHook("deploy", "reload", host.stack, "echo no such container >&2; exit 3")
             #expect(try await host.certctl.renew("--force").status == 1)
+            // A file that is no hook, and a hook that is switched off, are behind nothing.
+            let hooks = "\(host.stack.tree)/renewal-hooks/deploy"
+            for (name, text) in [("README", "the hooks\n"), ("off", "#!/bin/sh\n")] {
+                try text.write(toFile: "\(hooks)/\(name)", atomically: false, encoding: .utf8)
+            }
             let failed = try await host.diagnosed()
+            #expect(failed.found("warning").contains("hook-not-executable"), "\(failed.text)")
             failed.expectCause(
                 "hook-failed", remedy: "certctl deploy example.org", action: "deploy", evidence: "no such container")
             #expect(failed.checks("served-stale").first { $0.verdict == "failure" }?.because == "hook-failed")
@@ -165,6 +211,11 @@ struct DoctorServerTests {
             stale.expectCause(
                 "served-stale", remedy: "certctl deploy example.org", action: "deploy",
                 evidence: "still serves the old certificate")
+            try FileManager.default.removeItem(atPath: "\(hooks)/reload")
+            let unhooked = try await host.diagnosed()
+            unhooked.expectCause("served-stale", action: "deploy")
+            #expect(unhooked.found("warning").contains("hook-missing"), "\(unhooked.text)")
+            for name in ["README", "off"] { try FileManager.default.removeItem(atPath: "\(hooks)/\(name)") }
             #expect(
                 stale.checks("served-stale").first { $0.verdict == "failure" }?.command == "certctl deploy example.org")
             // What doctor says is what helps.

@@ -35,9 +35,10 @@ struct LineageForge {
     func lineage(
         _ name: String, from: String = "20250101000000Z", to: String = "20400101000000Z",
         issuer: String = "intermediate",
-        chain: [String] = ["intermediate"], version: Int = 1
+        chain: [String] = ["intermediate"], version: Int = 1, names: [String]? = nil
     ) async throws {
-        try await sign(name, by: issuer, names: "DNS:\(name)", from: from, to: to)
+        let names = (names ?? [name]).map { "DNS:\($0)" }.joined(separator: ",")
+        try await sign(name, by: issuer, names: names, from: from, to: to)
         let (live, archive) = ("\(tree)/live/\(name)", "\(tree)/archive/\(name)")
         for path in [live, archive, "\(tree)/renewal"] {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

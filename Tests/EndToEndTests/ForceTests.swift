@@ -43,6 +43,24 @@ struct ForceTests {
         }
     }
 
+    @Test func `a chain that clients cannot follow is what is wrong, and is renewed where an old one is served too`()
+        async throws
+    {
+        try await Self.withLineage { stack, certctl in
+            #expect(try await certctl.deploy().status == 0)
+            try addHook("post", "lies", stack)
+            #expect(try await certctl.renew("--force", "--yes").status == 1)
+            let live = "\(stack.tree)/live/one.example.org"
+            try string("\(live)/cert.pem").write(toFile: "\(live)/fullchain.pem", atomically: false, encoding: .utf8)
+            #expect(string("\(stack.tree)/archive/one.example.org/fullchain2.pem") == string("\(live)/cert.pem"))
+            try addHook("post", "reload", stack, "kill -HUP $(cat \(stack.nginx.directory)/nginx.pid)")
+            let forced = try await certctl.renew("--force", "one.example.org")
+            #expect(forced.status == 0, "\(forced.stderr)")
+            #expect(forced.stderr.contains("one.example.org: fullchain.pem ends with the leaf"), "\(forced.stderr)")
+            #expect(try await certctl.lineage("one.example.org").version == 3)
+        }
+    }
+
     @Test func `the last certificate of the CA's limit takes a yes`() async throws {
         try await Self.withLineage { stack, certctl in
             try addHook("post", "reload", stack, "kill -HUP $(cat \(stack.nginx.directory)/nginx.pid)")

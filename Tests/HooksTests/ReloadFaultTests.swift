@@ -22,13 +22,24 @@ struct ReloadFaultTests {
             [ "$FAULT" != no-ps ] || { echo 'ps: not found' >&2; exit 1; }
             echo '1 nginx: master process nginx' ;;
         'exec '*'nginx -v') ;;
-        'exec '*'nginx -t') [ "$FAULT" != gone ] || { echo 'container c0ffee is not running' >&2; exit 1; } ;;
+        'exec '*'nginx -t')
+            [ "${FAULT%% *}" != refused ] || { printf '%s\\n' "$REFUSAL" >&2; exit 1; }
+            [ "$FAULT" != gone ] || { echo 'container c0ffee is not running' >&2; exit 1; } ;;
         'exec '*'nginx -s reload')
             [ "$FAULT" != killed ] || { echo 'OCI runtime exec failed' >&2; exit 137; } ;;
         *) echo "not expected: $*" >&2; exit 99 ;;
         esac
 
         """
+
+    /// What nginx -t prints of a configuration that it does not take.
+    private static func refusal(_ head: String) -> String {
+        """
+        2026/11/25 18:35:26 [warn] 1#1: conflicting server name, ignored
+        \(head)unknown directive "a|b&c" in /etc/nginx/nginx.conf:3
+        nginx: configuration file /etc/nginx/nginx.conf test failed
+        """
+    }
 
     @Test(
         arguments: [
@@ -45,6 +56,18 @@ struct ReloadFaultTests {
         #expect(output.status == 1, "\(output)")
         #expect(output.stderr.contains(sentence) && output.stderr.hasSuffix(quoted), "\(output)")
         #expect(output.stdout == "")
+    }
+
+    @Test(arguments: ["nginx: [emerg] ", "2026/11/25 18:35:26 [emerg] 19#19: "])
+    func `why nginx refuses its configuration is the last line, which is what is kept of a failed hook`(
+        head: String
+    ) async throws {
+        let (output, _) = try await reload(fault: "refused \(head)")
+        #expect(output.status == 1)
+        #expect(
+            output.stderr.contains("    nginx: configuration file /etc/nginx/nginx.conf test failed\n"), "\(output)")
+        let last = "reload-nginx: container web: [emerg] unknown directive \"a|b&c\" in /etc/nginx/nginx.conf:3\n"
+        #expect(output.stderr.hasSuffix(last), "\(output)")
     }
 
     @Test(arguments: ["none", "no-ps"])
@@ -110,7 +133,8 @@ struct ReloadFaultTests {
             try write(settings, to: "\(directory)/settings.conf")
             let output = try await hook.run([
                 "PATH": "\(directory):/usr/bin:/bin", "CERTCTL_CONFIG_DIR": directory, "TREE": directory,
-                "FAULT": fault, "DOCKER_HOST": "unix:///no/such/socket",
+                "FAULT": fault, "REFUSAL": Self.refusal(String(fault.drop { $0 != " " }.dropFirst())),
+                "DOCKER_HOST": "unix:///no/such/socket",
                 "CERTCTL_RELOAD_NGINX_CONF": "\(directory)/settings.conf",
             ])
             let calls = (contents(ofFile: "\(directory)/calls") ?? "").split(separator: "\n").map(String.init)

@@ -1,0 +1,45 @@
+import Lineages
+import PKI
+
+extension Lineage {
+    /// Has `certctl issue` make it anew, for all of its names: with fewer it would lose the others. Advice where a command to
+    /// paste cannot be told.
+    ///
+    /// - Parameter options: what the command is given besides.
+    func reissue(_ options: String = "") -> Check.Remedy {
+        let names = knownNames
+        if let wildcard = names.first(where: \.isWildcard) {
+            return .advice("have what made it make it anew: \(wildcard) needs dns-01, which certctl does not have")
+        }
+        let command = issueCommand(names, options)
+        return names.isEmpty ? .advice("\(command), with a -d for each of its names") : .command(command)
+    }
+
+    /// What to do about a conf that cannot be used. Without it no lineage is known, so that none of it is a command to paste.
+    var newConf: Check.Remedy {
+        .advice(
+            "restore \(confPath) from a backup; or move it away, run \(issueCommand(knownNames, "")), and move it back "
+                + "should that fail")
+    }
+
+    private func issueCommand(_ names: [SubjectName], _ options: String) -> String {
+        let words = names.isEmpty ? ["NAME"] : names.map { $0.description.shellWord }
+        return (["certctl issue --name \(name.shellWord)"] + words.map { "-d \($0)" } + [options])
+            .filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    /// The names of its certificate as far as any file has them; else those of its conf. Empty where nothing tells.
+    private var knownNames: [SubjectName] {
+        if let certificate { return certificate.names }
+        let renewal = FileSystem.directory(of: confPath) ?? "."
+        // A conf that cannot be read does not say where its files are.
+        let live = paths?.live ?? "\(FileSystem.directory(of: renewal) ?? ".")/live/\(name)"
+        for kind in [PEMKind.cert, .fullchain] {
+            guard let bytes = try? FileSystem.read(paths?.link(kind) ?? "\(live)/\(kind.rawValue).pem"),
+                let leaf = try? Certificate.chain(pem: bytes).first
+            else { continue }
+            return leaf.names
+        }
+        return options?.webroots.keys.sorted().compactMap { SubjectName($0) } ?? []
+    }
+}
