@@ -20,8 +20,10 @@ package enum FileSystem {
         package let group: UInt32
         /// Size in bytes.
         package let size: Int
+        /// When its content was last changed, in seconds since 1970.
+        package let modified: Int
 
-        fileprivate init(_ status: stat) {
+        init(_ status: stat) {
             kind =
                 switch status.st_mode & S_IFMT {
                 case S_IFREG: .file
@@ -30,7 +32,7 @@ package enum FileSystem {
                 default: .other
                 }
             (mode, owner, group) = (status.st_mode & 0o7777, status.st_uid, status.st_gid)
-            size = Int(status.st_size)
+            (size, modified) = (Int(status.st_size), status.st_mtim.tv_sec)
         }
     }
 
@@ -68,6 +70,11 @@ package enum FileSystem {
         let descriptor = unsafe certctl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw FileError("read", path) }
         defer { close(descriptor) }
+        return try read(descriptor, path, limit: limit)
+    }
+
+    /// Reads a descriptor's regular file; `path` is for errors.
+    static func read(_ descriptor: Int32, _ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8] {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw FileError("read", path, because: "not a regular file") }
@@ -149,6 +156,11 @@ package enum FileSystem {
     package static func entries(of directory: String) throws(FileError) -> [String] {
         guard let stream = unsafe opendir(directory) else { throw FileError("list", directory) }
         defer { unsafe closedir(stream) }
+        return try unsafe entries(stream, directory)
+    }
+
+    /// The same of a stream, which stays open; `directory` is for errors.
+    static func entries(_ stream: OpaquePointer, _ directory: String) throws(FileError) -> [String] {
         var names: [String] = []
         errno = 0
         while let entry = unsafe Glibc.readdir(stream) {
@@ -163,9 +175,12 @@ package enum FileSystem {
     }
 
     /// The text of a symbolic link.
-    package static func linkText(_ path: String) throws(FileError) -> String {
+    package static func linkText(_ path: String) throws(FileError) -> String { try linkText(at: AT_FDCWD, path, path) }
+
+    /// The same of a name in a directory, or with an empty name of the link that is open; `path` is for errors.
+    static func linkText(at descriptor: Int32, _ name: String, _ path: String) throws(FileError) -> String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe readlink(path, &buffer, buffer.count)
+        let count = unsafe readlinkat(descriptor, name, &buffer, buffer.count)
         guard count >= 0 else { throw FileError("read the link", path) }
         return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
@@ -194,6 +209,10 @@ package enum FileSystem {
         guard unsafe access(directory, W_OK | X_OK) == 0 else { throw FileError("write to", directory) }
         var space = statvfs()
         guard unsafe statvfs(directory, &space) == 0 else { throw FileError("write to", directory) }
+        try requireSpace(space, directory)
+    }
+
+    static func requireSpace(_ space: statvfs, _ directory: String) throws(FileError) {
         let blocks = geteuid() == 0 ? space.f_bfree : space.f_bavail
         // A file system that does not count its inodes says that it has none.
         let isOutOfInodes = space.f_files > 0 && space.f_ffree < leastInodes
@@ -224,7 +243,7 @@ package enum FileSystem {
 
     /// Renames where nothing may be there yet.
     package static func renameToNew(_ from: String, to: String) throws(FileError) {
-        guard unsafe certctl_rename_noreplace(from, to) != 0 else { return }
+        guard unsafe certctl_rename_noreplace(AT_FDCWD, from, to) != 0 else { return }
         let error = FileError("rename", "\(from) to \(to)")
         // A file system without the flag (EINVAL): the tree's lock keeps others away between the look and the rename.
         guard error.code == EINVAL || error.code == ENOSYS else { throw error }
