@@ -16,13 +16,22 @@ static inline int certctl_rename_exchange(const char *from, const char *to) {
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 2 /* RENAME_EXCHANGE */);
 }
 
-/// Renames without replacing: EEXIST when the target is there (renameat2(2)).
-static inline int certctl_rename_noreplace(const char *from, const char *to) {
-    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
+/// Renames without replacing: EEXIST when the target is there (renameat2(2)). Both names are in the directory `at`.
+static inline int certctl_rename_noreplace(int at, const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, at, from, at, to, 1 /* RENAME_NOREPLACE */);
 }
 
 /// open(2) with a mode: the C function is variadic.
 static inline int certctl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+/// openat(2) with a mode: the C function is variadic.
+static inline int certctl_openat(int at, const char *name, int flags, mode_t mode) { return openat(at, name, flags, mode); }
+
+/// Opens a directory for its place only, or the last link of a path itself, without any right to it (openat(2), O_PATH: its
+/// declaration needs _GNU_SOURCE).
+static inline int certctl_open_place(int at, const char *name, int flags) {
+    return openat(at, name, flags | O_CLOEXEC | 010000000 /* O_PATH */);
+}
 
 /// A pipe whose ends a child does not get (pipe(2), FD_CLOEXEC).
 static inline int certctl_pipe(int ends[2]) {

@@ -175,19 +175,20 @@ extension Diagnosis {
             return (file, state ?? .refused("no answer within \(Diagnosis.fileTimeout.components.seconds) s"))
         }
         for (file, state) in written {
-            states[file.webroot] = state
-            if state == .written { files[file.webroot] = file }
+            states[file.webroot.path] = state
+            if state == .written { files[file.webroot.path] = file }
         }
         return (files, states)
     }
 
     private static func write(_ file: ProbeFile) -> RenewalJudgement.WebrootState {
         do {
-            guard let status = try FileSystem.status(file.webroot, followingLinks: true) else { return .missing }
+            guard let status = try FileSystem.status(file.webroot.path, followingLinks: true) else { return .missing }
             guard status.kind == .directory else { return .notADirectory }
             try file.write()
             return .written
         } catch let error as FileError {
+            if error.code == 0 { return .obstructed(error) }
             return error.isPermission && geteuid() != 0 ? .notAllowed("\(error)") : .refused(error.cause)
         } catch {
             return .notAllowed("interrupted")

@@ -5,57 +5,51 @@ import Synchronization
 /// A file in a webroot's challenge directory, to see whether it comes back by http; it is gone when the value's user is done.
 ///
 /// What had to be made for it goes as well. ``removeAll()`` takes away what is there at a signal.
-package struct ProbeFile: Sendable {
-    let webroot: String
+package struct ProbeFile: Hashable, Sendable {
+    let webroot: Webroot
     let token: String
     let content: String
 
     /// The files that are there or about to be, with the directories made for each; nil when no more may be made.
-    private static let present = Mutex<[String: [String]]?>([:])
+    private static let present = Mutex<[ProbeFile: Set<Webroot.Part>]?>([:])
 
     /// The files were taken away by ``removeAll()`` while this one was on its way.
     struct Interrupted: Error {}
 
     /// A name that no CA's token has, and a content that no other server returns.
     init(webroot: String) {
-        self.webroot = webroot
+        self.webroot = Webroot(webroot)
         token = "certctl-doctor-\(UInt64.random(in: .min ... .max))"
         content = "certctl doctor looks at its own file \(UInt64.random(in: .min ... .max))\n"
     }
 
-    var path: String { "\(directory)/\(token)" }
-    private var directory: String { "\(webroot)/.well-known/acme-challenge" }
+    var path: String { "\(webroot.path)/.well-known/acme-challenge/\(token)" }
 
     /// Puts the file there, readable for everybody, as a challenge's answer would be.
     ///
     /// - Throws: a ``FileError``, or ``Interrupted``; nothing is there then.
     func write() throws {
-        let root = try FileSystem.status(webroot, followingLinks: true)
         // Noted before it is made: a signal may come at any moment, and the look at a webroot may hang.
         try note([], isNew: true)
-        var made: [String] = []
+        var made: Set<Webroot.Part> = []
         do {
-            for directory in ["\(webroot)/.well-known", directory]
-            where try FileSystem.status(directory, followingLinks: true) == nil {
-                made.append(directory)
+            try webroot.put(token, Array(content.utf8)) { part in
+                made.insert(part)
                 try note(made)
-                try FileSystem.makeDirectory(directory, mode: 0o755)
-                if let root { unsafe _ = chown(directory, root.owner, root.group) }
             }
-            try NewFile(path, Array(content.utf8), mode: 0o644).commit()
             // Whoever took it away meanwhile did not see it.
             try note(made)
         } catch {
-            ProbeFile.present.withLock { _ = $0?.removeValue(forKey: path) }
-            ProbeFile.remove(path, made)
+            ProbeFile.present.withLock { _ = $0?.removeValue(forKey: self) }
+            webroot.remove(token, made: made)
             throw error
         }
     }
 
     /// Takes the file away, and what was made for it.
     func remove() {
-        let made = ProbeFile.present.withLock { $0?.removeValue(forKey: path) }
-        if let made { ProbeFile.remove(path, made) }
+        let made = ProbeFile.present.withLock { $0?.removeValue(forKey: self) }
+        if let made { webroot.remove(token, made: made) }
     }
 
     /// Gives up a file whose writing hangs: it goes when it comes.
@@ -67,23 +61,17 @@ package struct ProbeFile: Sendable {
             defer { present = nil }
             return present ?? [:]
         }
-        for (path, made) in files { remove(path, made) }
+        for (file, made) in files { file.webroot.remove(file.token, made: made) }
     }
 
     /// Notes what has been made for the file, unless nobody wants it any more.
-    private func note(_ made: [String], isNew: Bool = false) throws(Interrupted) {
+    private func note(_ made: Set<Webroot.Part>, isNew: Bool = false) throws(Interrupted) {
         let isWanted = ProbeFile.present.withLock { present in
-            guard present != nil, isNew || present?[path] != nil else { return false }
-            present?[path] = made
+            guard present != nil, isNew || present?[self] != nil else { return false }
+            present?[self] = made
             return true
         }
         if !isWanted { throw Interrupted() }
-    }
-
-    /// Directories that hold something else by now stay.
-    private static func remove(_ path: String, _ made: [String]) {
-        try? FileSystem.remove(path)
-        for directory in made.reversed() { try? FileSystem.removeDirectory(directory) }
     }
 }
 

@@ -49,6 +49,8 @@ enum RenewalJudgement {
         case written
         case missing
         case notADirectory
+        /// By something in it that is no directory, or a link that is not followed.
+        case obstructed(FileError)
         /// In the system's words.
         case refused(String)
         /// Not root, so that it says nothing of a run as root.
@@ -60,6 +62,7 @@ enum RenewalJudgement {
             case .written: nil
             case .missing: "it does not exist"
             case .notADirectory: "it is not a directory"
+            case .obstructed(let error): "\(error)"
             case .refused(let words), .notAllowed(let words): words
             }
         }
@@ -78,6 +81,10 @@ enum RenewalJudgement {
             findings.fail(
                 .webrootMissing, lineage, at: place, "the webroot \(path) is not a directory",
                 remedy: "ls -ld \(path.shellWord)")
+        case .obstructed(let error):
+            let failure = WebrootResponder.Failure.obstructed(path, by: error)
+            findings.fail(
+                .webrootNotWritable, lineage, at: place, "\(failure)", remedy: .advice(failure.wayOut ?? "\(error)"))
         case .refused(let words):
             findings.fail(
                 .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)",

@@ -20,8 +20,10 @@ package enum FileSystem {
         package let group: UInt32
         /// Size in bytes.
         package let size: Int
+        /// When its content was last changed, in seconds since 1970.
+        package let modified: Int
 
-        fileprivate init(_ status: stat) {
+        init(_ status: stat) {
             kind =
                 switch status.st_mode & S_IFMT {
                 case S_IFREG: .file
@@ -30,7 +32,7 @@ package enum FileSystem {
                 default: .other
                 }
             (mode, owner, group) = (status.st_mode & 0o7777, status.st_uid, status.st_gid)
-            size = Int(status.st_size)
+            (size, modified) = (Int(status.st_size), status.st_mtim.tv_sec)
         }
     }
 
@@ -76,6 +78,11 @@ package enum FileSystem {
         let descriptor = unsafe certctl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw FileError("read", path) }
         defer { close(descriptor) }
+        return try read(descriptor, path, limit: limit)
+    }
+
+    /// Reads a descriptor's regular file; `path` is for errors.
+    static func read(_ descriptor: Int32, _ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8] {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw FileError("read", path, because: "not a regular file") }
@@ -157,6 +164,11 @@ package enum FileSystem {
     package static func entries(of directory: String) throws(FileError) -> [String] {
         guard let stream = unsafe opendir(directory) else { throw FileError("list", directory) }
         defer { unsafe closedir(stream) }
+        return try unsafe entries(stream, directory)
+    }
+
+    /// The same of a stream, which stays open; `directory` is for errors.
+    static func entries(_ stream: OpaquePointer, _ directory: String) throws(FileError) -> [String] {
         var names: [String] = []
         errno = 0
         while let entry = unsafe Glibc.readdir(stream) {
@@ -171,13 +183,16 @@ package enum FileSystem {
     }
 
     /// The text of a symbolic link.
-    package static func linkText(_ path: String) throws(FileError) -> String {
-        try linkResult("read the link", path).get()
+    package static func linkText(_ path: String) throws(FileError) -> String { try linkText(at: AT_FDCWD, path, path) }
+
+    /// The same of a name in a directory, or with an empty name of the link that is open; `path` is for errors.
+    static func linkText(at descriptor: Int32, _ name: String, _ path: String) throws(FileError) -> String {
+        try linkResult(at: descriptor, name) { FileError("read the link", path) }.get()
     }
 
     /// The text of a symbolic link; nil where nothing is there, or something else.
     static func linkTextIfLink(_ path: String) throws(FileError) -> String? {
-        switch linkResult("look at", path) {
+        switch linkResult(at: AT_FDCWD, path, failure: { FileError("look at", path) }) {
         case .success(let text): return text
         case .failure(let error):
             guard error.isNotFound || error.code == EINVAL else { throw error }
@@ -185,10 +200,12 @@ package enum FileSystem {
         }
     }
 
-    private static func linkResult(_ action: String, _ path: String) -> Result<String, FileError> {
+    private static func linkResult(
+        at descriptor: Int32, _ name: String, failure: () -> FileError
+    ) -> Result<String, FileError> {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-            let count = unsafe buffer.baseAddress.map { unsafe readlink(path, $0, buffer.count) } ?? -1
-            guard count >= 0 else { return .failure(FileError(action, path)) }
+            let count = unsafe buffer.baseAddress.map { unsafe readlinkat(descriptor, name, $0, buffer.count) } ?? -1
+            guard count >= 0 else { return .failure(failure()) }
             return unsafe .success(String(decoding: UnsafeRawBufferPointer(buffer)[..<count], as: UTF8.self))
         }
     }
@@ -217,6 +234,10 @@ package enum FileSystem {
         guard unsafe access(directory, W_OK | X_OK) == 0 else { throw FileError("write to", directory) }
         var space = statvfs()
         guard unsafe statvfs(directory, &space) == 0 else { throw FileError("write to", directory) }
+        try requireSpace(space, directory)
+    }
+
+    static func requireSpace(_ space: statvfs, _ directory: String) throws(FileError) {
         let blocks = geteuid() == 0 ? space.f_bfree : space.f_bavail
         // A file system that does not count its inodes says that it has none.
         let isOutOfInodes = space.f_files > 0 && space.f_ffree < leastInodes
@@ -247,7 +268,7 @@ package enum FileSystem {
 
     /// Renames where nothing may be there yet.
     package static func renameToNew(_ from: String, to: String) throws(FileError) {
-        guard unsafe certctl_rename_noreplace(from, to) != 0 else { return }
+        guard unsafe certctl_rename_noreplace(AT_FDCWD, from, to) != 0 else { return }
         let error = FileError("rename", "\(from) to \(to)")
         // A file system without the flag (EINVAL): the tree's lock keeps others away between the look and the rename.
         guard error.code == EINVAL || error.code == ENOSYS else { throw error }

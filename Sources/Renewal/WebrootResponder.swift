@@ -1,12 +1,10 @@
 import ACME
 import Glibc
-import Lineages
+package import Lineages
 package import PKI
 import Synchronization
 
-/// Answers http-01 by a file that the web server shows: `WEBROOT/.well-known/acme-challenge/TOKEN` (RFC 8555 §8.3).
-///
-/// The file is 0644 and new directories 0755, owned like the webroot, so that a server in a container can read them.
+/// Answers http-01 by a file in a ``Webroot`` (RFC 8555 §8.3).
 package struct WebrootResponder: ChallengeResponder {
     /// Which directory is the web server's root for a name.
     private let webroots: [SubjectName: String]
@@ -20,6 +18,15 @@ package struct WebrootResponder: ChallengeResponder {
         case missing(String)
         case notADirectory(String)
         case notWritable(String, reason: String)
+        /// Something in the webroot is in the way: no directory, or a link that is not followed.
+        case obstructed(String, by: FileError)
+
+        fileprivate init(_ webroot: String, _ error: FileError) {
+            self =
+                error.code == 0
+                ? .obstructed(webroot, by: error)
+                : .notWritable(webroot, reason: error.path == webroot ? error.cause : "\(error)")
+        }
 
         package var description: String {
             switch self {
@@ -29,7 +36,15 @@ package struct WebrootResponder: ChallengeResponder {
                 "webroot \(path) does not exist: create it, and have nginx serve /.well-known/acme-challenge/ from it"
             case .notADirectory(let path): "webroot \(path) is not a directory"
             case .notWritable(let path, let reason): "webroot \(path) is not writable: \(reason)"
+            case .obstructed(let path, let error): "webroot \(path) takes no challenge files: \(error)"
             }
+        }
+
+        /// What clears the way; nil where something else is wrong.
+        package var wayOut: String? {
+            guard case .obstructed(_, let error) = self else { return nil }
+            return
+                "put a directory there, or a link of root's to one (chown -h root \(error.path), if it leads where it should)"
         }
     }
 
@@ -47,57 +62,47 @@ package struct WebrootResponder: ChallengeResponder {
         do throws(FileError) {
             status = try FileSystem.status(webroot, followingLinks: true)
         } catch {
-            throw .notWritable(webroot, reason: error.cause)
+            throw Failure(webroot, error)
         }
         guard let status else { throw .missing(webroot) }
         guard status.kind == .directory else { throw .notADirectory(webroot) }
-        // The deepest directory that is there is the one that has to be written to.
-        let deepest = ["/.well-known/acme-challenge", "/.well-known", ""].lazy.map { webroot + $0 }
-            .first { (try? FileSystem.status($0, followingLinks: true)) != nil }
         do throws(FileError) {
-            if let deepest { try FileSystem.requireWritable(deepest) }
+            try Webroot(webroot).requireWritable()
         } catch {
-            throw .notWritable(webroot, reason: error.cause)
+            throw Failure(webroot, error)
         }
     }
 
     package func present(token: String, keyAuthorization: String, for name: SubjectName) async throws {
-        guard let webroot = webroots[name] else { throw Failure.noWebroot(name) }
-        let root = try FileSystem.status(webroot, followingLinks: true)
-        for directory in ["\(webroot)/.well-known", "\(webroot)/.well-known/acme-challenge"]
-        where try FileSystem.status(directory, followingLinks: true) == nil {
-            try FileSystem.makeDirectory(directory, mode: 0o755)
-            made.paths.withLock { $0.append(directory) }
-            // Where this is refused (not root), the directory is the caller's, which serves as well.
-            if let root { unsafe _ = chown(directory, root.owner, root.group) }
-        }
+        guard let path = webroots[name] else { throw Failure.noWebroot(name) }
+        let webroot = Webroot(path)
         if let thumbprint = keyAuthorization.split(separator: ".").last {
-            removeLeftovers(of: String(thumbprint), in: "\(webroot)/.well-known/acme-challenge")
+            removeLeftovers(of: String(thumbprint), in: webroot)
         }
-        try NewFile(path(of: token, in: webroot), Array(keyAuthorization.utf8), mode: 0o644).commit()
+        try webroot.put(token, Array(keyAuthorization.utf8)) { part in
+            made.parts.withLock { _ = $0[webroot, default: []].insert(part) }
+        }
     }
 
     package func cleanUp(token: String, for name: SubjectName) async {
-        guard let webroot = webroots[name] else { return }
-        try? FileSystem.remove(path(of: token, in: webroot))
-        // The inner one was made last. One that is not empty yet stays for the next call.
-        for directory in made.paths.withLock({ $0 }).reversed() { try? FileSystem.removeDirectory(directory) }
+        guard let path = webroots[name] else { return }
+        let webroot = Webroot(path)
+        // A directory that is not empty yet stays for the next call.
+        webroot.remove(token, made: made.parts.withLock { $0[webroot] ?? [] })
     }
 
     /// Removes what runs that were killed left behind: files with an answer of the same account, and halves of such files.
     ///
     /// Only old ones: another host may share the webroot and the account, and wait for an answer at this moment.
-    private func removeLeftovers(of thumbprint: String, in directory: String) {
-        let names = (try? FileSystem.entries(of: directory)) ?? []
+    private func removeLeftovers(of thumbprint: String, in webroot: Webroot) {
+        guard let directory = try? webroot.challenges(), let names = try? directory.entries() else { return }
         for name in names.prefix(WebrootResponder.mostLeftovers) {
-            let path = "\(directory)/\(name)"
-            var status = stat()
-            guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-                time(nil) - status.st_mtim.tv_sec > WebrootResponder.oldAge
+            guard let status = try? directory.status(name), status.kind == .file,
+                time(nil) - status.modified > WebrootResponder.oldAge
             else { continue }
             let isHalf = name.hasPrefix(".") && name.hasSuffix(NewFile.suffix)
-            if isHalf || (try? FileSystem.read(path)) == Array("\(name).\(thumbprint)".utf8) {
-                try? FileSystem.remove(path)
+            if isHalf || (try? directory.read(name)) == Array("\(name).\(thumbprint)".utf8) {
+                try? directory.remove(name)
             }
         }
     }
@@ -107,12 +112,8 @@ package struct WebrootResponder: ChallengeResponder {
     /// A directory with more files than this is somebody else's store, not to be read through at every renewal.
     private static let mostLeftovers = 1000
 
-    private func path(of token: String, in webroot: String) -> String {
-        "\(webroot)/.well-known/acme-challenge/\(token)"
-    }
-
     /// The directories that were not there before: they go with the last file in them.
     private final class MadeDirectories: Sendable {
-        let paths = Mutex<[String]>([])
+        let parts = Mutex<[Webroot: Set<Webroot.Part>]>([:])
     }
 }

@@ -37,9 +37,10 @@ package struct WebrootDropIn: Equatable, Sendable {
         }
         for webroot in webroots {
             paths.insert(webroot)
-            // A link within the webroot leads out of what systemd makes writable.
+            // A link within the webroot leads out of what systemd makes writable. One that is not followed opens nothing.
             let challenges = FileSystem.resolved(webroot + "/.well-known/acme-challenge")
-            if !WebrootDropIn.isIn(challenges, FileSystem.resolved(webroot)) { paths.insert(challenges) }
+            guard !WebrootDropIn.isIn(challenges, FileSystem.resolved(webroot)) else { continue }
+            if (try? Webroot(webroot).challenges()) != nil { paths.insert(challenges) }
         }
         for part in ["live", "archive", "renewal", "accounts"] {
             paths.insert(FileSystem.resolved("\(treePath)/\(part)"))

@@ -141,7 +141,8 @@ struct IssueTarget {
             let paths = Dictionary(uniqueKeysWithValues: webroots.map { ($0.name, $0.path) })
             return try WebrootResponder(webroots: paths, names: names)
         } catch {
-            throw CommandFailure(.failed, "\(error)", next: "name the directory that nginx serves with --webroot")
+            throw CommandFailure(
+                .failed, "\(error)", next: error.wayOut ?? "name the directory that nginx serves with --webroot")
         }
     }
 

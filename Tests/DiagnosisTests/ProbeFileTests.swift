@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Lineages
 import Rig
 import Testing
 
@@ -36,6 +37,29 @@ struct ProbeFileTests {
             try "x".write(toFile: "\(webroot)/.well-known", atomically: false, encoding: .utf8)
             #expect(throws: (any Error).self) { try ProbeFile(webroot: webroot).write() }
             #expect(try FileManager.default.contentsOfDirectory(atPath: webroot) == [".well-known"])
+        }
+    }
+
+    @Test(
+        .enabled(if: geteuid() == 0, "gives a link to another user: run as root"),
+        arguments: [".well-known", ".well-known/acme-challenge"])
+    func `a link that the webroot's owner has planted is refused, and nothing happens where it leads`(
+        part: String
+    ) async throws {
+        try await TemporaryDirectory.with { directory in
+            let (webroot, secret) = ("\(directory)/webroot", "\(directory)/secret")
+            for path in [webroot, secret] { try #require(mkdir(path, 0o700) == 0) }
+            if part.contains("/") { try #require(mkdir("\(webroot)/.well-known", 0o755) == 0) }
+            try #require(symlink(secret, "\(webroot)/\(part)") == 0)
+            for path in [webroot, "\(webroot)/\(part)"] { try #require(lchown(path, 33, 33) == 0) }
+            let before = try FileManager.default.subpathsOfDirectory(atPath: directory)
+            let file = ProbeFile(webroot: webroot)
+            let error = #expect(throws: FileError.self) { try file.write() }
+            #expect(error?.cause == "it is a link that uid 33 owns, to a directory that uid 0 owns")
+            file.remove()
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: directory) == before)
+            let status = try #require(try FileSystem.status(secret))
+            #expect(status.owner == 0 && status.mode == 0o700)
         }
     }
 

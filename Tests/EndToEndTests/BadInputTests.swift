@@ -85,6 +85,31 @@ struct BadInputTests {
         }
     }
 
+    @Test(.enabled(if: geteuid() == 0, "gives a link to another user: run as root"))
+    func `a link that the webroot's owner has planted is told before anything is ordered, with the way out`()
+        async throws
+    {
+        try await Self.withTree { stack, certctl in
+            let (link, secret) = ("\(stack.webroot)/.well-known", "\(stack.directory)/secret")
+            try await check("mkdir", ["-m", "700", secret])
+            try await check("ln", ["-s", secret, link])
+            try await check("chown", ["-h", "33:33", stack.webroot, link])
+            let orders = stack.pebble.requestCount("/order-plz")
+            try await unchanged(stack, status: 1) { try await certctl.renew("--force") }
+                .says(
+                    "webroot \(stack.webroot) takes no challenge files: cannot enter \(link): it is a link that uid 33 owns",
+                    "next: put a directory there", "chown -h root \(link)")
+            #expect(stack.pebble.requestCount("/order-plz") == orders)
+            #expect(try await check("stat", ["-c", "%u %a %h", secret]) == "0 700 2\n")
+            // What it says helps.
+            try await check("chmod", ["755", secret])
+            try await check("chown", ["-h", "root", link])
+            let renewed = try await certctl.renew("--force")
+            #expect(renewed.stdout.contains("version 2 is live"), "\(renewed.stdout)\(renewed.stderr)")
+            #expect(try await check("find", [secret]) == "\(secret)\n")
+        }
+    }
+
     @Test(arguments: ["empty", "truncated"])
     func `a damaged conf is one row, and the good lineage is renewed`(damage: String) async throws {
         try await Self.withTree { stack, certctl in

@@ -182,6 +182,78 @@ struct DoctorTreeTests {
         }
     }
 
+    @Test(.enabled(if: geteuid() == 0, "gives a link to another user: run as root"))
+    func `what the webroot's owner has put in the way of challenges is named, and left alone`() async throws {
+        try await withForge { forge, certctl in
+            try await forge.lineage("good.example")
+            let (webroot, secret) = ("\(forge.tree)-webroot", "\(forge.tree)-secret")
+            let link = "\(webroot)/.well-known"
+            try await check("mkdir", ["-m", "700", webroot, secret])
+            try await check("ln", ["-s", secret, link])
+            try await check("chown", ["-h", "33:33", webroot, link])
+            let planted = try await certctl.diagnosed()
+            let found = try #require(planted.checks("webroot-not-writable").first)
+            #expect(found.verdict == "failure" && found.evidence.contains("\(link): it is a link that uid 33 owns"))
+            #expect(found.remedy?.contains("chown -h root \(link)") == true && found.command == nil, "\(planted.text)")
+            #expect(try await check("stat", ["-c", "%u %a %h", secret]) == "0 700 2\n")
+
+            try remove(link)
+            try await check("mkfifo", [link])
+            let fifo = try await certctl.diagnosed().checks("webroot-not-writable").first
+            #expect(fifo?.evidence.hasSuffix("\(link): it is not a directory") == true)
+        }
+    }
+
+    /// strace makes certctl slow at the moment when it has made a directory and not looked at it yet.
+    @Test(
+        .enabled(if: geteuid() == 0, "would give a directory to another user: run as root"), .parts("strace"),
+        arguments: ["link", "directory"])
+    func `what is put in the place of a directory while it is made keeps its owner and mode`(kind: String) async throws
+    {
+        try await withForge { forge, certctl in
+            try await forge.lineage("good.example")
+            let webroot = "\(forge.tree)-webroot"
+            // Root's, and the webroot's owner may give it another name.
+            let secret = "\(webroot)/private"
+            try await check("mkdir", ["-m", "700", webroot, secret])
+            try write("key", "\(secret)/key")
+            try await check("chown", ["33:33", webroot])
+            let held = open(secret, O_RDONLY | O_DIRECTORY)
+            defer { close(held) }
+            let intruder = Task.detached {
+                while !Task.isCancelled {
+                    let names = (try? FileManager.default.contentsOfDirectory(atPath: webroot)) ?? []
+                    guard let name = names.first(where: { $0.hasPrefix(".") }) else {
+                        try? await Task.sleep(for: .milliseconds(1))
+                        continue
+                    }
+                    let path = "\(webroot)/\(name)"
+                    rename(path, "\(webroot)/stolen")
+                    if kind == "link" {
+                        symlink(secret, path)
+                        lchown(path, 33, 33)
+                    } else {
+                        rename(secret, path)
+                    }
+                    return true
+                }
+                return false
+            }
+            var slow = certctl
+            slow.prefix = [
+                "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=mkdir,mkdirat", "-e",
+                "inject=mkdir,mkdirat:delay_exit=300000",
+            ]
+            let diagnosed = try await slow.diagnosed()
+            intruder.cancel()
+            #expect(await intruder.value)
+            var status = stat()
+            #expect(fstat(held, &status) == 0 && status.st_uid == 0 && status.st_mode & 0o7777 == 0o700)
+            // It is asked twice, and the second time all is well.
+            #expect(diagnosed.text.contains("takes no challenge files") == (kind == "directory"), "\(diagnosed.text)")
+        }
+    }
+
     @Test func `hooks that cannot run are named, with what keeps them from it`() async throws {
         try await withForge { forge, certctl in
             try await forge.lineage("good.example")

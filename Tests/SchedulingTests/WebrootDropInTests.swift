@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Lineages
 import Rig
 import Scheduling
@@ -30,6 +31,20 @@ struct WebrootDropInTests {
             #expect(paths.contains("/var/www/certbot"))
             #expect(!paths.contains("/srv/not-used") && !paths.contains("/etc/letsencrypt"))
             #expect(paths.contains("\(host.tree)/archive/a.example"), "it is outside of /etc/letsencrypt")
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "gives a link to another user: run as root"))
+    func `a link that a webroot's owner has planted opens nothing`() async throws {
+        try await TestHost.with { host in
+            try host.makeDirectory("srv/web/.well-known")
+            try host.makeDirectory("srv/elsewhere")
+            let link = "\(host.root)/srv/web/.well-known/acme-challenge"
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "\(host.root)/srv/elsewhere")
+            try #require(lchown(link, 33, 33) == 0)
+            try await host.lineage("l.example", "authenticator = webroot\nwebroot_path = \(host.root)/srv/web,")
+            let paths = try dropIn(host).paths
+            #expect(paths.contains("\(host.root)/srv/web") && !paths.contains("\(host.root)/srv/elsewhere"))
         }
     }
 
