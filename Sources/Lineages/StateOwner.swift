@@ -20,13 +20,15 @@ package enum StateOwner {
     /// The file that names the tree.
     package static func path(in directory: String) -> String { "\(directory)/tree" }
 
-    /// Makes sure that a state directory is not another tree's; false where it is nobody's yet.
+    /// Makes sure that a state directory is not another tree's; false where it is nobody's yet, or its tree is nowhere any more.
     @discardableResult
     package static func check(_ directory: String, for tree: Tree) throws(Failure) -> Bool {
         let noted: String
         let isOwn: Bool
         do throws(FileError) {
             noted = try owner(of: directory)
+            // A tree that was moved leaves nothing to mix its books up with.
+            guard try FileSystem.status(noted, followingLinks: true) != nil else { return false }
             isOwn = try FileSystem.isSame(noted, FileSystem.resolved(tree.path))
         } catch {
             if error.isNotFound { return false }
@@ -51,8 +53,7 @@ package enum StateOwner {
         guard try !check(directory, for: tree) else { return }
         do throws(FileError) {
             let text = FileSystem.resolved(tree.path) + "\n"
-            try NewFile(path(in: directory), Array(text.utf8), mode: 0o600).commitAsNew()
-            try FileSystem.sync(directory: directory)
+            try NewFile(path(in: directory), Array(text.utf8), mode: 0o600).commit()
         } catch {
             throw .file(error)
         }

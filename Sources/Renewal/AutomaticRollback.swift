@@ -8,13 +8,19 @@ extension RenewalRun {
     /// With less than this share of the lifetime left, a held certificate no longer keeps a new one from being ordered.
     static let shareThatEndsAHold = 0.05
 
-    static func isShort(_ certificate: Certificate, at now: Date) -> Bool {
-        certificate.notAfter.timeIntervalSince(now) < certificate.lifetime * shareThatEndsAHold
+    /// Whether a live certificate has so little left that another is ordered in the place of the held one: once, and what is
+    /// held since then is tried like any other.
+    static func isOutlived(_ held: LedgerEntry.Held, by live: Certificate, at now: Date) -> Bool {
+        let short = live.notAfter.addingTimeInterval(-live.lifetime * shareThatEndsAHold)
+        return now > short && held.at < short
     }
 
     /// Goes back to the version before, if that mends the listeners; else goes forward again, since the renewal was not what
     /// broke them.
-    func takenBack(_ start: Work, _ run: inout RunReport) async -> Work {
+    ///
+    /// - Parameter isAlone: whether no other lineage of the run is broken: what several have broken together, going back with one
+    ///   of them does not mend.
+    func takenBack(_ start: Work, isAlone: Bool, _ run: inout RunReport) async -> Work {
         guard let turn = await turn(start), let reason = start.isBrokenBy else { return start }
         report(.remark(name: start.name, "\(reason); going back to version \(turn.wayBack.to)"))
         let back: Work
@@ -26,8 +32,11 @@ extension RenewalRun {
             report(.remark(name: start.name, "could not go back: \(error)"))
             return staying(start, &run)
         }
-        // Where the run was asked to stop, nobody has seen whether it helped: the version that was good before stays.
-        guard !Task.isCancelled, back.seen?.complaint(at: start.answeredBefore) != nil else {
+        // Where the run was asked to stop, or a hook has failed, nobody has seen whether it helps: the version that was good
+        // before stays.
+        guard isAlone, !Task.isCancelled, back.entry.failedHooks.isEmpty,
+            back.seen?.complaint(at: start.answeredBefore) != nil
+        else {
             return isBack(back, turn.installation, &run)
         }
         do {
@@ -216,7 +225,8 @@ extension RenewalRun {
                 RenewalFailure(
                     .waiting, RenewalFailure.NotYet(error: work.entry.pendingReason, isTemporary: false)))
             report(.pending(name: work.name, work.entry.pendingReason, next: next, command: "deploy"))
-            return work
+            // What is live meanwhile is owed its hooks all the same.
+            return await finished(work, isNamed: false, &run)
         }
         guard let paths = work.paths else { return work }
         do {
@@ -246,6 +256,9 @@ extension RenewalRun {
             // A full disk, say: it is there still.
             work.entry.held?.wayBack = nil
             return fail(work, RenewalFailure(.installation, error))
+        } catch CertificateSet.Unfit.notYetValid(let date) {
+            // A clock that is wrong makes it no worse.
+            return fail(work, RenewalFailure(.installation, CertificateSet.Unfit.notYetValid(date)))
         } catch {
             // It cannot be had any more, or is not fit: then a new one is to be ordered by the next run.
             release(&work, &run)

@@ -44,6 +44,10 @@ package struct ForceReview: Sendable {
             case .incomplete(let reason): (advice, finding) = (.renew, reason)
             case .expired(let subject, _): (advice, finding) = (.renew, "\(subject) in fullchain.pem has expired")
             }
+        } else if let held = entry?.held {
+            (advice, finding) = (
+                .deploy, "serial \(held.serial) was taken back (\(held.reason)) and can be deployed once that is mended"
+            )
         } else if let complaint = served.complaint {
             (advice, finding) = (.deploy, "\(complaint), and the one on the disk is valid for \(days) days")
         } else if let entry, entry.isDeploymentPending {

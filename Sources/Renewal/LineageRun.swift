@@ -25,12 +25,10 @@ extension RenewalRun {
         guard let certificate = lineage.certificate, let options = lineage.options else {
             return fail(work, RenewalFailure(.preparation, RenewalRun.incomplete(lineage)))
         }
-        if work.entry.held != nil {
-            if policy.isForced || RenewalRun.isShort(certificate, at: now()) {
-                release(&work, &run)
-            } else {
-                return await withHeld(work, lineage, isNamed: isNamed, &run)
-            }
+        if policy.isForced { work = await tried(work, &run) }
+        // It is let go of when there is another to install, and not before.
+        if let held = work.entry.held, !policy.isForced, !RenewalRun.isOutlived(held, by: certificate, at: now()) {
+            return await withHeld(work, lineage, isNamed: isNamed, &run)
         }
         let isInFlight = isInFlight(&work, certificate)
         switch policy.decision(for: certificate, options: options, at: now()) {
@@ -58,6 +56,18 @@ extension RenewalRun {
             report(.leftAlone(name: lineage.name, because: "\(reason)"))
             return await finishedAlone(work, isNamed: isNamed, &run)
         }
+    }
+
+    /// Takes back what an earlier run has broken and did not see, so that a renewal starts from what is good: a version that is
+    /// passed over would stay in archive/ as the newest one.
+    private func tried(_ start: Work, _ run: inout RunReport) async -> Work {
+        var work = start
+        guard work.entry.isOnTrial, let certificate = work.certificate, let settings = work.settings else {
+            return work
+        }
+        work.seen = await verification.wait(
+            for: certificate, settings, work.entry, work.paths, answeredBefore: work.answeredBefore)
+        return await takenBack(work, isAlone: true, &run)
     }
 
     /// Finishes what is pending of a lineage that is not renewed.
@@ -228,7 +238,11 @@ extension RenewalRun {
         work.entry.served.formUnion(seen.matches)
         let hasSameNames = Set(work.certificate?.names ?? []) == Set(names)
         // What the live version has broken is to be mended by the one that was good before, should the new one not do it.
-        if hasSameNames, seen.complaint(at: work.answeredBefore) != nil { return }
+        if hasSameNames, work.entry.isOnTrial,
+            seen.complaint(at: work.answeredBefore) != nil || (seen.matches.isEmpty && !work.answeredBefore.isEmpty)
+        {
+            return
+        }
         work.entry.replaced = nil
         guard hasSameNames, let live = work.certificate, live.notAfter > now(),
             let number = installation.liveVersion, let sha256 = try? live.sha256()

@@ -114,6 +114,7 @@ package struct RenewalRun: Sendable {
         prepareVerification(&work, conf: certification.conf.flatMap { try? ConfFile(bytes: $0.bytes) }, &run)
         work = await carryOut(certification, work, because: reason, &run) { client }
         await conclude([work], isNamed: true, &run)
+        run.wasInterrupted = Task.isCancelled
         return run
     }
 

@@ -22,8 +22,11 @@ extension RenewalRun {
             works[index].record(posts.filter { identities.contains($0.hook.identity) }, at: now())
         }
         works = await verified(works)
-        for index in works.indices where works[index].isBrokenBy != nil {
-            works[index] = await takenBack(works[index], &run)
+        let broken = works.indices.filter { works[$0].isBrokenBy != nil }
+        for (count, index) in broken.enumerated() {
+            // Going back with one may have mended the others.
+            if count > 0 { works[index].seen = await look(at: works[index]) }
+            works[index] = await takenBack(works[index], isAlone: broken.count == 1, &run)
         }
         for index in works.indices { await close(&works[index], &run) }
         run.outcomes = works.map { ($0.name, $0.outcome) }

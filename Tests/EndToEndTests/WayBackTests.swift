@@ -86,6 +86,8 @@ struct WayBackTests {
             #expect(run.status == 1)
             #expect(run.stderr.contains("version 1 is live again"), "\(run.stderr)")
             #expect(try await certctl.lineage("one.example").serial == old)
+            let archive = try Archive(directory: "\(stack.tree)/archive/one.example")
+            #expect(archive.latestComplete == 1, "certbot would make another live again: \(archive.versions)")
             #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())
         }
     }
@@ -177,6 +179,91 @@ struct TrialTests {
             #expect(try await certctl.renew().status == 0)
             #expect(try takeHookLog(stack).isEmpty, "they had exited with 0")
             #expect(try await certctl.lineage("one.example").stage == "verified")
+        }
+    }
+
+    @Test func `what one certificate breaks is not taken for the fault of the others`() async throws {
+        try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            try await stack.certbot.certonly(names: ["two.example"], webroot: stack.webroot)
+            try await stack.nginx.serve([stack.site(["one.example"]), stack.site(["two.example"])])
+            // It brings the whole server down.
+            try addRejectingReload(stack, old: old)
+            let run = try await certctl.renew("--force")
+            #expect(run.status == 1)
+            let (one, two) = (try await certctl.lineage("one.example"), try await certctl.lineage("two.example"))
+            #expect((one.version, one.state) == (1, "pending"), "\(run.stderr)")
+            #expect((two.version, two.state) == (2, "ok"), "\(run.stderr)")
+        }
+    }
+
+    @Test func `what two certificates break together is mended by going back with both`() async throws {
+        try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
+            try await stack.certbot.certonly(names: ["two.example"], webroot: stack.webroot)
+            try await stack.nginx.serve([stack.site(["one.example"]), stack.site(["two.example"])])
+            try addHook(
+                "post", "10-reload", stack,
+                """
+                cd \(shellQuoted(stack.nginx.directory))
+                [ -e good.conf ] || cp nginx.conf good.conf
+                case $(readlink \(shellQuoted(stack.tree))/live/*/cert.pem | tr '\\n' ' ') in
+                *cert1.pem\\ *cert1.pem\\ ) cp good.conf nginx.conf ;;
+                *) sed 's/ssl_certificate_key .*//; s/ssl_certificate .*/ssl_reject_handshake on;/' good.conf > nginx.conf ;;
+                esac
+                \(stack.nginx.reloadCommand)
+                """)
+            let run = try await certctl.renew("--force")
+            #expect(run.status == 1)
+            for name in ["one.example", "two.example"] {
+                let entry = try await certctl.lineage(name)
+                #expect((entry.version, entry.state) == (1, "pending"), "\(run.stderr)")
+            }
+            #expect(try await stack.nginx.servedSerial(name: "two.example") != "")
+        }
+    }
+
+    @Test func `a hook that fails on the way back is run again, and nobody goes forward`() async throws {
+        try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            let once = shellQuoted("\(stack.directory)/once")
+            try addRejectingReload(stack, old: old, whenOld: "[ -e \(once) ] || { touch \(once); exit 1; }")
+            let run = try await certctl.renew("--force")
+            #expect(run.status == 1)
+            #expect(try await certctl.lineage("one.example").serial == old, "\(run.stderr)")
+            #expect(try await certctl.renew().status == 1, "the new one is held")
+            let entry = try await certctl.lineage("one.example")
+            #expect((entry.serial, entry.state) == (old, "pending"))
+            #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())
+        }
+    }
+
+    @Test func `what is held is kept until there is another one`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            let old = try #require(try await certctl.lineage("one.example").serial)
+            try addHook("check", "10-test", stack, accepts(old))
+            #expect(try await certctl.renew("--force").status == 1)
+            let orders = stack.pebble.requestCount("/order-plz")
+            let deployed = try await certctl.renew("--force")
+            #expect(deployed.stderr.contains("was taken back"), "\(deployed.stderr)")
+            #expect(stack.pebble.requestCount("/order-plz") == orders, "a deployment is what helps")
+            try await check("kill", ["\(stack.pebble.server.pid)"])
+            try await eventually("the CA is gone") { !Daemon.isRunning(stack.pebble.server.pid) }
+            #expect(try await certctl.renew("--force", "--yes").status == 75)
+            #expect(try await certctl.lineage("one.example").state == "pending")
+            try FileManager.default.removeItem(atPath: "\(stack.tree)/renewal-hooks/check/10-test")
+            try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
+            #expect(try await certctl.deploy("one.example").status == 0)
+            let entry = try await certctl.lineage("one.example")
+            #expect((entry.version, entry.state) == (2, "ok"))
+        }
+    }
+
+    @Test func `certctl issue that is asked to stop before it is served does not end with 0`() async throws {
+        try await DeploymentStageTests.withServedLineage { stack, certctl in
+            let later = "setsid sh -c \"sleep 1; kill -TERM $(ps -o ppid= -p $$)\" >/dev/null 2>&1 &"
+            try addHook("post", "10-lies", stack, "\(later) sleep 0.5")
+            #expect(try await Self.issue(stack, certctl, keyType: "rsa").status == 1)
+            #expect(try await certctl.lineage("one.example").state == "pending")
         }
     }
 
