@@ -32,10 +32,12 @@ extension RenewalRun {
             report(.remark(name: start.name, "could not go back: \(error)"))
             return staying(start, &run)
         }
-        // Where the run was asked to stop, or a hook has failed, nobody has seen whether it helps: the version that was good
-        // before stays.
-        guard isAlone, !Task.isCancelled, back.entry.failedHooks.isEmpty,
-            back.seen?.complaint(at: start.answeredBefore) != nil
+        // Where the run was asked to stop, or a hook has failed that had not before, nobody has seen whether it helps: the version
+        // that was good before stays. A hook that fails either way, as for a container that is down, is no matter of versions.
+        let known = Set(start.entry.failedHooks.map(\.identity))
+        let failed = back.entry.failedHooks.map(\.identity)
+        guard !Task.isCancelled, back.seen?.complaint(at: start.answeredBefore) != nil,
+            failed.isEmpty ? isAlone : known.isSuperset(of: failed)
         else {
             return isBack(back, turn.installation, &run)
         }
