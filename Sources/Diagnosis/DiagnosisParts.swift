@@ -248,7 +248,7 @@ extension Diagnosis {
                 let lineages = (try? tree.lineages()) ?? []
                 let wanted = WebrootDropIn(
                     lineages, treePath: tree.path, statePath: host.stateDirectory, reports: host.settings.reports)
-                found.laterRun = laterRun(after: found.serviceEnded, lineages)
+                found.laterRun = laterRun(after: found.service.lastEnd, lineages)
                 found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
                 facts = .success(found)
             }

@@ -1,5 +1,4 @@
 import Deployment
-import FoundationEssentials
 import Scheduling
 
 /// Why nobody could be asked.
@@ -27,22 +26,10 @@ struct SystemdProbe: Sendable {
             for name in ["certbot.timer", "snap.certbot.renew.timer"] {
                 certbot.append((name, try await systemd.state(of: name)))
             }
-            let ended = await end(of: unit.replacing(".timer", with: ".service"))
-            return .success(TimerFacts(timer: timer, service: service, certbot: certbot, serviceEnded: ended))
+            return .success(TimerFacts(timer: timer, service: service, certbot: certbot))
         } catch {
             return .failure(NotAsked(reason: error.description))
         }
-    }
-
-    /// When a service's program last ended; nil where it never has.
-    private func end(of service: String) async -> Date? {
-        let command = Command(
-            executable: systemctl,
-            arguments: ["show", "--timestamp=unix", "--property=ExecMainExitTimestamp", "--value", service],
-            environment: ["LC_ALL": "C.UTF-8"])
-        let outcome = await runner.run(command, timeout: SystemdProbe.timeout)
-        guard outcome.succeeded, let line = outcome.lastLine, line.hasPrefix("@") else { return nil }
-        return TimeInterval(line.dropFirst()).map { Date(timeIntervalSince1970: $0) }
     }
 
     /// Nil where nobody knows.

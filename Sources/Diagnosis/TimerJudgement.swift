@@ -10,9 +10,7 @@ struct TimerFacts: Sendable {
     let service: UnitState
     /// Timers of certbot's: Debian's, and the snap's.
     let certbot: [(unit: String, state: UnitState)]
-    /// When the service's last run ended; nil where none has.
-    var serviceEnded: Date?
-    /// A run after that which ended well and left nothing undone; nil where there is none.
+    /// A run after the service's last one which ended well and left nothing undone; nil where there is none.
     var laterRun: LastRun?
     /// The drop-in that opens the service's sandbox, where it is not what the tree needs; nil where it is.
     var outdatedDropIn: OutdatedDropIn?

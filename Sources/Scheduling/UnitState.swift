@@ -13,6 +13,8 @@ package struct UnitState: Equatable, Sendable {
     package let result: String
     /// The exit code of a service's last run; nil where none has ended.
     package let exitCode: Int32?
+    /// When a service's last run ended; nil where none has.
+    package let lastEnd: Date?
     /// When a timer starts its service next; nil for a timer that waits for nothing, and for other units.
     package let nextStart: Date?
     /// When a timer last started its service; nil before the first time.
@@ -36,6 +38,7 @@ package struct UnitState: Equatable, Sendable {
         exitCode = values["ExecMainExitTimestamp"].flatMap { $0.isEmpty ? nil : values["ExecMainStatus"] }.flatMap {
             Int32($0)
         }
+        lastEnd = values["ExecMainExitTimestamp"].flatMap(UnitState.date)
         nextStart = values["NextElapseUSecRealtime"].flatMap(UnitState.date)
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
     }

@@ -30,10 +30,11 @@ struct UnitStateTests {
                 "LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=1\nExecMainExitTimestamp=@1764090000"
         )
         #expect(failed.result == "exit-code" && failed.exitCode == 1)
+        #expect(failed.lastEnd == Date(timeIntervalSince1970: 1_764_090_000))
         let fresh = UnitState(
             properties:
                 "LoadState=loaded\nActiveState=inactive\nResult=success\nExecMainStatus=0\nExecMainExitTimestamp=")
-        #expect(fresh.exitCode == nil)
+        #expect(fresh.exitCode == nil && fresh.lastEnd == nil)
     }
 
     @Test(arguments: ["", "@0", "infinity", "n/a"])
