@@ -6,9 +6,6 @@ import Testing
 /// A run that is killed while it takes a new certificate back: the next one finishes the way, and orders nothing.
 @Suite(.stack, .parts("python3", "strace"))
 struct WayBackTests {
-    /// Ends the run that called the hook, as a power cut would.
-    private static let dies = "kill -9 $(ps -o ppid= -p $$); sleep 1"
-
     /// Calls and at which of them the run is killed.
     private static let moments: [(call: String, times: [Int])] = [
         ("renameat2", [2, 4, 5, 6]), ("rename", [1, 2, 3, 5, 7, 8, 9]), ("unlink", [1, 3, 4, 5]),
@@ -25,7 +22,7 @@ struct WayBackTests {
                 "check", "10-test", stack,
                 """
                 echo >> \(shellQuoted(count))
-                [ "$(wc -l < \(shellQuoted(count)))" != 3 ] || { \(Self.dies); }
+                [ "$(wc -l < \(shellQuoted(count)))" != 3 ] || { \(dies); }
                 \(accepts(old))
                 """)
             #expect(try await certctl.renew("--force").status == 137)
@@ -38,7 +35,8 @@ struct WayBackTests {
         try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
             let once = shellQuoted("\(stack.directory)/once")
-            try addRejectingReload(stack, old: old, whenOld: "[ -e \(once) ] || { touch \(once); \(Self.dies); }")
+            try addRejectingReload(
+                stack, unless: accepts(old), whenGood: "[ -e \(once) ] || { touch \(once); \(dies); }")
             #expect(try await certctl.renew("--force").status == 137)
             try await Self.isHeld(stack, certctl, old: old)
             #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())
@@ -77,9 +75,8 @@ struct WayBackTests {
         try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
             let once = shellQuoted("\(stack.directory)/once")
-            // In a session of its own, and with time to begin it, so that the end of the hook is not its own.
-            let later = "setsid sh -c \"sleep 1; kill -9 $(ps -o ppid= -p $$)\" >/dev/null 2>&1 & sleep 0.5"
-            try addRejectingReload(stack, old: old, whenNew: "[ -e \(once) ] || { touch \(once); \(later); }")
+            try addRejectingReload(
+                stack, unless: accepts(old), whenBad: "[ -e \(once) ] || { touch \(once); \(signalLater("KILL")); }")
             #expect(try await certctl.renew("--force").status == 137)
             #expect(try await certctl.lineage("one.example").version == 2)
             let run = try await certctl.renew(next)
@@ -96,7 +93,7 @@ struct WayBackTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             let first = shellQuoted("\(stack.directory)/first")
             try addHook("check", "10-test", stack, "[ ! -e \(first) ] && touch \(first)")
-            try addHook("deploy", "10-dies", stack, Self.dies)
+            try addHook("deploy", "10-dies", stack, dies)
             #expect(try await certctl.renew("--force").status == 137)
             for hook in ["check/10-test", "deploy/10-dies"] {
                 try FileManager.default.removeItem(atPath: "\(stack.tree)/renewal-hooks/\(hook)")
@@ -112,7 +109,7 @@ struct WayBackTests {
         try await DeploymentStageTests.withServedLineage { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
             try addHook("post", "10-reload", stack, stack.nginx.reloadCommand)
-            try addHook("check", "10-test", stack, "\(accepts(old)) || { \(Self.dies); }")
+            try addHook("check", "10-test", stack, "\(accepts(old)) || { \(dies); }")
             #expect(try await certctl.renew("--force").status == 137)
             #expect(try await stack.certbot.renew(force: true).status == 0)
             let newest = try await certctl.lineage("one.example").serial
@@ -145,7 +142,7 @@ struct TrialTests {
     @Test func `a run that is asked to stop while it goes back leaves the version before live`() async throws {
         try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
-            try addRejectingReload(stack, old: old, whenOld: "kill -TERM $(ps -o ppid= -p $$); sleep 1")
+            try addRejectingReload(stack, unless: accepts(old), whenGood: "kill -TERM $(ps -o ppid= -p $$); sleep 1")
             let run = try await certctl.renew("--force")
             #expect(run.status == 1, "\(run.stderr)")
             let entry = try await certctl.lineage("one.example")
@@ -164,9 +161,7 @@ struct TrialTests {
     @Test func `a run that is asked to stop while it waits notes no failure`() async throws {
         try await DeploymentStageTests.withServedLineage { stack, certctl in
             try addHook("failure", "10-tell", stack)
-            // In a session of its own, and with time to begin it, so that the end of the hook is not its own.
-            let later = "setsid sh -c \"sleep 1; kill -TERM $(ps -o ppid= -p $$)\" >/dev/null 2>&1 &"
-            try addHook("post", "10-lies", stack, "\(later) sleep 0.5")
+            try addHook("post", "10-lies", stack, signalLater("TERM"))
             let run = try await certctl.renew("--force")
             #expect(run.status == 1, "\(run.stderr)")
             let entry = try await certctl.lineage("one.example")
@@ -188,7 +183,7 @@ struct TrialTests {
             try await stack.certbot.certonly(names: ["two.example"], webroot: stack.webroot)
             try await stack.nginx.serve([stack.site(["one.example"]), stack.site(["two.example"])])
             // It brings the whole server down.
-            try addRejectingReload(stack, old: old)
+            try addRejectingReload(stack, unless: accepts(old))
             let run = try await certctl.renew("--force")
             #expect(run.status == 1)
             let (one, two) = (try await certctl.lineage("one.example"), try await certctl.lineage("two.example"))
@@ -201,17 +196,8 @@ struct TrialTests {
         try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
             try await stack.certbot.certonly(names: ["two.example"], webroot: stack.webroot)
             try await stack.nginx.serve([stack.site(["one.example"]), stack.site(["two.example"])])
-            try addHook(
-                "post", "10-reload", stack,
-                """
-                cd \(shellQuoted(stack.nginx.directory))
-                [ -e good.conf ] || cp nginx.conf good.conf
-                case $(readlink \(shellQuoted(stack.tree))/live/*/cert.pem | tr '\\n' ' ') in
-                *cert1.pem\\ *cert1.pem\\ ) cp good.conf nginx.conf ;;
-                *) sed 's/ssl_certificate_key .*//; s/ssl_certificate .*/ssl_reject_handshake on;/' good.conf > nginx.conf ;;
-                esac
-                \(stack.nginx.reloadCommand)
-                """)
+            let live = "\(shellQuoted(stack.tree))/live"
+            try addRejectingReload(stack, unless: "[ \"$(readlink \(live)/*/cert.pem | grep -c cert1.pem)\" = 2 ]")
             let run = try await certctl.renew("--force")
             #expect(run.status == 1)
             for name in ["one.example", "two.example"] {
@@ -226,7 +212,8 @@ struct TrialTests {
         try await DeploymentStageTests.withServedLineage(timeout: 8) { stack, certctl in
             let old = try #require(try await certctl.lineage("one.example").serial)
             let once = shellQuoted("\(stack.directory)/once")
-            try addRejectingReload(stack, old: old, whenOld: "[ -e \(once) ] || { touch \(once); exit 1; }")
+            try addRejectingReload(
+                stack, unless: accepts(old), whenGood: "[ -e \(once) ] || { touch \(once); exit 1; }")
             let run = try await certctl.renew("--force")
             #expect(run.status == 1)
             #expect(try await certctl.lineage("one.example").serial == old, "\(run.stderr)")
@@ -260,8 +247,7 @@ struct TrialTests {
 
     @Test func `certctl issue that is asked to stop before it is served does not end with 0`() async throws {
         try await DeploymentStageTests.withServedLineage { stack, certctl in
-            let later = "setsid sh -c \"sleep 1; kill -TERM $(ps -o ppid= -p $$)\" >/dev/null 2>&1 &"
-            try addHook("post", "10-lies", stack, "\(later) sleep 0.5")
+            try addHook("post", "10-lies", stack, signalLater("TERM"))
             #expect(try await Self.issue(stack, certctl, keyType: "rsa").status == 1)
             #expect(try await certctl.lineage("one.example").state == "pending")
         }
@@ -306,7 +292,7 @@ struct TrialTests {
             try addHook("check", "10-test", stack, accepts(second))
             #expect(try await certctl.renew("--force").status == 1)
             try addHook("check", "10-test", stack)
-            try addHook("deploy", "10-dies", stack, "kill -9 $(ps -o ppid= -p $$); sleep 1")
+            try addHook("deploy", "10-dies", stack, dies)
             #expect(try await certctl.rollback("one.example", "--to", "1").status == 137)
             try addHook("deploy", "10-dies", stack)
             let chosen = try await certctl.lineage("one.example").serial
@@ -334,25 +320,36 @@ struct TrialTests {
     }
 }
 
+/// What a hook ends the run with that called it, as a power cut would.
+private let dies = "kill -9 $(ps -o ppid= -p $$); sleep 1"
+
+/// What a hook has the run get a signal with, a moment after the hook's own end.
+private func signalLater(_ signal: String) -> String {
+    // In a session of its own, and with time to begin it, so that the end of the hook is not its own.
+    "setsid sh -c \"sleep 1; kill -\(signal) $(ps -o ppid= -p $$)\" >/dev/null 2>&1 & sleep 0.5"
+}
+
 /// A command that takes a certificate with that serial number only.
-private func accepts(_ serial: String) -> String {
+func accepts(_ serial: String) -> String {
     #"openssl x509 -noout -serial -in "$RENEWED_LINEAGE/cert.pem" | grep -q "# + serial.uppercased()
 }
 
-/// A post hook whose nginx shakes hands while the old certificate is live, and refuses to with any other.
-private func addRejectingReload(_ stack: Stack, old: String, whenOld: String = ":", whenNew: String = ":") throws {
+/// A post hook whose nginx shakes hands while a condition holds, for one.example as RENEWED_LINEAGE, and refuses to otherwise.
+func addRejectingReload(
+    _ stack: Stack, unless condition: String, whenGood: String = ":", whenBad: String = ":"
+) throws {
     try addHook(
         "post", "10-reload", stack,
         """
         cd \(shellQuoted(stack.nginx.directory))
         [ -e good.conf ] || cp nginx.conf good.conf
         RENEWED_LINEAGE=\(shellQuoted(stack.tree))/live/one.example
-        if \(accepts(old)); then
+        if \(condition); then
             cp good.conf nginx.conf
-            \(whenOld)
+            \(whenGood)
         else
             sed 's/ssl_certificate_key .*//; s/ssl_certificate .*/ssl_reject_handshake on;/' good.conf > nginx.conf
-            \(whenNew)
+            \(whenBad)
         fi
         \(stack.nginx.reloadCommand)
         """)
