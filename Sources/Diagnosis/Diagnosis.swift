@@ -118,7 +118,7 @@ struct Subject: Sendable {
             (try? FileSystem.read(paths.link(.fullchain))).flatMap { try? Certificate.chain(pem: $0) }
         }
         var (entry, unreadable): (LedgerEntry?, String?)
-        switch Ledger(stateDirectory: host.stateDirectory).knowledge(of: lineage.name) {
+        switch StateStore(stateDirectory: host.stateDirectory).knowledge(of: lineage.name) {
         // What the books say of another version than the live one is past.
         case .known(let known):
             let isLive = known.installed.map { $0.sha256 == (try? lineage.certificate?.sha256()) } ?? true

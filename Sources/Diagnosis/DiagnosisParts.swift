@@ -199,7 +199,7 @@ extension Diagnosis {
 
     func served(_ subjects: [Subject]) async -> Findings {
         let (budget, settings, now) = (budget, host.settings.conf, host.now)
-        let reports = await sideBySide(subjects, most: 8) { subject -> ServedReport?? in
+        let reports = await sideBySide(subjects, most: 8) { subject -> ProbeReport?? in
             guard subject.verification != nil else { return .some(nil) }
             return await timed(budget.time(.seconds(20))) {
                 await Verification().look(at: subject.lineage, entry: subject.entry, host: settings)
@@ -271,7 +271,7 @@ extension Diagnosis {
 extension Diagnosis {
     /// The last run, if it ended well after a moment and nothing is left to do for any lineage.
     func laterRun(after moment: Date?, _ lineages: [Lineage]) -> LastRun? {
-        let ledger = Ledger(stateDirectory: host.stateDirectory)
+        let ledger = StateStore(stateDirectory: host.stateDirectory)
         guard let moment, let run = ledger.lastRun, run.exitCode == 0, run.at > moment,
             case .known(let debts) = ledger.debts(), debts.isEmpty
         else { return nil }

@@ -8,7 +8,7 @@ enum ServedJudgement {
     static let ids: [CheckID] = [.servedStale, .servedOther, .servedBroken, .servedUnreachable]
 
     /// - Parameter report: nil where nothing was looked at.
-    static func findings(_ report: ServedReport?, _ lineage: Lineage, installed serial: String?, at now: Date)
+    static func findings(_ report: ProbeReport?, _ lineage: Lineage, installed serial: String?, at now: Date)
         -> Findings
     {
         var findings = Findings()
@@ -16,7 +16,7 @@ enum ServedJudgement {
             findings.skip(ids, lineage.name, at: "listeners", because: "there is no certificate to compare with")
             return findings
         }
-        guard !report.sightings.isEmpty else {
+        guard !report.observations.isEmpty else {
             findings.skip(ids, lineage.name, at: "listeners", because: "verify = none: nobody serves it here")
             return findings
         }
@@ -27,27 +27,27 @@ enum ServedJudgement {
         let deploy: Check.Remedy = "certctl deploy \(lineage.name.shellWord)"
         let remedy: Check.Remedy = isUsable ? deploy : "certctl renew --force \(lineage.name.shellWord)"
         let action: Check.Action = isUsable ? .deploy : .renew
-        for sighting in report.sightings {
-            let place = "\(sighting.place.endpoint) as \(sighting.place.name)"
-            let evidence = "\(sighting.place.endpoint) \(sighting.verdict) for \(sighting.place.name)"
+        for observation in report.observations {
+            let place = "\(observation.target.endpoint) as \(observation.target.name)"
+            let evidence = "\(observation.target.endpoint) \(observation.verdict) for \(observation.target.name)"
             let installed = serial.map { ", installed is \($0)" } ?? ""
-            switch sighting.verdict {
+            switch observation.verdict {
             case .match: break
             case .stale:
                 findings.fail(
                     .servedStale, lineage.name, at: place, evidence + installed, remedy: remedy, action: action)
-            case .other where sighting.counts:
+            case .other where observation.isRequired:
                 findings.fail(
                     .servedOther, lineage.name, at: place, evidence + installed, remedy: remedy, action: action)
             case .other:
                 findings.warn(
                     .servedOther, lineage.name, at: place, evidence + "; no setting says that it should serve this one",
                     remedy: .advice("set verify in certctl.conf: the lineage's listener, or none"))
-            case .broken where sighting.counts:
+            case .broken where observation.isRequired:
                 findings.fail(
                     .servedBroken, lineage.name, at: place, evidence,
                     remedy:
-                        "openssl s_client -connect \(sighting.place.endpoint) -servername \(sighting.place.name) </dev/null"
+                        "openssl s_client -connect \(observation.target.endpoint) -servername \(observation.target.name) </dev/null"
                 )
             case .broken:
                 findings.warn(
@@ -56,10 +56,10 @@ enum ServedJudgement {
                     remedy: .advice("set verify in certctl.conf: the lineage's listener, or none"))
             case .unreachable:
                 guard
-                    !(sighting.place.endpoint.isLoopback
-                        && right.contains("\(sighting.place.name):\(sighting.place.endpoint.port)"))
+                    !(observation.target.endpoint.isLoopback
+                        && right.contains("\(observation.target.name):\(observation.target.endpoint.port)"))
                 else { break }
-                if sighting.counts {
+                if observation.isRequired {
                     findings.fail(
                         .servedUnreachable, lineage.name, at: place, evidence,
                         remedy: "docker compose up -d   # or: systemctl start nginx"

@@ -8,6 +8,7 @@ package struct NewFile: ~Copyable {
     /// Where it will stand.
     package let path: String
     private let temporary: String
+    private let isDurable: Bool
 
     /// The ending that marks a file on its way; hidden, too, so that neither certbot nor a `*.pem` glob takes it.
     package static let suffix = ".certctl-new"
@@ -22,8 +23,10 @@ package struct NewFile: ~Copyable {
     /// - Parameters:
     ///   - mode: the permission bits, whatever the umask.
     ///   - owner, group: changed only where they are given and differ: only root may give a file away.
+    ///   - isDurable: whether it is synced, for a power cut. A reader finds the old file or the new one in either case.
     package init(
-        _ path: String, _ bytes: [UInt8], mode: UInt32, owner: UInt32? = nil, group: UInt32? = nil
+        _ path: String, _ bytes: [UInt8], mode: UInt32, owner: UInt32? = nil, group: UInt32? = nil,
+        isDurable: Bool = true
     ) throws(FileError) {
         let temporary = NewFile.temporaryPath(for: path)
         try FileSystem.remove(temporary)
@@ -35,13 +38,14 @@ package struct NewFile: ~Copyable {
             try FileSystem.write(bytes, to: descriptor, path)
             try NewFile.setOwner(of: descriptor, path, owner, group)
             guard fchmod(descriptor, mode) == 0 else { throw FileError("set the mode of", path) }
-            guard fsync(descriptor) == 0 else { throw FileError("sync", path) }
+            if isDurable { guard fsync(descriptor) == 0 else { throw FileError("sync", path) } }
         } catch {
             unsafe _ = unlink(temporary)
             throw error
         }
         self.path = path
         self.temporary = temporary
+        self.isDurable = isDurable
     }
 
     deinit { unsafe _ = unlink(temporary) }
@@ -49,7 +53,7 @@ package struct NewFile: ~Copyable {
     /// Puts the file in its place, over what is there, and syncs the directory.
     package consuming func commit() throws(FileError) {
         try FileSystem.rename(temporary, to: path)
-        try FileSystem.sync(directory: FileSystem.directory(of: path) ?? ".")
+        if isDurable { try FileSystem.sync(directory: FileSystem.directory(of: path) ?? ".") }
     }
 
     /// Puts the file in its place where nothing may stand yet. The caller syncs the directory.

@@ -157,7 +157,7 @@ package struct Certification: Sendable {
 
 /// The books as far as one lineage is concerned.
 struct LineageBooks: Sendable {
-    let ledger: Ledger
+    let ledger: StateStore
     let stateDirectory: String
     let name: String
 

@@ -19,6 +19,8 @@ package struct HostSettings: Sendable {
     package let httpPort: Int
     /// The systemd timer that runs certctl; nil where something else does (`timer`).
     package let timer: String?
+    /// How many lineages are renewed side by side (`jobs`).
+    package let jobs: Int
     /// The file itself, for the settings that a lineage may have of its own.
     package let conf: ConfFile
     /// Keys that mean nothing to certctl, a slip of the pen perhaps.
@@ -85,6 +87,12 @@ package struct HostSettings: Sendable {
             throw .invalid(path: file, key: "timer", value: unit, expected: "the name of a timer, or none")
         }
         timer = unit == "none" ? nil : unit
+        let lanes = HostSettings.text("jobs", in: conf)
+        guard let count = Int(lanes ?? "\(HostSettings.defaultJobs)"), (1...HostSettings.mostJobs).contains(count) else {
+            throw .invalid(
+                path: file, key: "jobs", value: lanes ?? "", expected: "a number from 1 to \(HostSettings.mostJobs)")
+        }
+        jobs = count
         self.conf = conf
         unknownKeys = conf.keys(in: []).filter { !HostSettings.knownKeys.contains($0) }
         do throws(LineageProblem) {
@@ -94,13 +102,18 @@ package struct HostSettings: Sendable {
         }
     }
 
+    /// As many as a CA's validation keeps waiting without harm.
+    package static let defaultJobs = 4
+    /// More open connections than this no CA likes.
+    package static let mostJobs = 32
+
     /// The timer that comes with certctl.
     package static let defaultTimer = "certctl.timer"
 
     /// The keys that certctl acts on.
     package static let knownKeys: Set = [
         "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit", "verify",
-        "verify_names", "verify_timeout",
+        "verify_names", "verify_timeout", "verify_recovery", "jobs",
     ]
 
     private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {

@@ -69,7 +69,7 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     package var notAfter: Date?
     /// Days until it expires, to hundredths; negative after it.
     package var daysLeft: Double?
-    package var stage: LedgerEntry.Stage?
+    package var stage: LineageState.Stage?
     package var attempts: Int?
     package var nextAttempt: Date?
     package var served: [Served]?
@@ -90,26 +90,18 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     /// Assesses a lineage.
     ///
     /// - Parameters:
-    ///   - entry: what the books have on the lineage.
-    ///   - served: what listeners were just seen serving.
+    ///   - state: what is known of the lineage, as ``StateStore/state(of:at:)`` gives it.
+    ///   - served: what endpoints were just seen serving.
     package init(
-        _ lineage: Lineage, entry: LedgerEntry? = nil, served: ServedReport? = nil, detail: Detail = .full, at now: Date
+        _ lineage: Lineage, state: LineageState? = nil, served: ProbeReport? = nil, detail: Detail = .full, at now: Date
     ) {
         name = lineage.name
         version = lineage.version
-        // What the books say of another version than the live one is past, unless a run was cut short on its way to or from it.
-        let sha256 = detail == .full || entry?.installed != nil ? try? lineage.certificate?.sha256() : nil
-        let isCurrent =
-            entry.map { entry in
-                entry.installed == nil || entry.installed?.sha256 == sha256 || entry.isIssued
-                    || (entry.held?.wayBack).map { $0.to == lineage.version } ?? false
-            } ?? true
-        let entry = isCurrent ? entry : nil
         if let certificate = lineage.certificate {
             domains = certificate.names.map(\.description)
             switch detail {
             case .full:
-                (serial, self.sha256) = (certificate.serial, sha256)
+                (serial, sha256) = (certificate.serial, try? certificate.sha256())
                 (issuer, issuerCommonName) = certificate.issuerNames
             case .brief:
                 issuerCommonName = certificate.issuerCommonName
@@ -118,29 +110,29 @@ package struct LineageStatus: Codable, Equatable, Sendable {
             keyType = certificate.keyType.description
             (notBefore, notAfter) = (certificate.notBefore, certificate.notAfter)
         }
-        (stage, attempts, nextAttempt) = (entry?.stage, entry?.attempts, entry?.nextAttempt)
+        (stage, attempts, nextAttempt) = (state?.stage, state?.retry?.failures ?? state.map { _ in 0 }, state?.nextAttempt)
         let wrongs = Set(served?.wrongs ?? [])
-        self.served = served?.sightings.map {
+        self.served = served?.observations.map {
             Served(
-                endpoint: $0.place.endpoint.description, name: $0.place.name, verdict: $0.verdict.code,
-                detail: $0.verdict.description, counts: $0.counts, isWrong: wrongs.contains($0))
+                endpoint: $0.target.endpoint.description, name: $0.target.name, verdict: $0.verdict.code,
+                detail: $0.verdict.description, counts: $0.isRequired, isWrong: wrongs.contains($0))
         }
-        problems = (lineage.problems + LineageStatus.problems(of: entry, served)).map {
+        problems = (lineage.problems + LineageStatus.problems(of: state, served)).map {
             Problem(code: $0.code.rawValue, message: $0.message)
         }
-        let isPending = entry?.isPending ?? false || served?.wrong != nil
+        let isPending = state?.isPending ?? false || served?.wrong != nil
         if let problem = lineage.fatalProblem {
             (condition, renewal) = (.broken, NextStep(because: problem.message))
         } else if lineage.certificate == nil {
             (condition, renewal) = (.broken, NextStep(because: "there is no certificate to go by"))
-        } else if let entry, entry.isPending {
+        } else if let state, state.isPending {
             (condition, renewal) = (
-                .pending, NextStep(at: max(entry.nextAttempt ?? now, now), because: entry.pendingReason)
+                .pending, NextStep(at: max(state.nextAttempt ?? now, now), because: state.summary)
             )
         } else if let reason = lineage.reasonUnmanaged {
             (condition, renewal) = (isPending ? .pending : .unmanaged, NextStep(because: reason))
         } else {
-            let (next, isDue) = LineageStatus.renewal(of: lineage, entry, at: now)
+            let (next, isDue) = LineageStatus.renewal(of: lineage, state, at: now)
             (condition, renewal) = (isPending ? .pending : isDue ? .due : nil, next)
         }
         refresh(at: now)
@@ -170,40 +162,40 @@ package struct LineageStatus: Codable, Equatable, Sendable {
         return condition == .due || (renewal.at ?? .distantFuture) <= now ? .due : .ok
     }
 
-    private static func renewal(of lineage: Lineage, _ entry: LedgerEntry?, at now: Date) -> (NextStep, isDue: Bool) {
+    private static func renewal(of lineage: Lineage, _ state: LineageState?, at now: Date) -> (NextStep, isDue: Bool) {
         guard let certificate = lineage.certificate, let options = lineage.options else {
             return (NextStep(because: "there is no certificate to go by"), false)
         }
-        let rulings = RenewalPolicy().rulings(for: certificate.validity, options: options, at: now)
+        let rulings = RenewalPolicy().rulings(
+            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name), at: now)
         switch rulings.last?.decision {
         case nil: return (NextStep(because: "no rule has decided"), false)
         case .renew(let reason):
             let since = rulings.last?.rule.date.map { min($0, certificate.notAfter) }
-            let next = NextStep(at: max(entry?.nextAttempt ?? now, now), because: "\(reason)", dueSince: since)
+            let next = NextStep(at: max(state?.nextAttempt ?? now, now), because: "\(reason)", dueSince: since)
             return (next, true)
         case .wait(let date, let reason): return (NextStep(at: date, because: "\(reason)"), false)
         case .never(let reason): return (NextStep(because: "\(reason)"), false)
         }
     }
 
-    private static func problems(of entry: LedgerEntry?, _ served: ServedReport?) -> [LineageProblem] {
+    private static func problems(of state: LineageState?, _ served: ProbeReport?) -> [LineageProblem] {
         var problems: [LineageProblem] = []
-        if let entry {
-            if entry.attempts > 0, !entry.isDeploymentPending, let error = entry.lastError {
-                problems.append(
-                    LineageProblem(
-                        .renewalFailed,
-                        "the renewal has failed \(entry.attempts == 1 ? "once" : "\(entry.attempts) times"): \(error)",
-                        isFatal: false))
-            }
-            for hook in entry.failedHooks {
-                let count = hook.failures == 1 ? "" : " (\(hook.failures) times)"
-                problems.append(
-                    LineageProblem(.hookFailed, "\(hook.error ?? "\(hook.identity) failed")\(count)", isFatal: false))
-            }
+        if let retry = state?.acquisition.retry {
+            problems.append(
+                LineageProblem(
+                    .renewalFailed, "the renewal has failed \(LineageState.times(retry.failures)): \(retry.cause)",
+                    isFatal: false))
         }
-        if let complaint = served?.complaint ?? (served == nil ? entry?.servedWrongly : nil) {
-            problems.append(LineageProblem(.servedWrongly, complaint, isFatal: false))
+        let rollout = state?.host.live.rollout
+        for hook in rollout?.failedHooks ?? [] {
+            let count = hook.failures == 1 ? "" : " (\(hook.failures) times)"
+            problems.append(
+                LineageProblem(
+                    .hookFailed, "\(hook.cause?.message ?? "\(hook.identity) failed")\(count)", isFatal: false))
+        }
+        if let trouble = served == nil ? rollout?.trouble : served?.trouble {
+            problems.append(LineageProblem(.servedWrongly, trouble.message, isFatal: false))
         }
         return problems
     }
@@ -231,7 +223,7 @@ extension LineageStatus {
         notBefore = try values.decodeIfPresent(Date.self, forKey: .notBefore)
         notAfter = try values.decodeIfPresent(Date.self, forKey: .notAfter)
         daysLeft = try values.decodeIfPresent(Double.self, forKey: .daysLeft)
-        stage = try values.decodeIfPresent(LedgerEntry.Stage.self, forKey: .stage)
+        stage = try values.decodeIfPresent(LineageState.Stage.self, forKey: .stage)
         attempts = try values.decodeIfPresent(Int.self, forKey: .attempts)
         nextAttempt = try values.decodeIfPresent(Date.self, forKey: .nextAttempt)
         served = try values.decodeIfPresent([Served].self, forKey: .served)

@@ -45,6 +45,20 @@ package struct RenewalPolicy: Sendable {
         }
     }
 
+    /// How much earlier than its share of the lifetime a lineage may be renewed, as a part of the lifetime: lineages that were issued
+    /// together are not due together for ever.
+    static let widestSpread = 1.0 / 20
+
+    /// Where a lineage lies within ``widestSpread``, from 0 to 1: always the same for a name, and even over many.
+    package static func spread(_ name: String) -> Double {
+        // FNV-1a, 64 bits: Swift's own hashes differ from run to run.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        // Its high bits barely differ between short names.
+        hash ^= hash >> 32
+        return Double((hash &* 0x9E37_79B9_7F4A_7C15) >> 11) / Double(1 << 53)
+    }
+
     /// A lifetime below this is short: the certificate is renewed at its half.
     static let shortLifetime: TimeInterval = 10 * 86_400
 
@@ -80,7 +94,11 @@ package struct RenewalPolicy: Sendable {
     }
 
     /// Asks the rules one after the other, up to the one that decides: it is the last.
-    package func rulings(for certificate: Validity, options: RenewalOptions, at now: Date) -> [Ruling] {
+    ///
+    /// - Parameter spread: from 0 to 1, how much of ``widestSpread`` the share of the lifetime is brought forward.
+    package func rulings(
+        for certificate: Validity, options: RenewalOptions, spread: Double = 0, at now: Date
+    ) -> [Ruling] {
         var rulings: [Ruling] = []
         /// Whether the rule has decided.
         func ask(_ rule: Rule, _ decision: Decision?) -> Bool {
@@ -101,19 +119,19 @@ package struct RenewalPolicy: Sendable {
         let date = span.flatMap { $0 < certificate.lifetime ? certificate.notAfter.addingTimeInterval(-$0) : nil }
         if ask(.beforeExpiry(span, date), date.map { from($0, .beforeExpiry(span ?? 0)) }) { return rulings }
         let isShort = certificate.lifetime < RenewalPolicy.shortLifetime
-        let share = certificate.notBefore.addingTimeInterval(certificate.lifetime * (isShort ? 1.0 / 2 : 2.0 / 3))
+        let part = (isShort ? 1.0 / 2 : 2.0 / 3) - spread * RenewalPolicy.widestSpread
+        let share = certificate.notBefore.addingTimeInterval(certificate.lifetime * part)
         let reason: Reason = isShort ? .half : .twoThirds
         _ = ask(.share(reason, share), from(share, reason))
         return rulings
     }
 
     /// Decides for a certificate at a moment; the first rule that says anything wins.
-    package func decision(for certificate: Validity, options: RenewalOptions, at now: Date) -> Decision {
+    package func decision(
+        for certificate: Validity, options: RenewalOptions, spread: Double = 0, at now: Date
+    ) -> Decision {
         // The last rule always says something.
-        rulings(for: certificate, options: options, at: now).last?.decision ?? .never(because: .autorenewOff)
-    }
-
-    package func decision(for certificate: Certificate, options: RenewalOptions, at now: Date) -> Decision {
-        decision(for: certificate.validity, options: options, at: now)
+        rulings(for: certificate, options: options, spread: spread, at: now).last?.decision
+            ?? .never(because: .autorenewOff)
     }
 }

@@ -1,183 +1,161 @@
-package import ACME
 package import Deployment
 package import FoundationEssentials
 package import Lineages
-import PKI
 
-/// One run over a tree: what an earlier run left is finished, what is due is renewed, everything is deployed and verified, and the
-/// books say how far each lineage came. One lineage's failure stops no other.
+/// One run over lineages: what an earlier run left is finished, what is due is renewed, everything is rolled out and verified, and
+/// the state says how far each lineage came. One lineage's failure stops no other.
 ///
-/// To be used with the tree's lock held.
+/// Data goes one way: plan, obtain, roll out, judge, record. A batch goes back to the roll-out with the predecessor of one suspect at a
+/// time. To be used with the config directory's lock held.
 package struct RenewalRun: Sendable {
-    let authorities: CertificateAuthorities
+    let world: any RenewalWorld
     /// The hooks of the run.
     package let hooks: HookRun
-    let ledger: Ledger
-    let history: History
-    let verification: Verification
-    let hostConf: ConfFile
-    let stateDirectory: String
     let initiator: String
-    let isMounted: @Sendable (String) async -> Bool?
-    let now: @Sendable () -> Date
+    /// How many lineages are renewed side by side.
+    let jobs: Int
     let report: @Sendable (RenewalEvent) -> Void
+    let recorder = RunRecorder()
+    let authorities: AuthorityWatch
+    let startedAt: Duration
+
+    /// An acquisition may take this long, then its order waits for the next run.
+    static let acquisitionBudget: Duration = .seconds(600)
+    /// After this much of a run nothing new is ordered: the roll-out has to come to its end before systemd's patience does.
+    static let orderingBudget: Duration = .seconds(1500)
 
     /// A run.
     ///
     /// - Parameters:
-    ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
     ///   - initiator: who began it, for the history: `timer` or `terminal`.
-    ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
-    ///     where it can, and looks.
-    ///   - now: the wall clock.
     ///   - report: told of everything that happens, one event at a time.
     package init(
-        authorities: CertificateAuthorities, hooks: HookRun, stateDirectory: String, hostConf: ConfFile = ConfFile(),
-        verification: Verification = Verification(), initiator: String = "terminal",
-        isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
-        now: @escaping @Sendable () -> Date = { Date.now }, report: @escaping @Sendable (RenewalEvent) -> Void
+        _ world: any RenewalWorld, hooks: HookRun, jobs: Int = 1, initiator: String = "terminal",
+        report: @escaping @Sendable (RenewalEvent) -> Void
     ) {
-        (self.authorities, self.hooks, self.stateDirectory) = (authorities, hooks, stateDirectory)
-        (ledger, history) = (Ledger(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
-        (self.hostConf, self.verification, self.initiator) = (hostConf, verification, initiator)
-        (self.isMounted, self.now, self.report) = (isMounted, now, report)
+        (self.world, self.hooks, self.jobs, self.initiator) = (world, hooks, jobs, initiator)
+        (self.report, startedAt) = (report, world.uptime)
+        authorities = AuthorityWatch(world.authorities())
     }
 
-    func installation(_ paths: LineagePaths) async -> Installation {
-        Installation(paths: paths, stateDirectory: stateDirectory, isMounted: await isMounted(paths.live))
-    }
-
-    /// Completes what an earlier run left of a switch of live/. To be called before the tree is read.
-    package func completeSwitches() throws(FileError) {
-        for name in try SwitchJournal.completeAll(in: stateDirectory) { report(.completedSwitch(name: name)) }
-    }
-
-    /// What was decided about lineages before a renewal by force.
-    package struct Exceptions: Sendable {
-        /// Deployed again and not renewed.
-        package var deployed: Set<String> = []
-        /// Neither: why.
-        package var refused: [String: BudgetRefusal] = [:]
-
-        package init() {}
-    }
-
-    /// Finishes what is pending and renews the lineages that the policy says are due.
+    /// Does what was asked for with lineages.
     ///
-    /// - Parameters:
-    ///   - named: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew is a failure.
-    ///   - exceptions: lineages that something else is done with.
-    package func renew(
-        _ lineages: [Lineage], policy: RenewalPolicy, named: Bool, exceptions: Exceptions = Exceptions()
+    /// - Parameter isExplicit: whether the operator named them: then nothing waits for its time, and one that certctl cannot renew is a
+    ///   failure.
+    package func run(
+        _ request: RunRequest, _ subjects: [Subject], isExplicit: Bool, exceptions: RunExceptions = RunExceptions()
     ) async -> RunReport {
-        await run(lineages, isNamed: named) { lineage, run in
-            if exceptions.deployed.contains(lineage.name) { return await deployAgain(lineage, &run) }
-            if let refusal = exceptions.refused[lineage.name] {
-                let work = opened(lineage, &run)
-                return work.failure == nil ? fail(work, RenewalFailure(.waiting, refusal)) : work
-            }
-            return await take(lineage, policy: policy, isNamed: named, &run)
-        }
-    }
-
-    /// Runs the deploy step of lineages again, every hook of theirs, without ordering anything.
-    package func deploy(_ lineages: [Lineage]) async -> RunReport {
-        await run(lineages, isNamed: true) { await deployAgain($0, &$1) }
-    }
-
-    private func deployAgain(_ lineage: Lineage, _ run: inout RunReport) async -> Work {
-        var work = opened(lineage, &run)
-        guard work.failure == nil else { return work }
-        if work.entry.held != nil { return await withHeld(work, lineage, isNamed: true, &run) }
-        work.outcome = .deployed
-        work.deployment = .all
-        return await deployed(work, isNamed: true, &run)
-    }
-
-    /// Finishes what is pending of a lineage's deployment, without ordering anything.
-    package func finish(_ lineage: Lineage) async -> RunReport {
-        await run([lineage], isNamed: true) { lineage, run in
-            let work = opened(lineage, &run)
-            guard work.failure == nil else { return work }
-            return await finishedAlone(work, isNamed: true, &run)
-        }
-    }
-
-    /// Gets one certificate that was asked for by name, with the hooks that a renewal has.
-    package func issue(
-        _ certification: Certification, client: Client, hooks commands: HookCommands, because reason: String
-    ) async -> RunReport {
-        var run = RunReport()
-        await payDebts(&run)
-        var work = Work(certification, commands, entry(certification.name, &run))
-        // The conf as it will be has the settings that the lineage has now.
-        prepareVerification(&work, conf: certification.conf.flatMap { try? ConfFile(bytes: $0.bytes) }, &run)
-        work = await carryOut(certification, work, because: reason, &run) { client }
-        await conclude([work], isNamed: true, &run)
-        run.wasInterrupted = Task.isCancelled
-        return run
-    }
-
-    /// Makes an earlier version live again: a copy of it becomes the next one, which is then deployed and verified.
-    package func rollBack(_ lineage: Lineage, to set: CertificateSet) async -> RunReport {
-        await run([lineage], isNamed: true) { lineage, run in
-            var work = Work(lineage, entry(lineage.name, &run), outcome: .leftAlone(because: "not begun"))
-            guard let paths = lineage.paths else {
-                return fail(work, RenewalFailure(.preparation, lineage.fatalProblem ?? RenewalRun.incomplete(lineage)))
-            }
-            prepareVerification(&work, conf: lineage.conf, &run)
-            do {
-                try ledger.requireWritable()
-                // An operator has acted: what is held would undo it.
-                if work.entry.held != nil { release(&work, &run) }
-                work.entry.replaced = nil
-                // A run that is cut short after the switch is recognized by what is staged, and deployed by the next one.
-                try ledger.staging(work.name).stage(set)
-                let version = try await installation(paths).install(set)
-                try work.entry.install(set.leaf, number: version, at: now())
-                try ledger.save(work.entry)
-                try ledger.staging(work.name).clear()
-                work.certificate = set.leaf
-                work.outcome = .renewed(version: version, set.leaf)
-                report(.installed(name: work.name, version: version, set.leaf))
-                note(.rolledBack, work, &run)
-            } catch {
-                return fail(work, RenewalFailure(.installation, error))
-            }
-            work.deployment = .all
-            return await deployed(work, isNamed: true, &run)
-        }
-    }
-
-    private func run(
-        _ lineages: [Lineage], isNamed: Bool, _ take: (Lineage, inout RunReport) async -> Work
-    ) async -> RunReport {
-        var run = RunReport()
-        await payDebts(&run)
-        var works: [Work] = []
-        for lineage in lineages {
+        await payOwedHooks()
+        let planner = Planner(request, isExplicit: isExplicit, exceptions: exceptions)
+        var planned = subjects.map { plan($0, planner) }
+        planned = await resolveTrials(planned, planner)
+        for wave in Wave.waves(planned, await preHooks(of: planned)) {
             if Task.isCancelled { break }
-            works.append(await take(lineage, &run))
+            var batch = wave.map { planned[$0] }
+            batch = await obtain(batch)
+            batch = await rollOut(batch, request)
+            batch = await judge(batch)
+            batch = await record(batch)
+            for (index, context) in zip(wave, batch) { planned[index] = context }
         }
-        await conclude(works, isNamed: isNamed, &run)
-        run.wasInterrupted = Task.isCancelled
-        return run
+        return finish(planned)
     }
 
-    /// Runs the post hooks that an earlier run owed and did not come to: a service may be stopped since.
-    func payDebts(_ run: inout RunReport) async { run.hookFailures += await paidDebts() }
-
-    /// Runs what an earlier run owes; returns what has failed, and stays owed.
-    package func paidDebts() async -> [HookFailure] {
-        let debts: [Hook]
-        switch ledger.debts() {
-        case .known(let hooks): debts = hooks
-        case .unreadable(let reason):
-            report(.remark(name: nil, "\(reason); the post hooks that an earlier run may owe are not known"))
-            return []
+    /// Reads what is known of a lineage, brings it together with what live/ shows, and decides.
+    private func plan(_ subject: Subject, _ planner: Planner) -> LineageContext {
+        let saved = knownState(of: subject.name)
+        var state = saved
+        let staged = state.acquisition == .idle ? (false, false, nil) : world.staged(subject.name)
+        var effects: [StateEffect] = []
+        if let leaf = subject.leaf, !subject.isCopy {
+            (state, effects) = saved.applying(
+                .found(leaf, number: subject.number, staged: staged.2?.sha256), at: world.now)
         }
-        guard !debts.isEmpty else { return [] }
-        report(.remark(name: nil, "an earlier run left post hooks undone: they run now"))
-        return await hooks.pay(debts).failures
+        let plan = planner.plan(subject, state, staged: staged, at: world.now)
+        var context = LineageContext(
+            subject, state, saved: saved, plan: plan, isExplicit: planner.isExplicit, at: world.uptime)
+        save(&context)
+        perform(effects, &context)
+        if plan.endsAcquisition { apply(.acquisitionEnded, to: &context) }
+        for remark in plan.remarks { report(.remark(name: subject.name, remark)) }
+        announce(context)
+        return context
+    }
+
+    /// What is said of a lineage before anything is done with it.
+    private func announce(_ context: LineageContext) {
+        if let problem = context.subject.settingsProblem, context.plan.rollOut != .nothing || context.needsOrder {
+            recorder.update { $0.settingsFailed = true }
+            report(.failed(name: context.name, RenewalFailure(.preparation, problem)))
+        }
+        guard !context.needsOrder else { return }
+        switch context.outcome {
+        case .failed(let failure): report(.failed(name: context.name, failure))
+        case .notDue(let date, let reason) where context.plan.rollOut == .nothing:
+            report(.notDue(name: context.name, until: date, because: reason))
+        case .leftAlone(let reason): report(.leftAlone(name: context.name, because: reason))
+        default: break
+        }
+    }
+
+    /// A version that an earlier run left on trial is judged before another one is ordered: what it has broken must not be taken for
+    /// the fault of the next, nor stay in archive/ as the newest one.
+    private func resolveTrials(_ planned: [LineageContext], _ planner: Planner) async -> [LineageContext] {
+        var planned = planned
+        let undecided = planned.indices.filter { planned[$0].needsOrder && planned[$0].trial != nil }
+        guard !undecided.isEmpty else { return planned }
+        var batch = await probed(undecided.map { planned[$0] }) { _ in true }
+        batch = await judge(batch)
+        for (index, context) in zip(undecided, batch) where context.state.host.quarantine != nil {
+            planned[index] = context
+            (planned[index].rollout, planned[index].isRolledOut) = (nil, true)
+            planned[index].isExplicit = planner.isExplicit
+            planned[index].plan = planner.plan(
+                context.subject, context.state, staged: world.staged(context.name), at: world.now)
+            planned[index].plan.rollOut = .nothing
+        }
+        return planned
+    }
+
+    /// The pre hooks that an order of each lineage would run.
+    private func preHooks(of planned: [LineageContext]) async -> [[String]] {
+        var identities: [[String]] = []
+        for context in planned {
+            let hooks = context.needsOrder && !context.state.acquisition.isIssued
+                ? await hooks.plan(.pre, conf: context.subject.commands.pre) : []
+            identities.append(hooks.map(\.identity))
+        }
+        return identities
+    }
+
+    private func finish(_ contexts: [LineageContext]) -> RunReport {
+        let now = world.now
+        if let changed = authorities.changed(at: now) {
+            keep { () throws(FileError) in try world.save(changed) }
+        }
+        let notes = recorder.takeHistory()
+        if !notes.isEmpty { keep { () throws(FileError) in try world.append(notes, isDurable: false) } }
+        return recorder.update { run in
+            run.outcomes = contexts.map { ($0.name, $0.outcome) }
+            run.changed = Set(contexts.filter(\.isChanged).map(\.name))
+            run.wasInterrupted = Task.isCancelled
+            return run
+        }
+    }
+}
+
+/// Which lineages go through a run together: first all that have no pre hook, then those that share the same ones, a group after the
+/// other. A pre hook that stops the web server thus never takes it away from the challenges of others.
+enum Wave {
+    /// - Parameter preHooks: of each lineage, by identity.
+    /// - Returns: indices, the earliest to expire first where something is ordered, else in their order.
+    static func waves(_ contexts: [LineageContext], _ preHooks: [[String]]) -> [[Int]] {
+        var order: [[String]] = [[]]
+        var groups: [[String]: [Int]] = [[]: []]
+        for index in contexts.indices {
+            if groups[preHooks[index]] == nil { order.append(preHooks[index]) }
+            groups[preHooks[index], default: []].append(index)
+        }
+        return order.compactMap { groups[$0] }.filter { !$0.isEmpty }
     }
 }

@@ -27,18 +27,18 @@ package struct StatusReport: Codable, Equatable, Sendable {
     ///
     /// - Parameter wanted: only these.
     package init(
-        _ tree: Tree, _ ledger: Ledger, wanted: Set<String>? = nil, detail: LineageStatus.Detail = .full, at now: Date
+        _ tree: Tree, _ ledger: StateStore, wanted: Set<String>? = nil, detail: LineageStatus.Detail = .full, at now: Date
     ) throws(Tree.Failure) {
         var texts = SharedTexts()
         let isForbidden = ledger.isForbidden
         var remarks = isForbidden ? ["the books cannot be read: what is pending is not shown"] : []
         let rows = try tree.mapLineages(wanted) { lineage in
-            let knowledge = ledger.knowledge(of: lineage.name)
+            let (state, unreadable) = ledger.stateIfReadable(of: lineage, at: now)
             // Whatever is pending would not be seen.
-            if !isForbidden, case .unreadable(let reason) = knowledge {
-                remarks.append("\(lineage.name): what the books say is not known: \(reason)")
+            if !isForbidden, let unreadable {
+                remarks.append("\(lineage.name): what the books say is not known: \(unreadable)")
             }
-            var row = LineageStatus(lineage, entry: knowledge.entry, detail: detail, at: now)
+            var row = LineageStatus(lineage, state: state, detail: detail, at: now)
             row.share(&texts)
             return row
         }
@@ -153,9 +153,4 @@ package struct StatusFile: Sendable {
             throw FileError("read", path, because: "it is not a report of certctl's")
         }
     }
-}
-
-extension Ledger.Knowledge {
-    /// What is known; nil where nothing is that could be used.
-    package var entry: LedgerEntry? { if case .known(let entry) = self { entry } else { nil } }
 }

@@ -50,6 +50,14 @@ package enum Verdict: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether a handshake succeeded.
+    package var isHandshake: Bool {
+        switch self {
+        case .match, .stale, .other: true
+        case .broken, .unreachable: false
+        }
+    }
+
     /// The name in `status --format json`.
     package var code: String {
         switch self {
@@ -70,57 +78,4 @@ package enum Verdict: Hashable, Sendable, CustomStringConvertible {
         case .unreachable(let reason): "cannot be reached: \(reason)"
         }
     }
-}
-
-/// What all the places of a lineage say together.
-package struct ServedReport: Sendable {
-    /// One place and what was seen there.
-    package struct Sighting: Hashable, Sendable {
-        package let place: LedgerEntry.Place
-        /// Whether a wrong answer here keeps the lineage pending: the operator listed it, or it has served the lineage.
-        package let counts: Bool
-        package let verdict: Verdict
-    }
-
-    package let sightings: [Sighting]
-
-    package init(_ sightings: [Sighting]) { self.sightings = sightings }
-
-    /// The places that serve the installed leaf.
-    package var matches: [LedgerEntry.Place] { sightings.filter { $0.verdict == .match }.map(\.place) }
-
-    /// The first sighting that keeps the lineage pending; nil where there is none.
-    package var wrong: Sighting? { wrongs.first }
-
-    /// The sightings that keep the lineage pending.
-    ///
-    /// A stale leaf does so anywhere. Anything else but a match does where it counts, unless the same name is served rightly
-    /// on the same port of the other loopback address: one address family answering is enough.
-    package var wrongs: [Sighting] {
-        let right = Set(matches.filter(\.endpoint.isLoopback).map { "\($0.name):\($0.endpoint.port)" })
-        return sightings.filter { sighting in
-            switch sighting.verdict {
-            case .match: false
-            case .stale: true
-            case .unreachable:
-                sighting.counts
-                    && !(sighting.place.endpoint.isLoopback
-                        && right.contains("\(sighting.place.name):\(sighting.place.endpoint.port)"))
-            case .other, .broken: sighting.counts
-            }
-        }
-    }
-
-    /// Whether some place still serves an older leaf.
-    package var isStale: Bool { sightings.contains { if case .stale = $0.verdict { true } else { false } } }
-
-    /// What is wrong, in a line.
-    package var complaint: String? {
-        wrong.map { "\($0.place.endpoint) \($0.verdict) for \($0.place.name)" }
-    }
-}
-
-extension TLSEndpoint {
-    /// 127.0.0.1 or ::1.
-    package var isLoopback: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) }
 }

@@ -2,110 +2,79 @@ import FoundationEssentials
 package import Lineages
 package import PKI
 
-/// Looks at what listeners serve of a lineage.
+/// Looks at what endpoints serve of a lineage.
 package struct Verification: Sendable {
-    private let probe: @Sendable (LedgerEntry.Place, KeyType?) async -> ServedLeaf
+    private let probe: @Sendable (ProbeTarget, KeyType?) async -> ServedLeaf
     private let clock: any Clock<Duration>
 
-    /// How long one listener may take to answer.
+    /// How long one endpoint may take to answer.
     static let probeTimeout: Duration = .seconds(5)
     /// More probes at once than this gain nothing.
     static let mostAtOnce = 16
-    /// How long to wait for a listener when no hook has succeeded.
-    static let shortWait: Duration = .seconds(3)
-    /// The time between two looks.
-    static let interval: Duration = .milliseconds(250)
 
     /// Verifies over the network.
     package init() {
-        self.init(clock: ContinuousClock()) { place, keyType in
+        self.init(clock: ContinuousClock()) { target, keyType in
             await TLSProbe(timeout: Verification.probeTimeout)
-                .leaf(at: place.endpoint, serverName: place.name, keyType: keyType)
+                .leaf(at: target.endpoint, serverName: target.name, keyType: keyType)
         }
     }
 
     package init(
-        clock: any Clock<Duration>, probe: @escaping @Sendable (LedgerEntry.Place, KeyType?) async -> ServedLeaf
+        clock: any Clock<Duration>, probe: @escaping @Sendable (ProbeTarget, KeyType?) async -> ServedLeaf
     ) {
         (self.clock, self.probe) = (clock, probe)
     }
 
-    /// Looks once at every place.
-    package func look(
-        at certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, _ paths: LineagePaths?
-    ) async -> ServedReport {
-        await look(settings.places(for: certificate), entry, Verification.Judge(certificate, entry, paths))
-    }
-
-    /// Looks once at a lineage as its conf and the host's settings have it; nil where it has no certificate to look for.
-    package func look(at lineage: Lineage, entry: LedgerEntry?, host: ConfFile) async -> ServedReport? {
+    /// Probes every endpoint of a lineage once, as its renewal config and the host's settings have them; nil where it has no
+    /// certificate to look for.
+    package func look(at lineage: Lineage, state: LineageState?, host: ConfFile) async -> ProbeReport? {
         guard let certificate = lineage.certificate,
             let settings = try? VerificationSettings(lineage: lineage.conf, host: host)
         else { return nil }
-        return await look(
-            at: certificate, settings, entry ?? LedgerEntry(name: lineage.name), lineage.paths)
+        return await prober(for: certificate, settings, state?.host ?? HostState(), lineage.paths)()
     }
 
-    /// Looks until nothing is wrong any more, and whoever answered before does so again, or the time is up.
-    ///
-    /// Two looks in a row have to find it so: right after a reload one connection may meet a new worker of nginx, and the next
-    /// an old one that still accepts.
-    ///
-    /// Where hooks have failed and none has succeeded, no reload is on its way: then a short wait has to do.
+    /// What probes every endpoint once. What the archive holds is read here, and not at each probe.
+    package func prober(
+        for certificate: Certificate, _ settings: VerificationSettings, _ state: HostState, _ paths: LineagePaths?
+    ) -> @Sendable () async -> ProbeReport {
+        let targets = settings.targets(for: certificate.names)
+        let judge = targets.isEmpty ? nil : Judge(certificate, state, paths)
+        return { [self] in
+            guard let judge else { return ProbeReport([]) }
+            return ProbeReport(
+                await sideBySide(targets, most: Verification.mostAtOnce) { target, isListed in
+                    ProbeReport.Observation(
+                        target: target, isRequired: isListed || state.served.contains(target),
+                        verdict: await verdict(of: target, judge))
+                })
+        }
+    }
+
+    private func verdict(of target: ProbeTarget, _ judge: Judge) async -> Verdict {
+        let verdict = judge.verdict(on: await probe(target, nil))
+        // A server with an RSA and an ECDSA certificate shows one of them, and may have ours as well.
+        guard case .other = verdict else { return verdict }
+        let other = judge.verdict(on: await probe(target, judge.expected.keyType))
+        return other.isOfLineage ? other : verdict
+    }
+
+    /// Probes until nothing is wrong any more, or the time is up.
     package func wait(
-        for certificate: Certificate, _ settings: VerificationSettings, _ entry: LedgerEntry, _ paths: LineagePaths?,
-        answeredBefore: Set<LedgerEntry.Place>
-    ) async -> ServedReport {
-        let isReloaded = entry.failedHooks.isEmpty || entry.hooks.contains(where: \.succeeded)
-        let timeout = isReloaded ? settings.timeout : min(settings.timeout, Verification.shortWait)
-        let judge = Judge(certificate, entry, paths)
-        let places = settings.places(for: certificate)
-        var report = ServedReport([])
-        // A look takes its time, too, where a listener does not answer.
-        var waited = await clock.measure { report = await look(places, entry, judge) }
-        var isConfirmed = false
-        while waited < timeout, !Task.isCancelled {
-            if report.wrong == nil, report.complaint(at: answeredBefore) == nil {
-                if isConfirmed || report.matches.isEmpty { break }
-                isConfirmed = true
-            } else {
-                isConfirmed = false
-            }
-            guard (try? await clock.sleep(for: Verification.interval)) != nil else { break }
-            waited += Verification.interval
-            waited += await clock.measure { report = await look(places, entry, judge) }
-        }
-        return report
+        for certificate: Certificate, _ settings: VerificationSettings, _ state: HostState, _ paths: LineagePaths?,
+        answeredBefore: Set<ProbeTarget>
+    ) async -> ProbeReport {
+        await wait(ProbeLoop(timeout: settings.timeout, recovery: settings.recovery, answeredBefore: answeredBefore),
+            prober(for: certificate, settings, state, paths), on: clock)
     }
 
-    private func look(
-        _ places: [(place: LedgerEntry.Place, isListed: Bool)], _ entry: LedgerEntry, _ judge: Judge
-    ) async -> ServedReport {
-        var sightings: [Int: ServedReport.Sighting] = [:]
-        await withTaskGroup(of: (Int, ServedReport.Sighting).self) { group in
-            var next = 0
-            func add() {
-                guard next < places.count else { return }
-                let (index, place) = (next, places[next])
-                let counts = place.isListed || entry.served.contains(place.place)
-                next += 1
-                group.addTask { [probe] in
-                    var verdict = judge.verdict(on: await probe(place.place, nil))
-                    // A server with an RSA and an ECDSA certificate shows one of them, and may have ours as well.
-                    if case .other = verdict {
-                        let other = judge.verdict(on: await probe(place.place, judge.expected.keyType))
-                        if other.isOfLineage { verdict = other }
-                    }
-                    return (index, ServedReport.Sighting(place: place.place, counts: counts, verdict: verdict))
-                }
-            }
-            for _ in 0..<Verification.mostAtOnce { add() }
-            for await (index, sighting) in group {
-                sightings[index] = sighting
-                add()
-            }
-        }
-        return ServedReport(sightings.sorted { $0.key < $1.key }.map(\.value))
+    private func wait<C: Clock>(
+        _ loop: ProbeLoop, _ probe: @Sendable () async -> ProbeReport, on clock: C
+    ) async -> ProbeReport where C.Duration == Duration {
+        let start = clock.now
+        return await loop.run(
+            uptime: { start.duration(to: clock.now) }, sleep: { try await clock.sleep(for: $0) }, probe: probe)
     }
 
     /// Knows what is served of a lineage when it sees it.
@@ -114,10 +83,10 @@ package struct Verification: Sendable {
         let earlier: Set<String>
         let live: String?
 
-        init(_ certificate: Certificate, _ entry: LedgerEntry, _ paths: LineagePaths?) {
+        init(_ certificate: Certificate, _ state: HostState, _ paths: LineagePaths?) {
             (expected, live) = (certificate, paths?.live)
             let archived = paths.map { Verification.leaves(in: $0.archive, but: certificate) } ?? []
-            earlier = archived.union(entry.earlier)
+            earlier = archived.union(state.earlier)
         }
 
         func verdict(on served: ServedLeaf) -> Verdict {

@@ -1,14 +1,14 @@
 package import Lineages
 package import PKI
 
-/// Where a lineage is looked for: `verify`, `verify_names` and `verify_timeout`, in the conf's section `[certctl]` or among the
-/// host's settings.
+/// Where a lineage is probed, and for how long: `verify`, `verify_names`, `verify_timeout` and `verify_recovery`, in the section
+/// `[certctl]` of its renewal config or among the host's settings.
 package struct VerificationSettings: Sendable {
-    /// What a place's setting says.
+    /// What `verify` says.
     package enum Endpoints: Hashable, Sendable {
         /// Nothing is said: both loopback addresses on port 443.
         case standard
-        /// These, and each of them counts.
+        /// These, and each of them is required to serve the lineage.
         case listed([TLSEndpoint])
         /// `none`: nobody serves the lineage here.
         case none
@@ -17,11 +17,17 @@ package struct VerificationSettings: Sendable {
     package let endpoints: Endpoints
     /// The names to ask for; nil is each concrete name of the certificate.
     package let names: [String]?
-    /// How long to wait for a listener to serve the new leaf.
+    /// How long to wait for an endpoint to serve the new leaf.
     package let timeout: Duration
+    /// How long an endpoint that answered before the switch may be silent after it, before the predecessor is tried.
+    package let recovery: Duration
 
     /// nginx's old workers are gone by then, unless a client keeps them.
     static let defaultTimeout: Duration = .seconds(30)
+    /// A container that is restarted by a hook is back by then.
+    static let defaultRecovery: Duration = .seconds(300)
+    /// A run has to end.
+    static let longest = 3600
 
     /// Reads the settings of a lineage.
     ///
@@ -50,18 +56,26 @@ package struct VerificationSettings: Sendable {
             endpoints = .listed(listed)
         }
         names = list("verify_names")
-        if case .string(let text) = value("verify_timeout") {
-            guard let seconds = Int(text), seconds >= 0 else {
-                throw LineageProblem(.optionInvalid, "verify_timeout = \(text) is not a number of seconds")
+        func seconds(_ key: String, _ standard: Duration) throws(LineageProblem) -> Duration {
+            let text: String
+            switch value(key) {
+            case nil: return standard
+            case .string(let value): text = value
+            case .list(let values): text = values.joined(separator: ", ")
             }
-            timeout = .seconds(seconds)
-        } else {
-            timeout = VerificationSettings.defaultTimeout
+            guard let seconds = Int(text), (0...VerificationSettings.longest).contains(seconds) else {
+                throw LineageProblem(
+                    .optionInvalid,
+                    "\(key) = \(text) is not a number of seconds from 0 to \(VerificationSettings.longest)")
+            }
+            return .seconds(seconds)
         }
+        timeout = try seconds("verify_timeout", VerificationSettings.defaultTimeout)
+        recovery = try seconds("verify_recovery", VerificationSettings.defaultRecovery)
     }
 
-    /// The listeners and names to look at for a certificate, and whether each is one that the operator named.
-    package func places(for certificate: Certificate) -> [(place: LedgerEntry.Place, isListed: Bool)] {
+    /// The endpoints to probe for a certificate of these names, and whether each is one that the operator listed.
+    package func targets(for names: [SubjectName]) -> [(target: ProbeTarget, isListed: Bool)] {
         let listed: [TLSEndpoint]
         let isListed: Bool
         switch endpoints {
@@ -69,9 +83,9 @@ package struct VerificationSettings: Sendable {
         case .standard: (listed, isListed) = (VerificationSettings.standard, false)
         case .listed(let endpoints): (listed, isListed) = (endpoints, true)
         }
-        let names = names ?? certificate.names.filter { !$0.isWildcard }.map(\.description)
+        let names = self.names ?? names.filter { !$0.isWildcard }.map(\.description)
         return names.flatMap { name in
-            listed.map { (LedgerEntry.Place(endpoint: $0, name: name), isListed) }
+            listed.map { (ProbeTarget(endpoint: $0, name: name), isListed) }
         }
     }
 

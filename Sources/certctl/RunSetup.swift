@@ -17,7 +17,7 @@ struct RunSetup: ~Copyable {
     private let lock: TreeLock
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
-    private let ledger: Ledger
+    private let ledger: StateStore
     private let statusFile: StatusFile?
 
     /// Takes the lock and completes what an earlier run left of a switch.
@@ -60,7 +60,7 @@ struct RunSetup: ~Copyable {
             environment: ["CERTCTL_CONFIG_DIR": tree.path, "CERTCTL_STATE_DIR": statePath],
             remember: { hooks in
                 do {
-                    try Ledger(stateDirectory: statePath).owe(hooks)
+                    try StateStore(stateDirectory: statePath).owe(hooks)
                 } catch {
                     printer.print(.booksFailed("\(error)"))
                 }
@@ -70,7 +70,7 @@ struct RunSetup: ~Copyable {
             authorities: authorities, hooks: hooks, stateDirectory: statePath, hostConf: settings.conf,
             initiator: RunSetup.initiator, isMounted: { await units?.isMounted($0) }, report: report)
         isComplete = RunSetup.completeSwitches(run, printer)
-        ledger = Ledger(stateDirectory: statePath)
+        ledger = StateStore(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
         self.tree = tree
         self.settings = settings

@@ -93,7 +93,7 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     @MainActor private func explanation(of name: String) async throws -> String {
-        let (settings, ledger, now) = (try tree.settings(), Ledger(stateDirectory: tree.statePath), Date.now)
+        let (settings, ledger, now) = (try tree.settings(), StateStore(stateDirectory: tree.statePath), Date.now)
         let tree = try tree.tree()
         let lineage = try tree.selected([name])[0]
         let entry = ledger.knowledge(of: lineage.name).entry

@@ -24,7 +24,7 @@ import Scheduling
         _ names: [String], probing: Bool, detail: LineageStatus.Detail = .full
     ) async throws -> Answer {
         let settings = try options.settings()
-        let ledger = Ledger(stateDirectory: options.statePath)
+        let ledger = StateStore(stateDirectory: options.statePath)
         let now = Date.now
         let wanted = names.isEmpty ? nil : Set(names)
         do {
@@ -83,7 +83,7 @@ import Scheduling
 
 extension StatusReport {
     /// The report with what listeners are seen serving now.
-    init(probing lineages: [Lineage], _ ledger: Ledger, host: ConfFile, at now: Date) async {
+    init(probing lineages: [Lineage], _ ledger: StateStore, host: ConfFile, at now: Date) async {
         var rows: [LineageStatus?] = Array(repeating: nil, count: lineages.count)
         await withTaskGroup(of: (Int, LineageStatus).self) { group in
             var next = 0

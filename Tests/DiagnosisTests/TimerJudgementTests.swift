@@ -81,7 +81,7 @@ struct TimerJudgementTests {
                 .write(toFile: "\(tree)/renewal/a.example.conf", atomically: false, encoding: .utf8)
             try "".write(toFile: "\(root)/certctl.conf", atomically: false, encoding: .utf8)
             let lineages = try Tree(tree).lineages()
-            let ledger = Ledger(stateDirectory: "\(root)/state")
+            let ledger = StateStore(stateDirectory: "\(root)/state")
             let host = Diagnosis.Host(
                 treePath: tree, tree: nil, treeFailure: nil, lineages: [],
                 settings: try HostSettings(path: "\(root)/certctl.conf"),

@@ -15,7 +15,7 @@ struct VerificationTests {
             let pem = try String(contentsOfFile: identity.certificate, encoding: .utf8)
             let leaf = try #require(try Certificate.chain(pem: Array(pem.utf8)).first)
             let settings = try VerificationSettings(lineage: nil, host: ConfFile())
-            let places = settings.places(for: leaf).map(\.place)
+            let places = settings.places(for: leaf).map(\.target)
             // nginx is restarted, and does not listen for a moment.
             let looks = Mutex(0)
             let verification = Verification(clock: ContinuousClock()) { _, _ in

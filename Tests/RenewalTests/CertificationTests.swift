@@ -81,7 +81,7 @@ struct CertificationTests {
                 newLineage: nil)
             let state = "\(directory)/state"
             let books = LineageBooks(
-                ledger: Ledger(stateDirectory: state), stateDirectory: state, name: "a.example")
+                ledger: StateStore(stateDirectory: state), stateDirectory: state, name: "a.example")
             try books.ledger.requireWritable()
             var entry = LedgerEntry(name: "a.example")
             await #expect(throws: RenewalFailure.self) {

@@ -38,7 +38,7 @@ struct VerificationTests {
     private func wait(
         _ answers: Answers, for leaf: Certificate, _ settings: VerificationSettings,
         _ entry: LedgerEntry = LedgerEntry(name: "a")
-    ) async -> ServedReport {
+    ) async -> ProbeReport {
         await Verification(clock: NoTime()) { _, _ in answers.next() }
             .wait(for: leaf, settings, entry, nil, answeredBefore: [])
     }
@@ -98,12 +98,12 @@ struct VerificationTests {
             let free = try settings("verify_names = a.example\nverify_timeout = 0\n")
             let noted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free)
             #expect(noted.wrong == nil)
-            #expect(noted.sightings.allSatisfy { if case .other = $0.verdict { true } else { false } })
+            #expect(noted.observations.allSatisfy { if case .other = $0.verdict { true } else { false } })
             var entry = LedgerEntry(name: "a")
             let place = try #require(free.places(for: mine).first?.place)
             entry.served = [place]
             let counted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free, entry)
-            #expect(counted.wrong?.place == place)
+            #expect(counted.wrong?.target == place)
         }
     }
 }

@@ -1,0 +1,24 @@
+import FoundationEssentials
+
+/// What a CA has said of this host as a whole: a limit on the account, or trouble of its own; and how much was ordered of late.
+struct AuthorityState: Codable, Equatable, Sendable {
+    /// Why no order is placed, and until when; nil where nothing is in the way.
+    var retry: Retry?
+    /// When orders were placed in the last ``window`` seconds.
+    var orders: [Date] = []
+
+    /// Let's Encrypt: 300 new orders an account every 3 hours (https://letsencrypt.org/docs/rate-limits/).
+    static let window: TimeInterval = 3 * 3600
+    /// Fewer than that: an operator may have to order, too.
+    static let mostOrders = 275
+
+    /// How many orders may still be placed.
+    func room(at now: Date) -> Int { max(0, AuthorityState.mostOrders - recent(at: now).count) }
+
+    /// Those of the window; a time to come was written by a clock that was wrong.
+    private func recent(at now: Date) -> [Date] {
+        orders.filter { $0 <= now && now.timeIntervalSince($0) < AuthorityState.window }
+    }
+
+    mutating func noteOrder(at now: Date) { orders = recent(at: now) + [now] }
+}

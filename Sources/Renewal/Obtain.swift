@@ -1,0 +1,203 @@
+import Deployment
+import FoundationEssentials
+import Lineages
+
+/// The stage in which certificates are ordered and issued: lineages side by side, each in its own lane.
+extension RenewalRun {
+    /// Obtains a certificate for each lineage of a batch that needs one, the earliest to expire first.
+    func obtain(_ batch: [LineageContext]) async -> [LineageContext] {
+        var batch = batch
+        for index in batch.indices {
+            guard case .wait(let date, let cause) = batch[index].plan.acquire else { continue }
+            batch[index].outcome = .failed(RenewalFailure(.waiting, cause))
+            report(.pending(name: batch[index].name, batch[index].state.summary, next: date, command: "renew"))
+        }
+        let needy = batch.indices.filter { batch[$0].needsOrder }
+            .sorted { batch[$0].leaf?.notAfter ?? .distantPast < batch[$1].leaf?.notAfter ?? .distantPast }
+        let obtained = await sideBySide(needy.map { batch[$0] }, most: jobs) { await obtained($0) }
+        for (index, context) in zip(needy, obtained) { batch[index] = context }
+        return batch
+    }
+
+    private func obtained(_ start: LineageContext) async -> LineageContext {
+        guard case .order(let need, let reason) = start.plan.acquire else { return start }
+        var context = start
+        if context.state.acquisition.isIssued {
+            context.isObtained = true
+            return context
+        }
+        if let cause = obstacle(context) {
+            fail(&context, RenewalFailure(.waiting, cause))
+            return context
+        }
+        let failure: AcquisitionFailure?
+        (context, failure) = await inTime(context) { context in
+            var context = context
+            do throws(AcquisitionFailure) {
+                try await acquire(&context, need, because: reason)
+                return (context, nil)
+            } catch {
+                return (context, error)
+            }
+        }
+        if let failure {
+            settle(failure, need, &context)
+        } else {
+            context.isObtained = true
+        }
+        return context
+    }
+
+    /// Why nothing is ordered in this run any more; nil where there is time.
+    private func obstacle(_ context: LineageContext) -> Cause? {
+        if Task.isCancelled { return Cause(.interrupted, "interrupted") }
+        guard world.uptime - startedAt >= RenewalRun.orderingBudget else { return nil }
+        return Cause(.outOfTime, "this run has taken long: the next one goes on with it", isTemporary: true)
+    }
+
+    /// The whole exchange, from the webroot's check to the staged chain.
+    private func acquire(_ context: inout LineageContext, _ need: Need, because reason: String)
+        async throws(AcquisitionFailure)
+    {
+        let request = try prepared(context)
+        report(.started(name: context.name, names: request.names, because: reason))
+        let exchange = try await world.exchange(request, report: report)
+        try await runPreHooks(context)
+        var isNew = try await takeUp(&context, exchange, request, need)
+        do throws(AcquisitionFailure) {
+            try await exchange.validate()
+        } catch {
+            // An authorization that has expired fails the order, and not the renewal.
+            guard error.verdict == .needsNewOrder, !isNew else { throw error }
+            apply(.acquisitionEnded, to: &context)
+            isNew = try await takeUp(&context, exchange, request, need)
+            try await exchange.validate()
+        }
+        try committing(.finalizing, &context)
+        try await exchange.finalize()
+        try await exchange.download()
+        try committing(.issued, &context)
+    }
+
+    private func prepared(_ context: LineageContext) throws(AcquisitionFailure) -> OrderRequest {
+        do throws(FileError) {
+            try world.requireWritableState()
+        } catch {
+            throw AcquisitionFailure(Cause(error), stage: .preparation)
+        }
+        do throws(Cause) {
+            return try world.prepare(context.name)
+        } catch {
+            throw AcquisitionFailure(error, stage: .preparation)
+        }
+    }
+
+    private func runPreHooks(_ context: LineageContext) async throws(AcquisitionFailure) {
+        let commands = context.subject.commands
+        let failures = await hooks.pre(conf: commands.pre, post: commands.post)
+        guard let first = failures.first else { return }
+        recorder.update { report in
+            for failure in failures where !report.hookFailures.contains(failure) { report.hookFailures.append(failure) }
+        }
+        throw AcquisitionFailure(Cause(first), stage: .preparation)
+    }
+
+    /// Takes up the order that an earlier run placed, or places one; returns whether it is a new one.
+    private func takeUp(
+        _ context: inout LineageContext, _ exchange: any OrderExchange, _ request: OrderRequest, _ need: Need
+    ) async throws(AcquisitionFailure) -> Bool {
+        if let saved = context.state.acquisition.order {
+            if saved.server == request.server, saved.names == request.names.sorted() {
+                do throws(AcquisitionFailure) {
+                    _ = try await exchange.resume(saved.url)
+                    return false
+                } catch {
+                    guard error.verdict == .ends || error.verdict == .needsNewOrder else { throw error }
+                }
+            }
+            apply(.acquisitionEnded, to: &context)
+        }
+        let isUrgent = context.isExplicit || need.live == nil || need.isForced
+        if let cause = authorities.obstacle(to: request.server, isUrgent: isUrgent, at: world.now) {
+            throw AcquisitionFailure(cause, stage: .waiting)
+        }
+        do throws(AcquisitionFailure) {
+            let placed = try await exchange.place()
+            authorities.noteSuccess(request.server)
+            let order = SavedOrder(
+                url: placed.url, server: request.server, names: request.names, need: need, placedAt: world.now,
+                expires: placed.expires)
+            try committing(.orderPlaced(order), &context)
+            return true
+        } catch {
+            authorities.noteFailure(request.server, error, at: world.now)
+            throw error
+        }
+    }
+
+    private func committing(_ event: StateEvent, _ context: inout LineageContext) throws(AcquisitionFailure) {
+        do throws(FileError) {
+            try commit(event, to: &context)
+        } catch {
+            recorder.update { $0.stateFailed = true }
+            throw AcquisitionFailure(Cause(error))
+        }
+    }
+
+    /// Notes why no certificate has come of it.
+    private func settle(_ failure: AcquisitionFailure, _ need: Need, _ context: inout LineageContext) {
+        if failure.stage != .waiting { apply(.acquisitionFailed(failure, need: need, retry: rule(failure, need, context)), to: &context) }
+        fail(&context, RenewalFailure(failure.stage, failure.cause))
+    }
+
+    /// When it is tried again.
+    private func rule(_ failure: AcquisitionFailure, _ need: Need, _ context: LineageContext) -> RetryRule {
+        if !isDue(context) { return .none }
+        if failure.stage == .preparation, failure.cause.isLocal { return .nextRun }
+        return .backedOff(
+            jitter: world.jitter(), remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
+    }
+
+    /// Whether the policy wants the certificate, operator or not.
+    func isDue(_ context: LineageContext) -> Bool {
+        guard let leaf = context.leaf, let options = context.subject.options else { return false }
+        let decision = RenewalPolicy().decision(
+            for: leaf.validity, options: options, spread: RenewalPolicy.spread(context.name), at: world.now)
+        if case .renew = decision { return true }
+        return false
+    }
+
+    /// Ends an acquisition that takes too long. What is under way is cancelled, and its order is kept.
+    private func inTime(
+        _ context: LineageContext,
+        _ body: @escaping @Sendable (LineageContext) async -> (LineageContext, AcquisitionFailure?)
+    ) async -> (LineageContext, AcquisitionFailure?) {
+        await withTaskGroup(of: (LineageContext, AcquisitionFailure?)?.self) { group in
+            group.addTask { await body(context) }
+            group.addTask { [world] in
+                try? await world.sleep(for: RenewalRun.acquisitionBudget)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            if let first { return first }
+            let last = await group.next() ?? nil
+            guard let (context, failure) = last, failure?.cause.code == .interrupted, !Task.isCancelled else {
+                return last ?? (context, AcquisitionFailure(Cause(.interrupted, "interrupted")))
+            }
+            let minutes = RenewalRun.acquisitionBudget.components.seconds / 60
+            let cause = Cause(.outOfTime, "no certificate within \(minutes) minutes", isTemporary: true)
+            return (context, AcquisitionFailure(cause))
+        }
+    }
+}
+
+extension Cause {
+    /// Whether nobody but this host is concerned: to try again costs nothing.
+    fileprivate var isLocal: Bool {
+        switch code {
+        case .webroot, .file, .hook, .lineage, .setting, .notPresented: true
+        default: false
+        }
+    }
+}
