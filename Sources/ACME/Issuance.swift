@@ -79,18 +79,28 @@ package struct Issuance: Sendable {
         return PlacedOrder(url: url, order: order, isResumed: true)
     }
 
-    /// Brings an order to its end and returns the URL of its certificate.
+    /// Proves control of every name that the CA still wants proven: afterwards the order can be finalized, or was before.
+    package func proven(_ placed: PlacedOrder) async throws(ACMEError) -> PlacedOrder {
+        let order = try await validated(placed)
+        if placed.isResumed { await cleanUpLeftovers(of: order) }
+        return PlacedOrder(url: placed.url, order: order)
+    }
+
+    /// Hands in the request for an order whose names are proven, and returns the URL of its certificate.
     ///
     /// - Parameter request: signed with the key that the order is for; an order that was finalized before has its
     ///   certificate for the request of that time.
-    package func certificateURL(of placed: PlacedOrder, request: SigningRequest) async throws(ACMEError) -> String {
-        let ready = try await validated(placed)
-        if placed.isResumed { await cleanUpLeftovers(of: ready) }
-        let valid = try await finalized(ready, at: placed.url, request)
+    package func issued(_ proven: PlacedOrder, request: SigningRequest) async throws(ACMEError) -> String {
+        let valid = try await finalized(proven.order, at: proven.url, request)
         guard let certificate = valid.certificate else {
-            throw .malformed(url: placed.url, what: "the order is valid but has no certificate")
+            throw .malformed(url: proven.url, what: "the order is valid but has no certificate")
         }
         return certificate
+    }
+
+    /// Brings an order to its end and returns the URL of its certificate: ``proven(_:)``, then ``issued(_:request:)``.
+    package func certificateURL(of placed: PlacedOrder, request: SigningRequest) async throws(ACMEError) -> String {
+        try await issued(proven(placed), request: request)
     }
 
     /// Orders a certificate for names and returns its chain in PEM, the leaf first.

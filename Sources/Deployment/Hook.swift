@@ -75,8 +75,8 @@ package struct Hook: Hashable, Sendable, Codable {
         }
     }
 
-    /// Whether there is still something to run: a file may have been removed.
-    package var isThere: Bool {
+    /// Whether there is something to run: the file of a directory's hook may have been removed.
+    package var exists: Bool {
         switch source {
         case .directory(let path): unsafe access(path, X_OK) == 0
         case .configuration: true

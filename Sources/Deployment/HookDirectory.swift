@@ -1,7 +1,15 @@
 import Glibc
 
+/// Where directory hooks are found.
+package protocol HookListing: Sendable {
+    /// What exists of a kind now.
+    func list(_ kind: Hook.Kind) -> HookDirectory.Listing
+    /// The directory that holds the hooks of a kind.
+    func path(of kind: Hook.Kind) -> String
+}
+
 /// The `renewal-hooks` of a tree.
-package struct HookDirectory: Hashable, Sendable {
+package struct HookDirectory: HookListing, Hashable, Sendable {
     /// What was found for one kind of hook.
     package struct Listing: Hashable, Sendable {
         /// The hooks, in the order in which they run: by the bytes of their names.

@@ -7,7 +7,7 @@ package actor HookRun {
     /// The system itself refuses a variable of 128 KiB, and with it the hook.
     static let longestDomainList = 16_000
 
-    private let directory: HookDirectory?
+    private let directory: (any HookListing)?
     private let runner: any CommandRunner
     private let timeout: Duration
     private let report: @Sendable (HookEvent) -> Void
@@ -23,6 +23,8 @@ package actor HookRun {
     private var isBusy = false
 
     private let environment: [String: String]
+    /// Where what must not be cancelled runs; nil for the default.
+    private let executor: (any TaskExecutor)?
     /// Told what is owed before the first pre hook runs, and of nothing once it is paid.
     private let remember: @Sendable ([Hook]) -> Void
 
@@ -33,12 +35,14 @@ package actor HookRun {
     ///   - directoryHooks: Whether they run at all (certbot's `--no-directory-hooks`).
     ///   - timeout: The longest time for one hook.
     ///   - environment: What every hook is told beyond certbot's facts.
+    ///   - executor: Where hooks that run also for a cancelled task do so.
     ///   - remember: Told of the post hooks that are owed before a pre hook runs, and of none when they have run: whoever
     ///     keeps it can pay after a crash.
     ///   - report: Told of each hook's start and end, from any thread, one at a time.
     package init(
-        directory: HookDirectory, directoryHooks: Bool = true, runner: any CommandRunner,
+        directory: any HookListing, directoryHooks: Bool = true, runner: any CommandRunner,
         timeout: Duration = .seconds(600), environment: [String: String] = [:],
+        executor: (any TaskExecutor)? = nil,
         remember: @escaping @Sendable ([Hook]) -> Void = { _ in },
         report: @escaping @Sendable (HookEvent) -> Void = { _ in }
     ) {
@@ -46,6 +50,7 @@ package actor HookRun {
         self.runner = runner
         self.timeout = timeout
         self.environment = environment
+        self.executor = executor
         self.remember = remember
         self.report = report
     }
@@ -116,7 +121,7 @@ package actor HookRun {
         renewedDomains: [String], failedDomains: [String], kept: Set<String> = []
     ) async -> [HookResult] {
         let facts = ["RENEWED_DOMAINS": Self.list(renewedDomains), "FAILED_DOMAINS": Self.list(failedDomains)]
-        return await Task { await runOwed(facts, kept) }.value
+        return await Task(executorPreference: executor) { [self] in await runOwed(facts, kept) }.value
     }
 
     private func runOwed(_ facts: [String: String], _ kept: Set<String>) async -> [HookResult] {
@@ -126,15 +131,10 @@ package actor HookRun {
             let results = await runAll(hooks.map { $0.told(facts) })
             guard !done.isEmpty || !unpaid.isEmpty else { return results }
             unpaid.removeAll { debt in results.contains { $0.hook.identity == debt.identity } }
-            unpaid += results.failures.map(\.hook).filter { !kept.contains($0.identity) && $0.isThere }
+            unpaid += results.failures.map(\.hook).filter { !kept.contains($0.identity) }
             remember(unpaid)
             return results
         }
-    }
-
-    /// Runs single hooks again, in this order, with the facts they carry: for what an earlier run left undone.
-    package func again(_ hooks: [Hook]) async -> [HookResult] {
-        await inTurn { await runAll(hooks) }
     }
 
     /// Runs the post hooks that an earlier run owed. Those that fail stay owed, beside what this run comes to owe.
@@ -143,7 +143,7 @@ package actor HookRun {
         let facts = ["RENEWED_DOMAINS": "", "FAILED_DOMAINS": ""]
         return await inTurn {
             let results = await runAll(debts.map { $0.environment.isEmpty ? $0.told(facts) : $0 })
-            unpaid = results.failures.map(\.hook).filter(\.isThere)
+            unpaid = results.failures.map(\.hook)
             remember(unpaid)
             return results
         }
@@ -155,7 +155,7 @@ package actor HookRun {
     package func tell(
         _ kind: Hook.Kind, _ facts: [String: String], only identities: [String]? = nil
     ) async -> [HookResult] {
-        await Task { await runTold(kind, facts, identities) }.value
+        await Task(executorPreference: executor) { [self] in await runTold(kind, facts, identities) }.value
     }
 
     private func runTold(

@@ -72,7 +72,7 @@ package struct Diagnosis: Sendable {
         findings += hooks(subjects, tree)
         for subject in subjects {
             findings += RenewalJudgement.past(
-                subject.entry, unreadable: subject.unreadableBooks, of: subject.lineage, at: host.now)
+                subject.state, unreadable: subject.unreadableBooks, of: subject.lineage, at: host.now)
         }
         let (listeners, webFindings) = await web
         findings += webFindings
@@ -105,7 +105,7 @@ extension Diagnosis {
 /// One lineage, with what is read of it once.
 struct Subject: Sendable {
     let lineage: Lineage
-    let entry: LedgerEntry?
+    let state: LineageState?
     /// Why the books cannot be read; nil where they can.
     let unreadableBooks: String?
     let chain: [Certificate]?
@@ -117,16 +117,8 @@ struct Subject: Sendable {
         chain = lineage.paths.flatMap { paths in
             (try? FileSystem.read(paths.link(.fullchain))).flatMap { try? Certificate.chain(pem: $0) }
         }
-        var (entry, unreadable): (LedgerEntry?, String?)
-        switch StateStore(stateDirectory: host.stateDirectory).knowledge(of: lineage.name) {
-        // What the books say of another version than the live one is past.
-        case .known(let known):
-            let isLive = known.installed.map { $0.sha256 == (try? lineage.certificate?.sha256()) } ?? true
-            entry = isLive ? known : nil
-        case .unknown: break
-        case .unreadable(let reason): unreadable = reason
-        }
-        (self.entry, unreadableBooks) = (entry, unreadable)
+        (state, unreadableBooks) = StateStore(stateDirectory: host.stateDirectory)
+            .stateIfReadable(of: lineage, at: host.now)
         do throws(LineageProblem) {
             verification = try VerificationSettings(lineage: lineage.conf, host: host.settings.conf)
             verificationProblem = nil
@@ -145,7 +137,7 @@ struct Subject: Sendable {
     /// The ports on which it is served.
     var tlsPorts: Set<Int> {
         guard let certificate = lineage.certificate, let verification else { return [] }
-        return Set(verification.places(for: certificate).map(\.place.endpoint).filter(\.isLoopback).map(\.port))
+        return Set(verification.targets(for: certificate.names).map(\.target.endpoint).filter(\.isLoopback).map(\.port))
     }
 
     func findings(at now: Date) -> Findings {

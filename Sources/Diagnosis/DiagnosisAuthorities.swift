@@ -2,6 +2,7 @@ import FoundationEssentials
 import HTTP
 import Lineages
 import PKI
+import Renewal
 
 extension Diagnosis {
     /// Accounts, CAA and, where they may be asked, the CAs themselves.

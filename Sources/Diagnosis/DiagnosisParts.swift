@@ -202,7 +202,7 @@ extension Diagnosis {
         let reports = await sideBySide(subjects, most: 8) { subject -> ProbeReport?? in
             guard subject.verification != nil else { return .some(nil) }
             return await timed(budget.time(.seconds(20))) {
-                await Verification().look(at: subject.lineage, entry: subject.entry, host: settings)
+                await Verification().look(at: subject.lineage, state: subject.state, host: settings)
             }
         }
         var findings = Findings()
@@ -231,7 +231,7 @@ extension Diagnosis {
             let isServed = subject.verification.map { $0.endpoints != .none } ?? true
             findings += HookJudgement.findings(
                 subject.lineage, own: HookCommands(subject.lineage.options, tree.defaults), directory: directory,
-                isServed: isServed, entry: subject.entry)
+                isServed: isServed, state: subject.state)
         }
         return findings
     }
@@ -273,11 +273,11 @@ extension Diagnosis {
     func laterRun(after moment: Date?, _ lineages: [Lineage]) -> LastRun? {
         let ledger = StateStore(stateDirectory: host.stateDirectory)
         guard let moment, let run = ledger.lastRun, run.exitCode == 0, run.at > moment,
-            case .known(let debts) = ledger.debts(), debts.isEmpty
+            case .known(let owed) = ledger.owedHooks(), owed.isEmpty
         else { return nil }
         let isDone = lineages.allSatisfy { lineage in
             let subject = Subject(lineage, host)
-            let isFinished = subject.entry.map { $0.attempts == 0 && !$0.isPending && $0.failedHooks.isEmpty } ?? true
+            let isFinished = subject.state.map { $0.failures == 0 && !$0.isPending } ?? true
             return isFinished && subject.unreadableBooks == nil
         }
         return isDone ? run : nil

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import HTTP
+import Renewal
 
 /// Asks the Docker Engine (its API, version 1.41 and later) about the containers that may be the web server.
 struct DockerProbe: Sendable {

@@ -47,7 +47,7 @@ enum HookJudgement {
     ///   - isServed: whether a listener is looked at for it.
     ///   - own: the conf's hooks.
     static func findings(
-        _ lineage: Lineage, own: HookCommands, directory: HookDirectory, isServed: Bool, entry: LedgerEntry?
+        _ lineage: Lineage, own: HookCommands, directory: HookDirectory, isServed: Bool, state: LineageState?
     ) -> Findings {
         var findings = Findings()
         let name = lineage.name
@@ -84,10 +84,10 @@ enum HookJudgement {
                 "no deploy or post hook: after a renewal nothing that certctl knows has nginx take up the new certificate",
                 remedy: "certctl setup")
         }
-        for hook in entry?.failedHooks ?? [] {
+        for hook in state?.host.live.rollout?.failedHooks ?? [] {
             findings.fail(
                 .hookFailed, name, at: place,
-                "\(hook.error ?? "\(hook.kind) hook \(hook.identity) failed"), last at \(hook.at.formatted(.iso8601))"
+                "\(hook.cause?.message ?? "\(hook.kind) hook \(hook.identity) failed"), last at \(hook.at.formatted(.iso8601))"
                     + (hook.failures > 1 ? ", \(hook.failures) times" : ""),
                 remedy: "certctl deploy \(name.shellWord)", action: .deploy)
         }

@@ -99,66 +99,41 @@ enum RenewalJudgement {
     /// What the books say of the last renewal.
     ///
     /// - Parameter unreadable: why the books cannot be read; nil where they can, or know nothing.
-    static func past(_ entry: LedgerEntry?, unreadable: String?, of lineage: Lineage, at now: Date) -> Findings {
+    static func past(_ state: LineageState?, unreadable: String?, of lineage: Lineage, at now: Date) -> Findings {
         var findings = Findings()
         let (name, place) = (lineage.name, "the books of \(lineage.name)")
-        guard let entry else {
+        guard let state else {
             findings.skip(pastIDs, name, at: place, because: unreadable ?? "certctl has not renewed it yet")
             return findings
         }
-        if entry.attempts > 0, !entry.isDeploymentPending, let error = entry.lastError {
-            let next = entry.nextAttempt.map { $0 > now ? "; the next try is at \($0.formatted(.iso8601))" : "" } ?? ""
-            let times = entry.attempts == 1 ? "the last renewal failed" : "the last \(entry.attempts) renewals failed"
-            let kind = Refusal(of: error)
-            switch kind {
-            case .paused(let url):
+        if let retry = state.acquisition.retry {
+            let error = retry.cause.message
+            let next = retry.nextAttempt.map { $0 > now ? "; the next try is at \($0.formatted(.iso8601))" : "" } ?? ""
+            let times =
+                retry.failures == 1 ? "the last renewal failed" : "the last \(retry.failures) renewals failed"
+            switch retry.cause.code {
+            case .paused:
                 findings.fail(
                     .accountPaused, name, at: place, "the CA has paused this name: \(error)",
-                    remedy: .advice(url.map { "unpause it at \($0)" } ?? "unpause the name at the CA"))
+                    remedy: .advice(retry.cause.url.map { "unpause it at \($0)" } ?? "unpause the name at the CA"))
             case .rateLimited:
                 findings.fail(
                     .rateLimited, name, at: place, "\(times): \(error)\(next)",
                     remedy: .advice("wait: certctl renew goes on by itself, and trying sooner only adds to the count"),
                     action: .none)
-            case .other:
+            default:
                 findings.fail(
                     .renewalFailed, name, at: place, "\(times): \(error)\(next)",
                     remedy: "certctl renew \(name.shellWord)", action: .renew)
             }
         }
-        if let held = entry.held {
+        if let held = state.host.quarantine {
             findings.fail(
                 .renewalFailed, name, at: place,
-                "the new certificate (serial \(held.serial)) was taken back at \(held.at.formatted(.iso8601)): \(held.reason)",
+                "the new certificate (serial \(held.serial)) was taken back at \(held.at.formatted(.iso8601)): \(held.retry.cause)",
                 remedy: "certctl deploy \(name.shellWord)", action: .deploy)
         }
         findings.pass(pastIDs, name, at: place)
         return findings
-    }
-
-    /// A CA's refusal by the words that certctl prints for it, as the books keep no more.
-    enum Refusal: Equatable, Sendable {
-        /// A name that failed too often: where it is unpaused.
-        case paused(String?)
-        case rateLimited
-        case other
-
-        init(of text: String) {
-            guard text.contains("(rateLimited)") else {
-                self = .other
-                return
-            }
-            // Let's Encrypt: "Your account is temporarily prevented from requesting certificates for …. Please visit: https://…"
-            guard text.contains("unpause") || text.contains("paused") || text.contains("temporarily prevented") else {
-                self = .rateLimited
-                return
-            }
-            let url = text.firstRange(of: "https://").map { range in
-                var url = text[range.lowerBound...].prefix { !$0.isWhitespace && $0 != ")" }
-                while url.last == "." || url.last == "," { url.removeLast() }
-                return String(url)
-            }
-            self = .paused(url)
-        }
     }
 }

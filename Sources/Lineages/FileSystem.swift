@@ -114,7 +114,9 @@ package enum FileSystem {
 
     /// Appends a line to a file, which is made where it is not there, and syncs it. A last line that a full disk or a crash has
     /// cut short does not take this one with it.
-    package static func append(line: [UInt8], to path: String, mode: UInt32) throws(FileError) {
+    package static func append(
+        line: [UInt8], to path: String, mode: UInt32, isDurable: Bool = true
+    ) throws(FileError) {
         let descriptor = unsafe certctl_open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError("write", path) }
         defer { close(descriptor) }
@@ -123,7 +125,7 @@ package enum FileSystem {
         let size = lseek(descriptor, 0, SEEK_END)
         if size > 0, unsafe pread(descriptor, &last, 1, size - 1) != 1 { throw FileError("read", path) }
         try write((last == newline ? [] : [newline]) + line + [newline], to: descriptor, path)
-        guard fsync(descriptor) == 0 else { throw FileError("sync", path) }
+        if isDurable { guard fsync(descriptor) == 0 else { throw FileError("sync", path) } }
     }
 
     static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(FileError) {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// What a CA has said of this host as a whole: a limit on the account, or trouble of its own; and how much was ordered of late.
-struct AuthorityState: Codable, Equatable, Sendable {
+package struct AuthorityState: Codable, Equatable, Sendable {
     /// Why no order is placed, and until when; nil where nothing is in the way.
     var retry: Retry?
     /// When orders were placed in the last ``window`` seconds.

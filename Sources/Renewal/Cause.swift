@@ -6,7 +6,7 @@ import Lineages
 /// Why something has not succeeded: a code to decide by, and a sentence for people that nothing decides by.
 ///
 /// It is part of the state file, so that a later run, `status` and `doctor` know it as exactly as the run that met it.
-package struct Cause: Codable, Hashable, Sendable, CustomStringConvertible {
+package struct Cause: Error, Codable, Hashable, Sendable, CustomStringConvertible {
     /// What kind of thing went wrong. The names are part of the state file.
     package enum Code: String, Codable, Sendable, CaseIterable {
         // The way to the CA, and what it answers.
@@ -140,7 +140,8 @@ extension Cause {
         case .authorizationFailed: self.init(.notValidated, text)
         case .orderInvalid: self.init(.orderInvalid, text, isTemporary: error.isTemporary)
         case .stillPending: self.init(.stillPending, text, isTemporary: true)
-        case .noChallenge: self.init(.noChallenge, text)
+        case .orderGone, .authorizationGone: self.init(.orderInvalid, text, isTemporary: error.isTemporary)
+        case .noChallenge, .noSolver: self.init(.noChallenge, text)
         case .notPresented: self.init(.notPresented, text)
         case .unknownAccount, .externalAccountRequired: self.init(.account, text)
         case .termsNotAgreed: self.init(.terms, text)

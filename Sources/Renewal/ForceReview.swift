@@ -37,7 +37,8 @@ package struct ForceReview: Sendable {
         let days = Int(certificate.notAfter.timeIntervalSince(now) / 86_400)
         if certificate.notAfter <= now {
             (advice, finding) = (.renew, "it has expired")
-        } else if case .renew(let reason) = RenewalPolicy().decision(for: certificate, options: options, at: now) {
+        } else if case .renew(let reason) = RenewalPolicy().decision(
+            for: certificate.validity, options: options, at: now) {
             (advice, finding) = (.renew, "it is due (\(reason)), and valid for \(days) days")
         } else if let fault = ChainFault.faults(in: chain, at: now).first {
             switch fault {

@@ -43,21 +43,23 @@ package struct History: Sendable {
 
     package init(stateDirectory: String) { path = stateDirectory + "/history.jsonl" }
 
-    /// Appends an event; the line is on the disk when this returns.
-    package func append(_ event: HistoryEvent) throws(FileError) {
+    /// Appends events.
+    ///
+    /// - Parameter isDurable: whether the lines are on the disk when this returns.
+    package func append(_ events: [HistoryEvent], isDurable: Bool = true) throws(FileError) {
         if let size = try FileSystem.status(path, followingLinks: true)?.size, size >= History.rotationSize {
             try FileSystem.rename(path, to: path + ".1")
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        let line: Data
+        var lines: [UInt8] = []
         do {
-            line = try encoder.encode(event)
+            for event in events { lines += try encoder.encode(event) + [UInt8(ascii: "\n")] }
         } catch {
             throw FileError("write", path, because: "\(error)")
         }
-        try FileSystem.append(line: Array(line), to: path, mode: 0o600)
+        try FileSystem.append(line: lines.dropLast(), to: path, mode: 0o600, isDurable: isDurable)
     }
 
     /// Every event that is kept, the oldest first; a line that was cut short by a crash is passed over.

@@ -1,5 +1,6 @@
 import Deployment
 import FoundationEssentials
+import PKI
 
 /// One lineage in the hands of a run, from the first look at it to its report. It goes through the stages of the run one way.
 struct LineageContext: Sendable {
@@ -19,6 +20,8 @@ struct LineageContext: Sendable {
     /// What live/ shows now.
     var leaf: Leaf?
     var outcome: LineageOutcome
+    /// The CA that was asked.
+    var server = ""
     /// A certificate that was ordered is staged.
     var isObtained = false
     /// The hooks to run; nil where nothing is rolled out.
@@ -52,6 +55,7 @@ struct LineageContext: Sendable {
 
     /// What speaks against the version that is on trial.
     var evidence: Evidence? { trial.flatMap { probes?.evidence(at: $0.answered) } }
+
 
     var needsOrder: Bool { if case .order = plan.acquire { true } else { false } }
 

@@ -1,6 +1,7 @@
 import Deployment
 import FoundationEssentials
 import Lineages
+import PKI
 
 /// The stage in which certificates are ordered and issued: lineages side by side, each in its own lane.
 extension RenewalRun {
@@ -14,17 +15,20 @@ extension RenewalRun {
         }
         let needy = batch.indices.filter { batch[$0].needsOrder }
             .sorted { batch[$0].leaf?.notAfter ?? .distantPast < batch[$1].leaf?.notAfter ?? .distantPast }
-        let obtained = await sideBySide(needy.map { batch[$0] }, most: jobs) { await obtained($0) }
+        let obtained = await sideBySide(needy.map { batch[$0] }, most: jobs) { await obtainOne($0) }
         for (index, context) in zip(needy, obtained) { batch[index] = context }
         return batch
     }
 
-    private func obtained(_ start: LineageContext) async -> LineageContext {
+    private func obtainOne(_ start: LineageContext) async -> LineageContext {
         guard case .order(let need, let reason) = start.plan.acquire else { return start }
         var context = start
         if context.state.acquisition.isIssued {
-            context.isObtained = true
-            return context
+            if isStaged(context, need) {
+                context.isObtained = true
+                return context
+            }
+            apply(.acquisitionEnded, to: &context)
         }
         if let cause = obstacle(context) {
             fail(&context, RenewalFailure(.waiting, cause))
@@ -48,6 +52,15 @@ extension RenewalRun {
         return context
     }
 
+    /// Whether what is staged is what is asked for. The planner has seen to it where a renewal was begun.
+    private func isStaged(_ context: LineageContext, _ need: Need) -> Bool {
+        guard need == .issue, let request = try? world.prepare(context.name) else { return need != .issue }
+        let staged = world.staged(context.name)
+        // A chain that cannot be read is for the installation to refuse. Some CAs add a name of their own accord.
+        return staged.hasKey && staged.hasChain
+            && (staged.leaf.map { Set(request.names).isSubset(of: $0.names.map(\.description)) } ?? true)
+    }
+
     /// Why nothing is ordered in this run any more; nil where there is time.
     private func obstacle(_ context: LineageContext) -> Cause? {
         if Task.isCancelled { return Cause(.interrupted, "interrupted") }
@@ -60,6 +73,7 @@ extension RenewalRun {
         async throws(AcquisitionFailure)
     {
         let request = try prepared(context)
+        context.server = request.server
         report(.started(name: context.name, names: request.names, because: reason))
         let exchange = try await world.exchange(request, report: report)
         try await runPreHooks(context)

@@ -1,5 +1,6 @@
 package import FoundationEssentials
-import Lineages
+package import Lineages
+import PKI
 
 /// What a run does with one lineage, decided before anything is done: by what the config directory says, what is known, and the clock.
 package struct Plan: Equatable, Sendable {
@@ -50,6 +51,8 @@ package enum RunRequest: Sendable {
     case issue
     /// A copy of an earlier version.
     case rollBack(CertificateSet)
+    /// The whole exchange, due or not, of which nothing is kept; and the deploy hooks, with what is installed.
+    case rehearse(runsDeployHooks: Bool)
 }
 
 /// Decides. Pure: the clock is a parameter.
@@ -90,6 +93,11 @@ package struct Planner: Sendable {
         case .deploy: return deployment(state)
         case .finish: return Plan(rollOut: unfinished(state, at: now), outcome: .deployed)
         case .rollBack, .issue: return Plan(rollOut: .all, outcome: .deployed)
+        case .rehearse:
+            if let reason = subject.reasonUnmanaged {
+                return Plan(outcome: isExplicit ? .failed(.unmanaged(reason)) : .leftAlone(because: reason))
+            }
+            return Plan(acquire: .order(.issue, because: "dry run"), outcome: .tried)
         }
     }
 

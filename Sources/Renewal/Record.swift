@@ -1,10 +1,11 @@
-import Deployment
+package import Deployment
 import FoundationEssentials
 import Lineages
 
 /// The last stage: how far each lineage came is written down, and whoever has to know is notified.
 extension RenewalRun {
-    func record(_ batch: [LineageContext]) async -> [LineageContext] {
+    func record(_ batch: [LineageContext], _ request: RunRequest) async -> [LineageContext] {
+        if case .rehearse = request { return batch }
         var batch = batch
         for index in batch.indices {
             if batch[index].rollout != nil || batch[index].isRolledOut { await recordRollout(&batch[index]) }
@@ -75,20 +76,32 @@ extension RenewalRun {
     // MARK: What an earlier run owes
 
     /// Runs the post hooks that an earlier run owed and did not come to: a service may be stopped since.
-    func payOwedHooks() async {
-        let failures = await paidHooks()
+    ///
+    /// - Parameter isAcknowledged: whether an operator deploys, so that hooks which do not exist any more are forgotten.
+    func payOwedHooks(isAcknowledged: Bool) async {
+        let failures = await paidHooks(isAcknowledged: isAcknowledged)
         recorder.update { $0.hookFailures += failures }
     }
 
     /// Runs what an earlier run owes; returns what has failed, and stays owed.
-    package func paidHooks() async -> [HookFailure] {
-        let owed: [Hook]
+    package func paidHooks(isAcknowledged: Bool = false) async -> [HookFailure] {
+        var owed: [Hook] = []
         switch world.owedHooks() {
         case .known(let hooks): owed = hooks
         case .unreadable(let reason):
-            recorder.update { $0.debtsUnknown = true }
             report(.remark(name: nil, "\(reason); the post hooks that an earlier run may owe are not known"))
-            return []
+            if !isAcknowledged {
+                recorder.update { $0.debtsUnknown = true }
+                report(.remark(name: nil, "see that the web server runs; certctl deploy then forgets about them"))
+                return []
+            }
+            _ = await hooks.pay([])
+        }
+        if isAcknowledged {
+            let missing = owed.filter { !$0.exists }
+            for hook in missing { report(.remark(name: nil, "\(hook.name), which an earlier run owes, is gone: forgotten")) }
+            owed.removeAll { !$0.exists }
+            if owed.isEmpty, !missing.isEmpty { _ = await hooks.pay([]) }
         }
         guard !owed.isEmpty else { return [] }
         report(.remark(name: nil, "an earlier run left post hooks undone: they run now"))

@@ -1,7 +1,6 @@
 package import ACME
 package import Deployment
 package import FoundationEssentials
-package import PKI
 
 /// What happens in a run, as it happens: the engine tells, a printer writes, tests assert the list.
 package enum RenewalEvent: Sendable {

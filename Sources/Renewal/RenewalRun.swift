@@ -1,6 +1,6 @@
 package import Deployment
-package import FoundationEssentials
-package import Lineages
+import FoundationEssentials
+import Lineages
 
 /// One run over lineages: what an earlier run left is finished, what is due is renewed, everything is rolled out and verified, and
 /// the state says how far each lineage came. One lineage's failure stops no other.
@@ -35,7 +35,7 @@ package struct RenewalRun: Sendable {
     ) {
         (self.world, self.hooks, self.jobs, self.initiator) = (world, hooks, jobs, initiator)
         (self.report, startedAt) = (report, world.uptime)
-        authorities = AuthorityWatch(world.authorities())
+        authorities = AuthorityWatch(world.authorityStates())
     }
 
     /// Does what was asked for with lineages.
@@ -45,7 +45,7 @@ package struct RenewalRun: Sendable {
     package func run(
         _ request: RunRequest, _ subjects: [Subject], isExplicit: Bool, exceptions: RunExceptions = RunExceptions()
     ) async -> RunReport {
-        await payOwedHooks()
+        await payOwedHooks(isAcknowledged: request.isDeployment)
         let planner = Planner(request, isExplicit: isExplicit, exceptions: exceptions)
         var planned = subjects.map { plan($0, planner) }
         planned = await resolveTrials(planned, planner)
@@ -55,7 +55,7 @@ package struct RenewalRun: Sendable {
             batch = await obtain(batch)
             batch = await rollOut(batch, request)
             batch = await judge(batch)
-            batch = await record(batch)
+            batch = await record(batch, request)
             for (index, context) in zip(wave, batch) { planned[index] = context }
         }
         return finish(planned)

@@ -1,4 +1,3 @@
-package import Deployment
 package import FoundationEssentials
 package import Lineages
 
@@ -29,7 +28,7 @@ package protocol RenewalWorld: Sendable {
     func requireWritableState() throws(FileError)
     func append(_ events: [HistoryEvent], isDurable: Bool) throws(FileError)
     func owedHooks() -> StateStore.OwedHooks
-    func authorities() -> [String: AuthorityState]
+    func authorityStates() -> [String: AuthorityState]
     func save(_ authorities: [String: AuthorityState]) throws(FileError)
 
     // MARK: A certificate in the making

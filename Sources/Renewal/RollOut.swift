@@ -21,6 +21,9 @@ extension RenewalRun {
 
     /// Whatever changes live/, or decides that hooks have to run.
     private func begin(_ context: inout LineageContext, _ request: RunRequest) async {
+        if case .rehearse(let runsDeployHooks) = request {
+            return rehearsed(&context, runsDeployHooks: runsDeployHooks)
+        }
         if context.isObtained { return await install(.staged, &context) }
         if case .rollBack(let set) = request, context.failure == nil {
             apply(.quarantineReleased, to: &context)
@@ -83,6 +86,18 @@ extension RenewalRun {
         (context.rollout, context.isExplicit, context.isChanged) = (.all, true, true)
         report(.installed(name: context.name, number: number, leaf))
         note(source.isChosen ? .rolledBack : .installed, context)
+    }
+
+    /// Checks what a dry run has got as an installation would.
+    private func rehearsed(_ context: inout LineageContext, runsDeployHooks: Bool) {
+        guard context.isObtained else { return }
+        do throws(InstallFailure) {
+            let leaf = try world.candidate(.staged, of: context.name)
+            report(.tried(name: context.name, server: context.server, leaf))
+            if runsDeployHooks { context.rollout = .all }
+        } catch {
+            fail(&context, RenewalFailure(.issuance, error.cause))
+        }
     }
 
     private func refuse(_ source: InstallSource, _ failure: InstallFailure, _ context: inout LineageContext) {
@@ -176,7 +191,7 @@ extension RenewalRun {
 
     /// Runs the post hooks of a wave, each once.
     private func runPostHooks(_ batch: inout [LineageContext]) async {
-        let renewed = batch.filter { $0.rollout != nil }.flatMap(\.domains)
+        let renewed = batch.filter { $0.rollout != nil || ($0.isObtained && $0.outcome == .tried) }.flatMap(\.domains)
         let failed = batch.filter { $0.failure.map { $0.stage != .waiting } ?? false }.flatMap(\.domains)
         var planned: [Int: Set<String>] = [:]
         for index in batch.indices where batch[index].rollout != nil {
@@ -200,6 +215,7 @@ extension RenewalRun {
 
 extension RunRequest {
     var isCopy: Bool { if case .rollBack = self { true } else { false } }
+    var isDeployment: Bool { if case .deploy = self { true } else { false } }
 }
 
 extension InstallSource {

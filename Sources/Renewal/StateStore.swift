@@ -1,5 +1,5 @@
 package import Deployment
-import FoundationEssentials
+package import FoundationEssentials
 package import Lineages
 
 /// certctl's state directory: one file a lineage in `STATE/lineages/`, what the run as a whole owes in `STATE/run.json`, the keys and

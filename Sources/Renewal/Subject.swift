@@ -1,5 +1,5 @@
-package import Deployment
 package import Lineages
+import PKI
 
 /// A lineage as a run is given it: what the config directory says, in the values that decisions are made of.
 package struct Subject: Sendable {

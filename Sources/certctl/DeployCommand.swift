@@ -17,7 +17,7 @@ struct DeployCommand: AsyncParsableCommand {
         let setup = try RunSetup(tree, nil, output)
         let lineages = try setup.tree.selected(names)
         if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
-        let code = await setup.carryOut("deploy") { await $0.deploy(lineages) }
+        let code = await setup.carryOut("deploy", .deploy, lineages)
         if code != 0 { throw ExitCode(code) }
     }
 }

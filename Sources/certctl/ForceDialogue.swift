@@ -12,6 +12,7 @@ struct ForceDialogue: Sendable {
     private let limit: Int?
     private let all: [Lineage]
     private let host: Diagnosis.Host
+    private let store: StateStore
 
     /// - Parameter isYes: whether the operator has said that nothing is to be asked.
     init(_ setup: borrowing RunSetup, _ options: TreeOptions, isYes: Bool, isQuiet: Bool) throws {
@@ -21,17 +22,20 @@ struct ForceDialogue: Sendable {
         host = Diagnosis.Host(
             setup.tree, [], path: setup.tree.path, settings: setup.settings, statePath: options.statePath,
             transport: setup.transport)
+        store = StateStore(stateDirectory: options.statePath)
     }
 
     /// What is done with which lineage instead.
-    func exceptions(for lineages: [Lineage], _ run: RenewalRun) async -> RenewalRun.Exceptions {
-        var exceptions = RenewalRun.Exceptions()
-        for review in await run.review(lineages, among: all, limit: limit) {
+    func exceptions(for lineages: [Lineage]) async -> RunExceptions {
+        var exceptions = RunExceptions()
+        let reviews = await ForceReview.reviews(
+            of: lineages, among: all, store, host: host.settings.conf, limit: limit, at: host.now)
+        for review in reviews {
             printer.remark("\(review.name): \(review.finding); \(review.budget.description)")
             if review.advice == .deploy, !isYes, prefersDeployment(review) {
                 exceptions.deployed.insert(review.name)
             } else if review.budget.isLow, !isYes {
-                exceptions.refused[review.name] = BudgetRefusal(budget: review.budget)
+                exceptions.refused[review.name] = review.budget.refusal
             }
         }
         await warn(

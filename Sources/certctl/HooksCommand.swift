@@ -58,17 +58,18 @@ struct HooksCommand: AsyncParsableCommand {
                 throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
             }
             let domains = lineage.certificate?.names.map(\.description) ?? []
-            let (failures, wasInterrupted) = await setup.inGoodOrder { run in
+            let (run, hooks) = (setup.run(in: setup.world([lineage])), setup.hooks)
+            let (failures, wasInterrupted) = await setup.inGoodOrder {
                 // What an earlier run owes comes first, here as in every run.
-                var failures = await run.paidDebts()
-                failures += await run.hooks.pre(conf: options.preHook, post: options.postHook)
+                var failures = await run.paidHooks()
+                failures += await hooks.pre(conf: options.preHook, post: options.postHook)
                 if failures.isEmpty, !Task.isCancelled {
                     // They come to their end, as in a renewal.
                     failures += await Task {
-                        await run.hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
+                        await hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
                     }.value
                 }
-                failures += await run.hooks.post(renewedDomains: domains, failedDomains: []).failures
+                failures += await hooks.post(renewedDomains: domains, failedDomains: []).failures
                 return (failures, Task.isCancelled)
             }
             if wasInterrupted { setup.printer.fault("interrupted: the post hooks have run", next: nil) }

@@ -65,17 +65,16 @@ struct IssueCommand: AsyncParsableCommand {
             setup.printer.result(reason)
             // It may not have reached its listeners.
             let lineage = try setup.tree.selected([target.name])[0]
-            let code = await setup.carryOut("issue") { await $0.finish(lineage) }
+            let code = await setup.carryOut("issue", .finish, [lineage])
             if code != 0 { throw ExitCode(code) }
             return
         }
         try target.checkWebroots()
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
         let certification = try target.certification(account: account.id)
-        let (client, hooks) = (account.client, target.hooks)
-        let code = await setup.carryOut("issue") {
-            await $0.issue(certification, client: client, hooks: hooks, because: "asked for")
-        }
+        let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
+        let subject = target.subject(certification, host: setup.settings.conf)
+        let code = await setup.carryOut("issue") { await run.run(.issue, [subject], isExplicit: true) }
         await refreshDropIn(setup)
         if code != 0 { throw ExitCode(code) }
     }
@@ -131,7 +130,7 @@ struct IssueCommand: AsyncParsableCommand {
         } catch let error as ACMEError {
             throw CommandFailure(
                 error.isTemporary ? .tryLater : .failed, "\(error)",
-                next: NextStep.after(RenewalFailure(.preparation, error), lineage: target.name))
+                next: NextStep.after(RenewalFailure(.preparation, Cause(error)), lineage: target.name))
         } catch {
             throw CommandFailure(.failed, "\(error)")
         }

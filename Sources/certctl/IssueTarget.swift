@@ -13,7 +13,7 @@ struct IssueTarget {
     private let names: [SubjectName]
     private let keyType: KeyType
     private let webroots: [(name: SubjectName, path: String)]
-    private let existing: Lineage?
+    let existing: Lineage?
     private let newLineage: NewLineage
     private let tree: Tree
 
@@ -99,7 +99,14 @@ struct IssueTarget {
             next: "give it these names with --name \(taken.name), or choose another --name for a second one")
     }
 
-    var hooks: HookCommands { HookCommands(existing?.options, tree.defaults) }
+    /// What a run is given of it: the lineage as it is, with the hooks that the new one has.
+    func subject(_ certification: Certification, host: ConfFile) -> Subject {
+        let old = existing.map { Subject($0, host: host) }
+        return Subject(
+            name: name, leaf: old?.leaf, number: old?.number, options: existing?.options,
+            commands: HookCommands(existing?.options, tree.defaults), livePath: certification.paths.live,
+            settingsProblem: old?.settingsProblem)
+    }
 
     /// Why nothing is to be done: the lineage has what is asked for.
     func reasonToWait(at now: Date) -> String? {
@@ -108,7 +115,7 @@ struct IssueTarget {
             options.server == server, options.keyType == keyType, existing.reasonUnmanaged == nil,
             webroots.allSatisfy({ options.webroot(for: $0.name) == $0.path })
         else { return nil }
-        switch RenewalPolicy().decision(for: certificate, options: options, at: now) {
+        switch RenewalPolicy().decision(for: certificate.validity, options: options, at: now) {
         case .renew: return nil
         case .wait, .never:
             return "\(name): has a certificate for these names until \(LocalTime.text(certificate.notAfter)); "
@@ -163,14 +170,13 @@ struct IssueTarget {
                 next: "nothing was ordered; simplify that value, or choose another --name")
         }
         return Certification(
-            name: name, names: names, key: .generate(keyType),
+            name: name, names: names, server: server, account: account, key: .generate(keyType),
             mustStaple: existing?.options?.mustStaple ?? false,
             wishes: Issuance.Wishes(
                 preferredProfile: existing?.options?.preferredProfile ?? tree.defaults.value("preferred_profile"),
                 requiredProfile: existing?.options?.requiredProfile ?? tree.defaults.value("required_profile"),
                 preferredChain: existing?.options?.preferredChain ?? tree.defaults.value("preferred_chain")),
             solver: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
-            previous: existing?.certificate,
             conf: (existing?.confPath ?? tree.confPath(name), bytes), newLineage: existing == nil ? newLineage : nil)
     }
 }

@@ -41,7 +41,13 @@ struct RenewCommand: AsyncParsableCommand {
         help: "Run each hook in a unit of systemd's, outside of the sandbox that this runs in: for certctl.service.")
     var hooksInUnits = false
 
+    @Option(name: .long, help: "How many certificates are obtained side by side (default: jobs in certctl.conf, else 4).")
+    var jobs: Int?
+
     func validate() throws {
+        if let jobs, !(1...HostSettings.mostJobs).contains(jobs) {
+            throw ValidationError("--jobs takes a number from 1 to \(HostSettings.mostJobs)")
+        }
         if yes, !force { throw ValidationError("--yes goes with --force") }
         guard !dryRun else { return }
         if server != nil { throw ValidationError("--server goes with --dry-run: a renewal goes to the CA of its conf") }
@@ -49,20 +55,34 @@ struct RenewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let setup = try RunSetup(tree, ca, output, hooksInUnits: hooksInUnits)
+        let setup = try RunSetup(tree, ca, output, hooksInUnits: hooksInUnits, jobs: jobs)
         let lineages = try setup.tree.selected(names)
         if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
-        let (policy, named) = (RenewalPolicy(isForced: force), !names.isEmpty)
-        let (isDry, server, runsDeployHooks) = (dryRun, server, runDeployHooks)
-        let dialogue = force ? try ForceDialogue(setup, tree, isYes: yes, isQuiet: output.quiet) : nil
-        let code = await setup.carryOut(isDry ? "renew --dry-run" : "renew") { run in
-            if isDry {
-                return await run.dryRun(
-                    lineages, server: server, runsDeployHooks: runsDeployHooks, named: named, host: HostName.current)
-            }
-            let exceptions = await dialogue?.exceptions(for: lineages, run) ?? RenewalRun.Exceptions()
-            return await run.renew(lineages, policy: policy, named: named, exceptions: exceptions)
-        }
+        let code = dryRun ? await rehearse(lineages, setup) : await renew(lineages, setup, try dialogue(setup))
         if code != 0 { throw ExitCode(code) }
+    }
+
+    private func dialogue(_ setup: borrowing RunSetup) throws -> ForceDialogue? {
+        force ? try ForceDialogue(setup, tree, isYes: yes, isQuiet: output.quiet) : nil
+    }
+
+    private func renew(_ lineages: [Lineage], _ setup: borrowing RunSetup, _ dialogue: ForceDialogue?) async -> Int32 {
+        let (run, subjects) = (setup.run(in: setup.world(lineages)), setup.subjects(lineages))
+        let (isForced, isExplicit) = (force, !names.isEmpty)
+        return await setup.carryOut("renew") {
+            let exceptions = await dialogue?.exceptions(for: lineages) ?? RunExceptions()
+            return await run.run(
+                .renew(isForced: isForced), subjects, isExplicit: isExplicit, exceptions: exceptions)
+        }
+    }
+
+    private func rehearse(_ lineages: [Lineage], _ setup: borrowing RunSetup) async -> Int32 {
+        let world = RehearsalWorld(
+            setup.world(lineages), authorities: setup.authorities, server: server, host: HostName.current)
+        let (run, subjects) = (setup.run(in: world), setup.subjects(lineages))
+        let (runsDeployHooks, isExplicit) = (runDeployHooks, !names.isEmpty)
+        return await setup.carryOut("renew --dry-run") {
+            await run.run(.rehearse(runsDeployHooks: runsDeployHooks), subjects, isExplicit: isExplicit)
+        }
     }
 }

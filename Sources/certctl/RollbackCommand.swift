@@ -29,7 +29,7 @@ struct RollbackCommand: AsyncParsableCommand {
         let setup = try RunSetup(tree, nil, output)
         let lineage = try setup.tree.selected([name])[0]
         let set = try earlierSet(of: lineage)
-        let code = await setup.carryOut("rollback") { await $0.rollBack(lineage, to: set) }
+        let code = await setup.carryOut("rollback", .rollBack(set), [lineage])
         if code != 0 { throw ExitCode(code) }
     }
 

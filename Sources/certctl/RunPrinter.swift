@@ -46,7 +46,7 @@ final class RunPrinter: Sendable {
         case .leftAlone(let name, let reason): note("\(name): left alone: \(reason)")
         case .remark(let name, let text): warn(name.map { "\($0): \(text)" } ?? text)
         case .started(let name, let names, let reason):
-            progress(name, "ordering \(RunPrinter.list(names.map(\.description))) (\(reason))")
+            progress(name, "ordering \(RunPrinter.list(names)) (\(reason))")
         case .step(let name, let step): print(step, of: name)
         case .tried(let name, let server, let certificate):
             live?.end(name)
@@ -68,7 +68,7 @@ final class RunPrinter: Sendable {
             live?.end(name)
             let when = next.map { "the first run after \(LocalTime.text($0))" } ?? "the next run"
             fault("\(name): pending: \(what)", next: "\(when) tries again, and certctl \(command) \(name) does now")
-        case .booksFailed(let error):
+        case .stateFailed(let error):
             fault("the books cannot be kept: \(error)", next: "see that the state directory can be written to")
         case .hook(let event): print(event)
         case .failed(let name, let failure):
@@ -115,7 +115,7 @@ final class RunPrinter: Sendable {
         }
         if report.wasInterrupted { fault("interrupted: what is not done yet is taken up by the next run", next: nil) }
         let waiting = report.outcomes.compactMap { entry -> (name: String, date: Date)? in
-            if case .notDue(let date) = entry.outcome { (entry.name, date) } else { nil }
+            if case .notDue(let date, _) = entry.outcome { (entry.name, date) } else { nil }
         }
         guard let first = waiting.min(by: { $0.date < $1.date }) else { return }
         let others = report.outcomes.count - waiting.count
@@ -177,7 +177,7 @@ final class RunPrinter: Sendable {
         names.count <= 3 ? names.joined(separator: ", ") : "\(names[0]) and \(names.count - 1) more names"
     }
 
-    private static func expiry(of certificate: Certificate) -> String {
+    private static func expiry(of certificate: Leaf) -> String {
         let expiry = certificate.notAfter
         return "expires \(LocalTime.text(expiry)) (\(LocalTime.distance(to: expiry, from: Date.now)))"
     }

@@ -10,7 +10,7 @@ import Renewal
 struct RunSetup: ~Copyable {
     let tree: Tree
     let authorities: CertificateAuthorities
-    let run: RenewalRun
+    let hooks: HookRun
     let printer: RunPrinter
     let settings: HostSettings
     let transport: CurlTransport
@@ -18,6 +18,9 @@ struct RunSetup: ~Copyable {
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
     private let ledger: StateStore
+    private let units: OutsideUnits?
+    private let statePath: String
+    private let jobs: Int
     private let statusFile: StatusFile?
 
     /// Takes the lock and completes what an earlier run left of a switch.
@@ -26,16 +29,17 @@ struct RunSetup: ~Copyable {
     ///   - ca: nil for a command that talks to no CA.
     ///   - makingTree: whether a config directory that is not there is made.
     ///   - hooksInUnits: whether this process is confined, and hooks are not to be.
+    ///   - jobs: how many lineages are renewed side by side; nil as the host's settings have it.
     init(
         _ options: TreeOptions, _ ca: CAOptions?, _ output: OutputOptions, makingTree: Bool = false,
-        hooksInUnits: Bool = false
+        hooksInUnits: Bool = false, jobs jobsOption: Int? = nil
     ) throws {
         SignalTrap.outliveOutputs()
         let settings = try options.settings()
         let tree = try options.tree()
         let printer = RunPrinter(output)
         let transport = try RunSetup.transport(caBundle: ca?.caBundle?.text ?? settings.caBundle)
-        let units = try hooksInUnits ? RunSetup.units() : nil
+        let units: OutsideUnits? = try hooksInUnits ? RunSetup.units() : nil
         if makingTree { try RunSetup.make(tree) }
         let directoryHooks = try RunSetup.directoryHooks(tree)
         let lock = try RunSetup.lock(tree)
@@ -62,21 +66,20 @@ struct RunSetup: ~Copyable {
                 do {
                     try StateStore(stateDirectory: statePath).owe(hooks)
                 } catch {
-                    printer.print(.booksFailed("\(error)"))
+                    printer.print(.stateFailed("\(error)"))
                 }
             }
         ) { report(.hook($0)) }
-        let run = RenewalRun(
-            authorities: authorities, hooks: hooks, stateDirectory: statePath, hostConf: settings.conf,
-            initiator: RunSetup.initiator, isMounted: { await units?.isMounted($0) }, report: report)
-        isComplete = RunSetup.completeSwitches(run, printer)
+        isComplete = RunSetup.completeSwitches(statePath, printer)
         ledger = StateStore(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
         self.tree = tree
         self.settings = settings
         self.transport = transport
         self.authorities = authorities
-        self.run = run
+        self.hooks = hooks
+        (self.units, self.statePath) = (units, statePath)
+        jobs = jobsOption ?? settings.jobs
         self.printer = printer
         self.lock = lock
     }
@@ -163,9 +166,9 @@ struct RunSetup: ~Copyable {
     }
 
     /// One lineage's switch that cannot be completed keeps no other lineage from its renewal.
-    private static func completeSwitches(_ run: RenewalRun, _ printer: RunPrinter) -> Bool {
+    private static func completeSwitches(_ statePath: String, _ printer: RunPrinter) -> Bool {
         do {
-            try run.completeSwitches()
+            for name in try SwitchJournal.completeAll(in: statePath) { printer.print(.completedSwitch(name: name)) }
             return true
         } catch {
             printer.fault("a switch of live/ could not be completed: \(error)", next: nil)
@@ -189,13 +192,38 @@ struct RunSetup: ~Copyable {
         }
     }
 
+    /// The real world of a run over lineages.
+    func world(_ lineages: [Lineage], issuing: Certification? = nil) -> LocalWorld {
+        let units = units
+        return LocalWorld(
+            lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
+            isMounted: { await units?.isMounted($0) })
+    }
+
+    /// A run in a world.
+    func run(in world: any RenewalWorld) -> RenewalRun {
+        let printer = printer
+        return RenewalRun(world, hooks: hooks, jobs: jobs, initiator: RunSetup.initiator) { printer.print($0) }
+    }
+
+    /// What a run is given of lineages.
+    func subjects(_ lineages: [Lineage]) -> [Subject] { lineages.map { Subject($0, host: settings.conf) } }
+
+    /// Does what was asked for with lineages, prints the summary and returns the exit code.
+    func carryOut(
+        _ command: String, _ request: RunRequest, _ lineages: [Lineage], isExplicit: Bool = true
+    ) async -> Int32 {
+        let (run, subjects) = (run(in: world(lineages)), subjects(lineages))
+        return await carryOut(command) { await run.run(request, subjects, isExplicit: isExplicit) }
+    }
+
     /// Carries out the work so that SIGINT and SIGTERM end it in good order, prints the summary and returns the exit code.
     ///
     /// - Parameter command: its name, for the record of the last run.
-    func carryOut(_ command: String, _ work: @escaping @Sendable (RenewalRun) async -> RunReport) async -> Int32 {
+    func carryOut(_ command: String, _ work: @escaping @Sendable () async -> RunReport) async -> Int32 {
         let report = await inGoodOrder(work)
         // What a switch replaced was kept for whoever had it open.
-        let isComplete = RunSetup.completeSwitches(run, printer)
+        let isComplete = RunSetup.completeSwitches(statePath, printer)
         printer.finish(report)
         let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
         let lastRun = LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code)
@@ -205,9 +233,9 @@ struct RunSetup: ~Copyable {
     }
 
     /// Carries out work so that a signal cancels its task, and it ends in good order.
-    func inGoodOrder<Result: Sendable>(_ work: @escaping @Sendable (RenewalRun) async -> Result) async -> Result {
-        let (run, printer) = (run, printer)
-        let task = Task { await work(run) }
+    func inGoodOrder<Result: Sendable>(_ work: @escaping @Sendable () async -> Result) async -> Result {
+        let printer = printer
+        let task = Task { await work() }
         SignalTrap.install {
             printer.warn("stopping in good order; a second signal ends it at once")
             task.cancel()

@@ -96,12 +96,12 @@ struct StatusCommand: AsyncParsableCommand {
         let (settings, ledger, now) = (try tree.settings(), StateStore(stateDirectory: tree.statePath), Date.now)
         let tree = try tree.tree()
         let lineage = try tree.selected([name])[0]
-        let entry = ledger.knowledge(of: lineage.name).entry
-        let served = probe ? await Verification().look(at: lineage, entry: entry, host: settings.conf) : nil
-        let row = LineageStatus(lineage, entry: entry, served: served, at: now)
+        let state = ledger.state(of: lineage, at: now)
+        let served = probe ? await Verification().look(at: lineage, state: state, host: settings.conf) : nil
+        let row = LineageStatus(lineage, state: state, served: served, at: now)
         let nextStart = await StatusSource(self.tree).nextStart(StatusReport([row], lastRun: nil, at: now))
         return StatusExplanation(
-            lineage, row, tree, entry: entry, host: settings.conf, at: now, nextStart: nextStart, screen: .output
+            lineage, row, tree, state: state, host: settings.conf, at: now, nextStart: nextStart, screen: .output
         ).text
     }
 

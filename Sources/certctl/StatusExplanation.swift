@@ -8,7 +8,7 @@ import Renewal
 /// `certctl status --explain NAME`: the whole decision about a lineage, each rule with what it saw.
 struct StatusExplanation {
     private let lineage: Lineage
-    private let entry: LedgerEntry?
+    private let state: LineageState?
     private let row: LineageStatus
     private let now: Date
     private let screen: Screen
@@ -18,10 +18,10 @@ struct StatusExplanation {
 
     /// - Parameter row: what the table would have of it.
     init(
-        _ lineage: Lineage, _ row: LineageStatus, _ tree: Tree, entry: LedgerEntry?, host: ConfFile, at now: Date,
+        _ lineage: Lineage, _ row: LineageStatus, _ tree: Tree, state: LineageState?, host: ConfFile, at now: Date,
         nextStart: Date?, screen: Screen
     ) {
-        (self.lineage, self.row, self.entry, self.host) = (lineage, row, entry, host)
+        (self.lineage, self.row, self.state, self.host) = (lineage, row, state, host)
         (self.now, self.screen) = (now, screen)
         next = NextText(at: now, nextStart: nextStart)
         hooks = (HookDirectory(configDirectory: tree.path), HookCommands(lineage.options, tree.defaults))
@@ -61,14 +61,16 @@ struct StatusExplanation {
         if let problem = lineage.fatalProblem { return ["it is broken: \(problem.message)"] }
         if let reason = lineage.reasonUnmanaged { return ["certctl does not renew it: \(reason)"] }
         guard let certificate = lineage.certificate, let options = lineage.options else { return [] }
-        var lines = RenewalPolicy().rulings(for: certificate.validity, options: options, at: now).map { ruling in
+        var lines = RenewalPolicy().rulings(
+            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name), at: now
+        ).map { ruling in
             "\(StatusExplanation.text(ruling.rule)): \(StatusExplanation.text(ruling.decision, at: now))"
         }
-        if let entry, entry.attempts > 0, let nextAttempt = entry.nextAttempt, nextAttempt > now {
+        if let retry = state?.retry, let nextAttempt = retry.nextAttempt, nextAttempt > now {
             lines.append(
-                "it has failed \(entry.attempts) times, so that it is left alone until \(LocalTime.text(nextAttempt))")
+                "it has failed \(retry.failures) times, so that it is left alone until \(LocalTime.text(nextAttempt))")
         }
-        if let held = entry?.held { lines.append("serial \(held.serial) is held: \(held.reason)") }
+        if let held = state?.host.quarantine { lines.append("serial \(held.serial) is held: \(held.retry.cause)") }
         return lines
     }
 
@@ -96,14 +98,14 @@ struct StatusExplanation {
     }
 
     private var stage: [String] {
-        guard let entry, let stage = entry.stage else {
+        guard let state, let stage = state.stage else {
             return ["the books do not know it: the next run looks at its listeners and enters it"]
         }
         var lines = [stage.rawValue]
-        if let installed = entry.installed { lines.append("installed \(LocalTime.text(installed.at))") }
-        if let date = entry.deployedAt { lines.append("deployed \(LocalTime.text(date)): its hooks had exited with 0") }
-        if let date = entry.verifiedAt { lines.append("verified \(LocalTime.text(date)): a listener served it") }
-        if entry.isPending { lines.append("pending: \(entry.pendingReason)") }
+        if let installed = state.host.live.version { lines.append("installed \(LocalTime.text(installed.at))") }
+        if let date = state.host.live.rollout?.deployedAt { lines.append("deployed \(LocalTime.text(date)): its hooks had exited with 0") }
+        if let date = state.host.live.rollout?.verifiedAt { lines.append("verified \(LocalTime.text(date)): a listener served it") }
+        if state.isPending { lines.append("pending: \(state.summary)") }
         return lines
     }
 
@@ -126,7 +128,7 @@ struct StatusExplanation {
     }
 
     private func outcome(of hook: Hook) -> String {
-        guard let record = entry?.hooks.first(where: { $0.kind == hook.kind.rawValue && $0.identity == hook.identity })
+        guard let record = state?.host.live.rollout?.hooks.first(where: { $0.kind == hook.kind.rawValue && $0.identity == hook.identity })
         else { return "" }
         let when = LocalTime.text(record.at)
         return record.succeeded
@@ -142,13 +144,13 @@ struct StatusExplanation {
         } catch {
             return [error.message]
         }
-        let places = settings.places(for: certificate)
+        let places = settings.targets(for: certificate.names)
         if places.isEmpty { return ["nowhere: verify = none, or no concrete name"] }
         return places.map { place, isListed in
             let seen = row.served?.first { $0.endpoint == "\(place.endpoint)" && $0.name == place.name }
             let why =
                 isListed
-                ? "set in verify" : entry?.served.contains(place) == true ? "it has served it before" : "a note only"
+                ? "set in verify" : state?.host.served.contains(place) == true ? "it has served it before" : "a note only"
             return "\(place.endpoint) for \(place.name) (\(why))\(seen.map { ": \($0.detail)" } ?? "")"
         }
     }

@@ -70,7 +70,7 @@ struct StatusMetrics {
         addChoice(
             "certctl_lineage_stage", "1 for the stage that the newest certificate has reached, 0 for the others.",
             "stage"
-        ) { row in row.stage.map { ($0.rawValue, LedgerEntry.Stage.allCases.map(\.rawValue)) } }
+        ) { row in row.stage.map { ($0.rawValue, LineageState.Stage.allCases.map(\.rawValue)) } }
         add(
             "certctl_renewal_failures", "How often the work at hand has failed in a row.",
             rows.lazy.compactMap { row -> Sample? in row.attempts.map { ([("lineage", row.name)], Double($0)) } })

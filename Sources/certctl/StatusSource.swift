@@ -84,26 +84,12 @@ import Scheduling
 extension StatusReport {
     /// The report with what listeners are seen serving now.
     init(probing lineages: [Lineage], _ ledger: StateStore, host: ConfFile, at now: Date) async {
-        var rows: [LineageStatus?] = Array(repeating: nil, count: lineages.count)
-        await withTaskGroup(of: (Int, LineageStatus).self) { group in
-            var next = 0
-            func add() {
-                guard next < lineages.count else { return }
-                let (index, lineage) = (next, lineages[next])
-                next += 1
-                group.addTask {
-                    let entry = ledger.knowledge(of: lineage.name).entry
-                    let served = await Verification().look(at: lineage, entry: entry, host: host)
-                    return (index, LineageStatus(lineage, entry: entry, served: served, at: now))
-                }
-            }
-            for _ in 0..<StatusReport.mostAtOnce { add() }
-            for await (index, row) in group {
-                rows[index] = row
-                add()
-            }
+        let rows = await sideBySide(lineages, most: StatusReport.mostAtOnce) { lineage in
+            let state = ledger.state(of: lineage, at: now)
+            let served = await Verification().look(at: lineage, state: state, host: host)
+            return LineageStatus(lineage, state: state, served: served, at: now)
         }
-        self.init(rows.compactMap(\.self), lastRun: ledger.lastRun, at: now)
+        self.init(rows, lastRun: ledger.lastRun, at: now)
     }
 
     /// More lineages at once gain nothing: each looks at several listeners.

@@ -1,0 +1,127 @@
+import ACME
+import FoundationEssentials
+import HTTP
+import Lineages
+import PKI
+
+/// The conversation with a real CA about one certificate, with the key and the chain in a staging directory.
+actor CAExchange: OrderExchange {
+    private let certification: Certification
+    private let issuance: Issuance
+    private let staging: any StagingArea
+    private var key: PrivateKey?
+    private var order: Issuance.PlacedOrder?
+    private var certificateURL: String?
+
+    init(
+        _ certification: Certification, client: Client, staging: any StagingArea,
+        report: @escaping @Sendable (Issuance.Step) -> Void
+    ) {
+        (self.certification, self.staging) = (certification, staging)
+        issuance = Issuance(client: client, solver: certification.solver, report: report)
+    }
+
+    func place() async throws(AcquisitionFailure) -> PlacedOrder {
+        do {
+            let key = try certification.key.make()
+            try staging.stage(key: try key.pem())
+            let placed = try await issuance.place(certification.names, wishes: certification.wishes)
+            (self.key, order) = (key, placed)
+            return PlacedOrder(placed)
+        } catch {
+            throw AcquisitionFailure(error)
+        }
+    }
+
+    func resume(_ url: String) async throws(AcquisitionFailure) -> PlacedOrder {
+        guard let pem = staging.key, let staged = try? PrivateKey(pem: pem), certification.key.takes(staged) else {
+            throw AcquisitionFailure(Cause(.orderInvalid, "the key of the order is not there any more"), .ends)
+        }
+        do {
+            let placed = try await issuance.placed(at: url)
+            (key, order) = (staged, placed)
+            return PlacedOrder(placed)
+        } catch {
+            throw AcquisitionFailure(error)
+        }
+    }
+
+    func validate() async throws(AcquisitionFailure) {
+        guard let order else { return }
+        do {
+            self.order = try await issuance.proven(order)
+        } catch {
+            throw AcquisitionFailure(error)
+        }
+    }
+
+    func finalize() async throws(AcquisitionFailure) {
+        guard let order, let key else { return }
+        do {
+            let request = try SigningRequest(for: certification.names, key: key, mustStaple: certification.mustStaple)
+            certificateURL = try await issuance.issued(order, request: request)
+        } catch {
+            throw AcquisitionFailure(error)
+        }
+    }
+
+    func download() async throws(AcquisitionFailure) {
+        guard let certificateURL else { return }
+        do {
+            // Whatever keeps the chain from being fetched, the order has it.
+            try staging.stage(chain: try await issuance.chain(at: certificateURL, wishes: certification.wishes))
+        } catch {
+            throw AcquisitionFailure(error)
+        }
+    }
+}
+
+/// Where the key and the chain of a certificate in the making are kept.
+protocol StagingArea: Sendable {
+    var key: [UInt8]? { get }
+    func stage(key pem: [UInt8]) throws(FileError)
+    func stage(chain pem: [UInt8]) throws(FileError)
+}
+
+extension Staging: StagingArea {}
+
+extension PlacedOrder {
+    fileprivate init(_ order: Issuance.PlacedOrder) {
+        self.init(
+            url: order.url, expires: order.expires, isFinalized: [.processing, .valid].contains(order.status))
+    }
+}
+
+extension AcquisitionFailure {
+    /// What an error of an exchange with a CA says.
+    init(_ error: any Error, stage: RenewalFailure.Stage = .issuance) {
+        let acme = error as? ACMEError
+        let verdict: Verdict =
+            switch acme?.orderFault {
+            case nil: .keeps
+            case .refused: .countsAgainst
+            case .failed: .ends
+            case .gone, .authorizationGone: .needsNewOrder
+            }
+        self.init(
+            Cause(error), verdict, stage: stage, retryAfter: acme?.retryAfter, concernsWholeCA: acme?.isOfWholeCA ?? false)
+    }
+}
+
+extension ACMEError {
+    /// What the CA's Retry-After says, in seconds.
+    fileprivate var retryAfter: TimeInterval? {
+        if case .refused(_, let retryAfter) = self { retryAfter.map { $0 / .seconds(1) } } else { nil }
+    }
+
+    /// Whether every other order of this account would meet the same.
+    fileprivate var isOfWholeCA: Bool {
+        switch self {
+        case .refused(let problem, _):
+            // Let's Encrypt's limits are told apart by the anchor of the page that the detail links to.
+            problem.status == 503 || problem.detail?.contains("#new-orders-per-account") == true
+        case .unreachable: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,219 @@
+import ACME
+package import FoundationEssentials
+package import Lineages
+import PKI
+
+/// The real world of a run: this host's files, clocks and endpoints, and the CAs over the network.
+package struct LocalWorld: RenewalWorld {
+    private let store: StateStore
+    private let history: History
+    private let authorities: CertificateAuthorities
+    private let verification: Verification
+    private let hostConf: ConfFile
+    private let isMounted: @Sendable (String) async -> Bool?
+    let lineages: [String: Lineage]
+    /// What `certctl issue` orders, by the name of its lineage.
+    private let issuing: Certification?
+    package let executor: (any TaskExecutor)?
+
+    /// - Parameters:
+    ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
+    ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
+    ///     where it can, and looks.
+    ///   - executor: where what must not be cancelled runs.
+    package init(
+        _ lineages: [Lineage], issuing: Certification? = nil, authorities: CertificateAuthorities, stateDirectory: String,
+        hostConf: ConfFile, isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
+        executor: (any TaskExecutor)? = nil
+    ) {
+        self.lineages = Dictionary(lineages.map { ($0.name, $0) }) { first, _ in first }
+        (self.issuing, self.authorities, self.hostConf) = (issuing, authorities, hostConf)
+        (store, history) = (StateStore(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
+        (verification, self.isMounted, self.executor) = (Verification(), isMounted, executor)
+    }
+
+    // MARK: Clocks
+
+    package var now: Date { Date.now }
+    package var uptime: Duration { LocalWorld.epoch.duration(to: .now) }
+    package func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
+    package func jitter() -> Double { Double.random(in: 0...1) }
+
+    private static let epoch = ContinuousClock.now
+
+    // MARK: certctl's state
+
+    package func knowledge(of name: String) -> StateStore.Knowledge { store.knowledge(of: name) }
+    package func save(_ state: LineageState, isDurable: Bool) throws(FileError) {
+        try store.save(state, isDurable: isDurable)
+    }
+    package func requireWritableState() throws(FileError) { try store.requireWritable() }
+    package func append(_ events: [HistoryEvent], isDurable: Bool) throws(FileError) {
+        try history.append(events, isDurable: isDurable)
+    }
+    package func owedHooks() -> StateStore.OwedHooks { store.owedHooks() }
+    package func authorityStates() -> [String: AuthorityState] { store.authorities() }
+    package func save(_ authorities: [String: AuthorityState]) throws(FileError) { try store.save(authorities) }
+
+    // MARK: A certificate in the making
+
+    package func staged(_ name: String) -> (hasKey: Bool, hasChain: Bool, leaf: Leaf?) {
+        let staging = store.staging(name)
+        return (staging.key != nil, staging.chain != nil, staging.leaf)
+    }
+
+    package func clearStaging(_ name: String) throws(FileError) { try store.staging(name).clear() }
+
+    package func prepare(_ name: String) throws(Cause) -> OrderRequest { try certification(name).request }
+
+    func certification(_ name: String) throws(Cause) -> Certification {
+        if let issuing, issuing.name == name { return issuing }
+        do {
+            guard let lineage = lineages[name] else { throw Cause(.lineage, "there is no lineage \(name)") }
+            return try Certification(renewing: lineage)
+        } catch {
+            throw Cause(error)
+        }
+    }
+
+    package func exchange(
+        _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
+    ) async throws(AcquisitionFailure) -> any OrderExchange {
+        do {
+            let certification = try certification(request.lineage)
+            let client = try await authorities.client(for: certification.server, account: certification.account)
+            return CAExchange(certification, client: client, staging: store.staging(request.lineage)) { step in
+                report(.step(name: request.lineage, step))
+            }
+        } catch {
+            throw AcquisitionFailure(error, stage: .preparation)
+        }
+    }
+
+    package func abandon(order url: String, server: String) async {}
+
+    // MARK: Versions
+
+    private func paths(_ name: String) -> LineagePaths? {
+        if let issuing, issuing.name == name { return issuing.paths }
+        return lineages[name]?.paths
+    }
+
+    private func installation(_ name: String) async throws(FileError) -> Installation {
+        let paths = try requiredPaths(name)
+        return Installation(paths: paths, stateDirectory: store.root, isMounted: await isMounted(paths.live))
+    }
+
+    private func requiredPaths(_ name: String) throws(FileError) -> LineagePaths {
+        guard let paths = paths(name) else { throw FileError("find", name, because: "its renewal config is not complete") }
+        return paths
+    }
+
+    private func certificate(of name: String) -> Certificate? {
+        paths(name).flatMap { try? FileSystem.read($0.link(.cert)) }.flatMap { try? Certificate.chain(pem: $0) }?.first
+    }
+
+    package func live(of name: String) -> (leaf: Leaf, number: Int?)? {
+        guard let paths = paths(name), let leaf = certificate(of: name).flatMap({ try? Leaf($0) }) else { return nil }
+        return (leaf, Installation(paths: paths, stateDirectory: store.root).liveVersion)
+    }
+
+    /// What is to be installed, read and checked.
+    private func set(_ source: InstallSource, of name: String) throws -> CertificateSet {
+        switch source {
+        case .copy(let set): return set
+        case .staged:
+            let staging = store.staging(name)
+            guard let key = staging.key, let chain = staging.chain else {
+                throw FileError("read", "the staged certificate", because: "it is not there any more")
+            }
+            let names = issuing?.name == name ? issuing?.names : lineages[name]?.certificate?.names
+            return try CertificateSet(
+                key: PrivateKey(pem: key), chain: chain, names: names ?? [], after: certificate(of: name), now: now)
+        case .quarantine:
+            let directory = store.quarantineDirectory(name)
+            return try CertificateSet(
+                key: PrivateKey(pem: FileSystem.read("\(directory)/privkey.pem")),
+                chain: FileSystem.read("\(directory)/fullchain.pem"), names: lineages[name]?.certificate?.names ?? [],
+                after: nil, now: now)
+        }
+    }
+
+    package func candidate(_ source: InstallSource, of name: String) throws(InstallFailure) -> Leaf {
+        do {
+            return try Leaf(set(source, of: name).leaf)
+        } catch CertificateSet.Unfit.notYetValid(let date) {
+            // A clock that is wrong makes it no worse.
+            throw InstallFailure(Cause(CertificateSet.Unfit.notYetValid(date)), .keeps)
+        } catch let error as FileError where !error.isNotFound && error.code != 0 {
+            throw InstallFailure(Cause(error), .keeps)
+        } catch {
+            throw InstallFailure(Cause(error), .drops)
+        }
+    }
+
+    package func number(_ source: InstallSource, of name: String) throws(FileError) -> Int {
+        do {
+            return try Installation(paths: requiredPaths(name), stateDirectory: store.root).number(for: set(source, of: name))
+        } catch let error as FileError {
+            throw error
+        } catch {
+            throw FileError("install", name, because: "\(error)")
+        }
+    }
+
+    package func install(_ source: InstallSource, of name: String) async throws(FileError) -> Int {
+        do {
+            let set = try set(source, of: name)
+            if let issuing, issuing.name == name {
+                try issuing.newLineage?.makeDirectories()
+                return try await installation(name).install(set, conf: issuing.conf)
+            }
+            return try await installation(name).install(set)
+        } catch let error as FileError {
+            throw error
+        } catch {
+            throw FileError("install", name, because: "\(error)")
+        }
+    }
+
+    package func show(_ number: Int, of name: String) async throws(FileError) {
+        try await installation(name).show(number)
+    }
+
+    package func fitVersion(_ number: Int, of name: String) -> Leaf? {
+        guard let paths = paths(name) else { return nil }
+        func bytes(_ kind: PEMKind) -> [UInt8]? { try? FileSystem.read("\(paths.archive)/\(kind.rawValue)\(number).pem") }
+        guard let key = bytes(.privkey), let chain = bytes(.fullchain), bytes(.cert) != nil, bytes(.chain) != nil,
+            let set = try? CertificateSet(key: PrivateKey(pem: key), chain: chain, names: [], after: nil, now: now)
+        else { return nil }
+        return try? Leaf(set.leaf)
+    }
+
+    package func quarantine(_ number: Int, sha256: String, of name: String) throws(FileError) {
+        let directory = store.quarantineDirectory(name)
+        if CertificateSet.isWhole(in: directory, sha256: sha256) { return }
+        try Installation(paths: requiredPaths(name), stateDirectory: store.root).copy(number, to: directory)
+    }
+
+    package func removeFromArchive(_ number: Int, sha256: String, of name: String) throws(FileError) {
+        try Installation(paths: requiredPaths(name), stateDirectory: store.root).removeFromArchive(number, sha256: sha256)
+    }
+
+    package func discardQuarantine(_ name: String) throws(FileError) {
+        let directory = store.quarantineDirectory(name)
+        for kind in PEMKind.allCases { try FileSystem.remove("\(directory)/\(kind.rawValue).pem") }
+    }
+
+    // MARK: Endpoints
+
+    package func prober(of name: String, expecting leaf: Leaf, _ state: HostState) -> Prober? {
+        let conf = issuing?.name == name ? issuing?.conf.flatMap { try? ConfFile(bytes: $0.bytes) } : lineages[name]?.conf
+        guard let settings = try? VerificationSettings(lineage: conf, host: hostConf),
+            let certificate = certificate(of: name), (try? certificate.sha256()) == leaf.sha256
+        else { return nil }
+        return Prober(
+            timeout: settings.timeout, recovery: settings.recovery,
+            observe: verification.prober(for: certificate, settings, state, paths(name)))
+    }
+}
