@@ -15,6 +15,8 @@ package struct HostState: Codable, Equatable, Sendable {
     package internal(set) var earlier: [String] = []
     package internal(set) var notified = Notified.clear(unheard: [])
 
+    package init() {}
+
     /// More earlier leaves than any endpoint still serves.
     static let mostEarlier = 20
 }

@@ -136,12 +136,12 @@ extension RenewalRun {
     // MARK: Check hooks
 
     /// Rolls a version back that the check hooks refuse, where they took the one before: nothing was reloaded yet, so that no hook has
-    /// to run for it.
-    func passChecks(_ context: inout LineageContext) async {
-        guard let predecessor = context.trial, predecessor.passedChecks, context.failure == nil,
+    /// to run for it. False where it was rolled back.
+    func passesChecks(_ context: inout LineageContext) async -> Bool {
+        guard let predecessor = context.trial, predecessor.passedChecks,
             context.state.host.live.rollout?.hooks.isEmpty == true, let way = way(of: context),
             let failure = await check(context).failures.first
-        else { return }
+        else { return true }
         let cause = Cause(.checkFailed, "\(failure)", subject: failure.hook.identity)
         do throws(FileError) {
             try await turnBack(&context, way, cause)
@@ -151,16 +151,17 @@ extension RenewalRun {
                 apply(.exonerated, to: &context)
                 apply(.installed(way.new, number: way.number), to: &context)
                 (context.leaf, context.rollout) = (way.new, .all)
-                return
+                return true
             }
         } catch {
             report(.remark(name: context.name, "could not go back: \(error)"))
             apply(.switchFailed, to: &context)
             context.rollout = .all
-            return
+            return true
         }
         context.rollout = nil
         settleBack(&context, way, isProven: true, isRolledOut: false)
+        return false
     }
 
     // MARK: A way back that was cut short

@@ -105,7 +105,7 @@ package struct Planner: Sendable {
         var rollOut = Plan.RollOut.all
         if case .back = state.host.move {
             rollOut = .goBack
-        } else if state.host.quarantine != nil {
+        } else if state.host.isHeldBack {
             rollOut = .reinstall
         }
         return Plan(rollOut: rollOut, outcome: .deployed)
@@ -228,7 +228,7 @@ package struct Planner: Sendable {
     /// What an earlier run has left of a rollout.
     private func unfinished(_ state: LineageState, at now: Date) -> Plan.RollOut {
         if case .back = state.host.move { return .goBack }
-        if let held = state.host.quarantine, !policy.isForced {
+        if let held = state.host.quarantine, state.host.isHeldBack, !policy.isForced {
             if !isExplicit, let date = held.retry.wait(at: now) { return .quarantined(until: date) }
             return .reinstall
         }

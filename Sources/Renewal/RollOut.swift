@@ -77,7 +77,7 @@ extension RenewalRun {
             report(.stateFailed("\(error)"))
             installed(leaf, live.number ?? 0, source, &context)
         }
-        await passChecks(&context)
+        _ = await passesChecks(&context)
     }
 
     private func installed(_ leaf: Leaf, _ number: Int, _ source: InstallSource, _ context: inout LineageContext) {
@@ -128,7 +128,7 @@ extension RenewalRun {
     /// What a certificate takes the place of, and how the host is just before. A version with other names, or one that could not be
     /// shown again, is none to go back to.
     private func predecessor(of leaf: Leaf, _ context: LineageContext) async -> Predecessor? {
-        guard let live = context.leaf, Set(live.names) == Set(leaf.names) else { return nil }
+        guard let live = context.leaf, live.sha256 != leaf.sha256, Set(live.names) == Set(leaf.names) else { return nil }
         let probes = context.probes ?? ProbeReport([])
         // What the installed version has broken is for the one that was good before to repair, should the new one not do it.
         if let good = context.trial, world.fitVersion(good.number, of: context.name)?.sha256 == good.sha256,
@@ -154,8 +154,7 @@ extension RenewalRun {
             let found = probes.matches.first.map { "\($0.endpoint) serves it" } ?? "nobody was seen serving it here"
             return report(.adopted(name: context.name, found))
         }
-        await passChecks(&context)
-        guard context.failure == nil || context.failure?.stage == .waiting else { return }
+        guard await passesChecks(&context) else { return }
         // An endpoint that never changes is not pestered every few hours for ever.
         if probes.isStale, !context.isExplicit, let retry = context.state.host.live.rollout?.retry,
             retry.failures >= Backoff.failuresBeforeDaily, retry.wait(at: world.now) != nil

@@ -88,6 +88,9 @@ extension LineageState {
 }
 
 extension HostState {
+    /// Whether a quarantined version waits to be installed again; it is on trial where it is installed.
+    var isHeldBack: Bool { quarantine != nil && quarantine?.sha256 != live.version?.sha256 }
+
     /// Whether the installed version has still to reach its endpoints.
     package var isRolloutPending: Bool { live.rollout?.isPending ?? false }
 }

@@ -186,7 +186,7 @@ struct HookRunTests {
         #expect(failure.outcome.output == "/live/a\n")
         #expect(events.withLock { $0 } == [.started(failure.hook), .finished(failure.hook, failure.outcome)])
         try await scratch.file("fixed")
-        #expect(await run.again([failure.hook]).failures.isEmpty)
+        #expect(await run.pay([failure.hook]).failures.isEmpty)
         #expect(events.withLock { $0.count } == 4)
     }
 

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Lineages
+import Renewal
 import Rig
 import Testing
 

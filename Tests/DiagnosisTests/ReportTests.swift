@@ -74,16 +74,6 @@ struct ReportTests {
 }
 
 struct WordsTests {
-    @Test func `refusals of CAs are told apart by certctl's own words for them`() {
-        #expect(
-            RenewalJudgement.Refusal(of: "the CA refuses: too many certificates (rateLimited); try again in 60 s")
-                == .rateLimited)
-        #expect(RenewalJudgement.Refusal(of: "webroot /x does not exist") == .other)
-        let paused =
-            "the CA refuses: Your account is temporarily prevented from requesting certificates for a.example. Please visit: https://ca.example/unpause?jwt=x.y.z (rateLimited)"
-        #expect(RenewalJudgement.Refusal(of: paused) == .paused("https://ca.example/unpause?jwt=x.y.z"))
-    }
-
     @Test(arguments: [
         ("https://b.example/x", "https://b.example/x", "b.example", 443), ("/y", "http://a.example/y", "a.example", 80),
         ("//c.example/z", "http://c.example/z", "c.example", 80),

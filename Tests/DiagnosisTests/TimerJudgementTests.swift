@@ -94,12 +94,13 @@ struct TimerJudgementTests {
             #expect(!isLater(ended))
             try ledger.note(LastRun(at: ended + 60, by: "terminal", command: "deploy", exitCode: 0))
             #expect(isLater(ended) && !isLater(ended + 120) && !isLater(nil))
-            var entry = LedgerEntry(name: "a.example")
-            entry.fail("the CA did not answer", at: ended, notBefore: nil, jitter: 0)
-            try ledger.save(entry)
+            let failure = AcquisitionFailure(Cause(.unreachable, "the CA did not answer", isTemporary: true))
+            let failed = LineageState(name: "a.example").applying(
+                .acquisitionFailed(failure, need: .due(live: nil), retry: .nextRun), at: ended
+            ).state
+            try ledger.save(failed)
             #expect(!isLater(ended), "a renewal is still to be made")
-            entry.succeed()
-            try ledger.save(entry)
+            try ledger.save(failed.applying(.acquisitionEnded, at: ended).state)
             #expect(isLater(ended))
             try ledger.owe([Hook(.post, .directory(path: "/hooks/start"))])
             #expect(!isLater(ended), "a post hook is owed")

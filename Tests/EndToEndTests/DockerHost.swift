@@ -109,14 +109,16 @@ struct DockerHost {
     /// How many requests the CA has had so far.
     var requests: Int { stack.pebble.requests().count }
 
-    /// The order in flight, as the books have it.
+    /// The order in flight, as the state file has it.
     var orderURL: String? {
-        struct Books: Decodable {
+        struct State: Decodable {
             struct Order: Decodable { let url: String }
-            let order: Order?
+            struct Ordered: Decodable { let order: Order }
+            struct Acquisition: Decodable { let ordered: Ordered? }
+            let acquisition: Acquisition
         }
         let text = contents(ofFile: "\(certctl.state)/lineages/\(DockerHost.name).json") ?? ""
-        return (try? JSONDecoder().decode(Books.self, from: Data(text.utf8)))?.order?.url
+        return (try? JSONDecoder().decode(State.self, from: Data(text.utf8)))?.acquisition.ordered?.order.url
     }
 
     /// The answers to challenges that are in the webroot.

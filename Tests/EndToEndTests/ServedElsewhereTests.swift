@@ -115,12 +115,12 @@ struct ServedElsewhereTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             #expect(try await certctl.renew("--force").status == 0)
             try addHook("deploy", "10-deploy", stack)
-            // Killed when it comes to its books.
+            // Killed when it comes to write its state: the second time, after the switch.
             var killed = certctl
             killed.prefix = [
                 "strace", "-f", "-qq", "-o", "/dev/null",
                 "-P", "\(certctl.state)/lineages/.one.example.json.certctl-new", "-e", "trace=openat", "-e",
-                "inject=openat:signal=SIGKILL:when=1",
+                "inject=openat:signal=SIGKILL:when=2",
             ]
             #expect(try await killed.rollback("one.example").status == 137)
             #expect(try await certctl.lineage("one.example").version == 3)
@@ -144,8 +144,9 @@ struct ServedElsewhereTests {
             book = json.load(open(path))
             date = datetime.datetime.now(datetime.timezone.utc)
             at, then = [d.strftime("%Y-%m-%dT%H:%M:%SZ") for d in (date, date + datetime.timedelta(hours=1))]
-            book["held"] = dict(sha256=book["earlier"][0], serial="00", reason="a test", at=at)
-            book["nextAttempt"] = then
+            cause = dict(code="brokenHandshake", message="a test", isTemporary=False)
+            book["host"]["quarantine"] = dict(sha256=book["host"]["earlier"][0], serial="00", at=at, isProven=True,
+                retry=dict(failures=1, cause=cause, nextAttempt=then, since=at))
             json.dump(book, open(path, "w"))
             """
         try await check("python3", ["-c", script, stack.tree, certctl.state])

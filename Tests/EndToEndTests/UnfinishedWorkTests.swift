@@ -12,7 +12,7 @@ struct UnfinishedWorkTests {
             try addHook("post", "10-reload", stack, "exit 0")
             #expect(try await certctl.renew("--force").status == 1, "the listener is stale")
             try await Self.makeDue(stack)
-            try await Self.edit(certctl, "book.update(attempts=2, nextAttempt=soon(2), lastError='rate limited')")
+            try await Self.edit(certctl, "book.update(acquisition=failing(2, soon(1)))")
             let orders = stack.pebble.requestCount("/order-plz")
             for _ in 1...3 {
                 #expect(try await certctl.renew().status == 1)
@@ -25,7 +25,7 @@ struct UnfinishedWorkTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             #expect(try await certctl.renew().status == 0)
             try await Self.makeDue(stack)
-            try await Self.edit(certctl, "book.update(attempts=1, nextAttempt=soon(400), lastError='failed')")
+            try await Self.edit(certctl, "book.update(acquisition=failing(1, soon(400)))")
             let run = try await certctl.renew()
             #expect(run.status == 0, "\(run.stderr)")
             #expect(try await certctl.lineage("one.example").version == 2)
@@ -36,7 +36,7 @@ struct UnfinishedWorkTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             try addHook("deploy", "10-bad", stack, "exit 1")
             #expect(try await certctl.renew("--force").status == 1)
-            try await Self.edit(certctl, "book['hooks'][0].update(failures=6, at=soon(400))")
+            try await Self.edit(certctl, "book['host']['live']['installed']['rollout']['hooks'][0].update(failures=6, at=soon(400))")
             try addHook("deploy", "10-bad", stack)
             #expect(try await certctl.renew().status == 0)
             #expect(try await certctl.lineage("one.example").problems.isEmpty)
@@ -47,8 +47,8 @@ struct UnfinishedWorkTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             #expect(try await certctl.renew().status == 0)
             let server = stack.pebble.directoryURL
-            let order = "dict(url='\(server)/gone', server='\(server)', names=['one.example', 'two.example'])"
-            try await Self.edit(certctl, "book.update(order=\(order))")
+            try await Self.edit(
+                certctl, "book.update(acquisition=ordered('\(server)', ['one.example', 'two.example'], {'issue': {}}))")
             let orders = stack.pebble.requestCount("/order-plz")
             let run = try await certctl.renew()
             #expect(run.status == 0, "\(run.stderr)")
@@ -69,8 +69,7 @@ struct UnfinishedWorkTests {
                 "openssl",
                 ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "\(staged)/privkey.pem"])
             let server = stack.pebble.directoryURL
-            let order = "dict(url='\(server)/gone', server='\(server)', names=['one.example'])"
-            try await Self.edit(certctl, "book.update(order=\(order))")
+            try await Self.edit(certctl, "book.update(acquisition=ordered('\(server)', ['one.example'], due))")
             let run = try await certctl.renew()
             #expect(run.status == 0, "\(run.stderr)")
             #expect(try await certctl.lineage("one.example").version == 2)
@@ -81,8 +80,7 @@ struct UnfinishedWorkTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             #expect(try await certctl.renew().status == 0)
             let server = stack.pebble.directoryURL
-            let order = "dict(url='\(server)/gone', server='\(server)', names=['one.example'])"
-            try await Self.edit(certctl, "book.update(order=\(order), isIssued=True)")
+            try await Self.edit(certctl, "book.update(acquisition=ordered('\(server)', ['one.example'], due))")
             let orders = stack.pebble.requestCount("/order-plz")
             #expect(try await certctl.renew().status == 0)
             #expect(stack.pebble.requestCount("/order-plz") == orders, "the certificate is not due")
@@ -339,7 +337,7 @@ struct UnfinishedWorkTests {
         try await check("python3", ["-c", script, stack.tree])
     }
 
-    /// Changes the books of the lineage, `book`, by a statement of Python's; `soon(days)` is a date to come.
+    /// Changes the state of the lineage, `book`, by a statement of Python's; `soon(days)` is a date to come.
     private static func edit(_ certctl: Certctl, _ statement: String) async throws {
         let script = """
             import datetime, json, sys
@@ -347,6 +345,13 @@ struct UnfinishedWorkTests {
                 date = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
                 return date.strftime("%Y-%m-%dT%H:%M:%SZ")
             book = json.load(open(sys.argv[1]))
+            due = dict(due=dict(live=book["host"]["live"]["installed"]["version"]["sha256"]))
+            def failing(count, date):
+                cause = dict(code="rateLimited", message="rate limited", isTemporary=True)
+                return dict(failing=dict(need=due, retry=dict(failures=count, cause=cause, nextAttempt=date, since=soon(0))))
+            def ordered(server, names, need):
+                return dict(ordered=dict(order=dict(url=server + "/gone", server=server, names=names, need=need,
+                    placedAt=soon(0), isFinalizing=False, refusals=0)))
             \(statement)
             json.dump(book, open(sys.argv[1], "w"))
             """

@@ -15,7 +15,7 @@ struct VerificationTests {
             let pem = try String(contentsOfFile: identity.certificate, encoding: .utf8)
             let leaf = try #require(try Certificate.chain(pem: Array(pem.utf8)).first)
             let settings = try VerificationSettings(lineage: nil, host: ConfFile())
-            let places = settings.places(for: leaf).map(\.target)
+            let places = settings.targets(for: leaf.names).map(\.target)
             // nginx is restarted, and does not listen for a moment.
             let looks = Mutex(0)
             let verification = Verification(clock: ContinuousClock()) { _, _ in
@@ -25,11 +25,11 @@ struct VerificationTests {
                 }
                 return number <= 2 * places.count ? .unreachable("Connection refused") : .leaf(leaf, failure: nil)
             }
-            let entry = LedgerEntry(name: "one.example")
-            let first = await verification.wait(for: leaf, settings, entry, nil, answeredBefore: [])
+            let state = HostState()
+            let first = await verification.wait(for: leaf, settings, state, nil, answeredBefore: [])
             #expect(first.matches.isEmpty, "nobody has to serve it here")
             let seen = await verification.wait(
-                for: leaf, settings, entry, nil, answeredBefore: Set(places))
+                for: leaf, settings, state, nil, answeredBefore: Set(places))
             #expect(!seen.matches.isEmpty)
             #expect(looks.withLock(\.self) >= 3 * places.count)
         }

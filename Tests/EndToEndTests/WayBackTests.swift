@@ -66,7 +66,7 @@ struct WayBackTests {
                 }
             }
             #expect(killed > 10, "most of the moments are in every such run")
-            #expect(!string(books).contains("\"attempts\" : 1,"), "each time it is left alone for longer")
+            #expect(!string(books).contains("\"failures\" : 1,"), "each time it is left alone for longer")
         }
     }
 
@@ -131,7 +131,7 @@ struct WayBackTests {
         let archive = try Archive(directory: "\(stack.tree)/archive/one.example")
         #expect(archive.latestComplete == 1, "\(moment): certbot would make another live again: \(archive.versions)")
         let books = string("\(certctl.state)/lineages/one.example.json")
-        #expect(books.contains("\"held\"") && !books.contains("wayBack"), "\(moment): \(books)")
+        #expect(books.contains("\"quarantine\"") && !books.contains("\"back\""), "\(moment): \(books)")
         #expect(try await check("ls", ["\(certctl.state)/held/one.example"]).contains("privkey.pem"), "\(moment)")
     }
 }
@@ -152,7 +152,7 @@ struct TrialTests {
                 (try? await stack.nginx.servedSerial(name: "one.example")) == old.uppercased()
             }
             let books = string("\(certctl.state)/lineages/one.example.json")
-            #expect(books.contains("\"held\""))
+            #expect(books.contains("\"quarantine\""))
             let next = try #require(entry.renewal.at.flatMap { try? Date($0, strategy: .iso8601) })
             #expect(next > .now + 80_000, "each try takes the site down for a while")
         }

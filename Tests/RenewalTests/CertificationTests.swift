@@ -76,22 +76,30 @@ struct CertificationTests {
                 session: session, key: try PrivateKey(generating: .ec(.p256)), accountURL: "https://ca.example/account")
             let name = try #require(SubjectName("a.example"))
             let certification = Certification(
-                name: "a.example", names: [name], key: .generate(.ec(.p256)), solver: NoChallenge(),
-                paths: LineagePaths(configDirectory: directory, name: "a.example"), previous: nil, conf: nil,
-                newLineage: nil)
-            let state = "\(directory)/state"
-            let books = LineageBooks(
-                ledger: StateStore(stateDirectory: state), stateDirectory: state, name: "a.example")
-            try books.ledger.requireWritable()
-            var entry = LedgerEntry(name: "a.example")
-            await #expect(throws: RenewalFailure.self) {
-                try await certification.issue(client: client, books: books, entry: &entry) { _ in }
+                name: "a.example", names: [name], server: "https://ca.example/dir", account: nil,
+                key: .generate(.ec(.p256)), solver: NoChallenge(),
+                paths: LineagePaths(configDirectory: directory, name: "a.example"))
+            let staging = StateStore(stateDirectory: "\(directory)/state").staging("a.example")
+            func exchange() -> CAExchange {
+                CAExchange(certification, client: client, staging: staging) { _ in }
             }
-            #expect(entry.order?.url == "https://ca.example/order")
-            let key = books.staging.key
-            try await certification.issue(client: client, books: books, entry: &entry) { _ in }
-            #expect(entry.isIssued && entry.order == nil)
-            #expect(books.staging.chain == pem && books.staging.key == key)
+            let first = exchange()
+            let placed = try await first.place()
+            try await first.validate()
+            try await first.finalize()
+            do throws(AcquisitionFailure) {
+                try await first.download()
+                Issue.record("the chain is not to be had")
+            } catch {
+                #expect(error.verdict == .countsAgainst, "\(error.cause)")
+            }
+            let key = staging.key
+            let second = exchange()
+            #expect(try await second.resume(placed.url).isFinalized)
+            try await second.validate()
+            try await second.finalize()
+            try await second.download()
+            #expect(staging.chain == pem && staging.key == key)
             #expect(server.paths.filter { $0 == "/new-order" }.count == 1)
         }
     }

@@ -1,10 +1,11 @@
 import FoundationEssentials
 import Lineages
 import PKI
-import Renewal
 import Rig
 import Synchronization
 import Testing
+
+@testable import Renewal
 
 /// What is read off a listener, one answer after the other; the last one stays.
 private final class Answers: Sendable {
@@ -21,12 +22,16 @@ private final class Answers: Sendable {
     }
 }
 
-/// Sleeps at once, and stands still: a look takes no time, however busy the machine is.
-private struct NoTime: Clock {
+/// Sleeps at once, and goes on by what was slept: a probe takes no time, however busy the machine is.
+private final class NoTime: Clock {
     typealias Instant = ContinuousClock.Instant
-    let now = ContinuousClock.now
+    private let time = Mutex(ContinuousClock.now)
+    var now: Instant { time.withLock(\.self) }
     var minimumResolution: Duration { .zero }
-    func sleep(until deadline: Instant, tolerance: Duration?) async throws { await Task.yield() }
+    func sleep(until deadline: Instant, tolerance: Duration?) async throws {
+        time.withLock { $0 = max($0, deadline) }
+        await Task.yield()
+    }
 }
 
 @Suite(.parts("openssl"))
@@ -37,10 +42,10 @@ struct VerificationTests {
 
     private func wait(
         _ answers: Answers, for leaf: Certificate, _ settings: VerificationSettings,
-        _ entry: LedgerEntry = LedgerEntry(name: "a")
+        _ state: HostState = HostState()
     ) async -> ProbeReport {
         await Verification(clock: NoTime()) { _, _ in answers.next() }
-            .wait(for: leaf, settings, entry, nil, answeredBefore: [])
+            .wait(for: leaf, settings, state, nil, answeredBefore: [])
     }
 
     @Test func `one connection that meets a new worker does not prove that the old ones are gone`() async throws {
@@ -64,7 +69,7 @@ struct VerificationTests {
                 answers, for: new,
                 try settings("verify = 127.0.0.1:443\nverify_names = a.example\nverify_timeout = 1\n"))
             #expect(report.isStale)
-            #expect(report.complaint?.contains("still serves the old certificate (serial \(old.serial))") == true)
+            #expect(report.trouble?.message.contains("still serves the old certificate (serial \(old.serial))") == true)
             #expect(answers.count == 5, "four times a second")
         }
     }
@@ -75,9 +80,8 @@ struct VerificationTests {
             let verification = Verification(clock: NoTime()) { _, keyType in
                 .leaf(keyType == mine.keyType ? mine : other, failure: nil)
             }
-            let report = await verification.look(
-                at: mine, try settings("verify = 127.0.0.1:443\nverify_names = a.example\n"), LedgerEntry(name: "a"),
-                nil)
+            let settings = try settings("verify = 127.0.0.1:443\nverify_names = a.example\n")
+            let report = await verification.prober(for: mine, settings, HostState(), nil)()
             #expect(report.matches.count == 1 && report.wrong == nil)
         }
     }
@@ -99,10 +103,10 @@ struct VerificationTests {
             let noted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free)
             #expect(noted.wrong == nil)
             #expect(noted.observations.allSatisfy { if case .other = $0.verdict { true } else { false } })
-            var entry = LedgerEntry(name: "a")
-            let place = try #require(free.places(for: mine).first?.place)
-            entry.served = [place]
-            let counted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free, entry)
+            var state = HostState()
+            let place = try #require(free.targets(for: mine.names).first?.target)
+            state.served = [place]
+            let counted = await wait(Answers([.leaf(other, failure: nil)]), for: mine, free, state)
             #expect(counted.wrong?.target == place)
         }
     }

@@ -5,9 +5,9 @@ import Testing
 
 @testable import Renewal
 
-/// When a certificate that was taken back no longer keeps another from being ordered.
+/// When a quarantined version no longer keeps another from being ordered.
 @Suite(.parts("openssl"))
-struct HeldTests {
+struct QuarantineTests {
     @Test(arguments: [
         // Days ago that it was taken back, days that the live one has left of 100.
         (30, 50, false), (3, 6, false), (30, 4, true), (2, 4, true),
@@ -18,10 +18,12 @@ struct HeldTests {
         age: Int, left: Int, isOutlived: Bool
     ) async throws {
         try await Leaves.with { leaves in
-            let live = try await leaves.leaf("a.example", from: left - 100, to: left)
-            let held = LedgerEntry.Held(
-                sha256: "", serial: "", reason: "a test", at: .now.addingTimeInterval(Double(-age) * 86_400))
-            #expect(RenewalRun.isOutlived(held, by: live, at: .now) == isOutlived)
+            let live = try Leaf(try await leaves.leaf("a.example", from: left - 100, to: left))
+            let at = Date.now.addingTimeInterval(Double(-age) * 86_400)
+            let held = Quarantine(
+                sha256: "", serial: "", at: at, retry: Retry(after: nil, Cause(.hook, "a test"), at: at, delay: nil),
+                isProven: true)
+            #expect(Planner.isOutlived(held, by: live, at: .now) == isOutlived)
         }
     }
 }
