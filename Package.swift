@@ -83,6 +83,9 @@ let package = Package(
             name: "RenewalTests", dependencies: ["ACME", "HTTP", "Lineages", "PKI", "Renewal", "Rig"],
             swiftSettings: testSettings),
         .testTarget(
+            name: "SimulationTests", dependencies: ["ACME", "Deployment", "Lineages", "PKI", "Renewal"],
+            swiftSettings: testSettings),
+        .testTarget(
             name: "PackageTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(name: "SystemdTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),

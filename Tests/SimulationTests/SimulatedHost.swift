@@ -1,0 +1,173 @@
+import Deployment
+import FoundationEssentials
+import Lineages
+import PKI
+import Synchronization
+
+@testable import Renewal
+
+/// What is wrong with the world at a moment.
+struct Faults {
+    /// The CA does not answer.
+    var caIsDown = false
+    /// It refuses every order because of a limit, and says for how long, in seconds.
+    var limit: TimeInterval?
+    /// It does what it is asked for, and the answer to one request in so many gets lost.
+    var lostAnswers: Double?
+    /// It validates nothing.
+    var validatesNothing = false
+    /// It forgets orders at once, or refuses everything about them.
+    var forgetsOrders = false
+    var refusesOrders = false
+    /// Signing takes longer than a client waits.
+    var signsSlowly = false
+    /// The reload hook fails.
+    var hookFails = false
+    /// It succeeds, and reloads nothing.
+    var hookLies = false
+    /// The web server does not listen.
+    var serverIsDown = false
+    /// Its configuration is broken: no handshake succeeds, whatever the certificate.
+    var configIsBroken = false
+    /// It takes no certificate made from now on.
+    var rejectsNew = false
+    /// Seconds for which it does not listen after a reload.
+    var restartSeconds = 0.0
+    /// No file can be written.
+    var diskIsFull = false
+    /// How far the wall clock is off, in seconds.
+    var clockError: TimeInterval = 0
+
+    /// Whether the CA would do what it is asked for.
+    var caIsWell: Bool {
+        !caIsDown && limit == nil && lostAnswers == nil && !validatesNothing && !forgetsOrders && !refusesOrders
+            && !signsSlowly
+    }
+}
+
+/// A certificate of the simulated CA.
+struct SimulatedVersion: Equatable {
+    let leaf: Leaf
+    let key: Int
+    /// Whether the server refuses it.
+    let isBad: Bool
+}
+
+/// An order at the simulated CA.
+struct SimulatedOrder {
+    let lineage: String
+    /// What live/ showed when it was placed.
+    let live: String?
+    let expires: Date
+    var isValidated = false
+    var isFinalized = false
+    var isDelivered = false
+    var version: SimulatedVersion?
+}
+
+/// What was seen that must never be.
+struct Violation: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// The disk, the CA, the web server and the hooks of one host, as long as a seed lasts.
+///
+/// Everything runs on the thread of its ``VirtualTime``; the lock is there for the compiler.
+final class SimulatedHost: Sendable {
+    struct Disk {
+        var states: [String: LineageState] = [:]
+        var staged: [String: (key: Int, version: SimulatedVersion?)] = [:]
+        var archive: [String: [Int: SimulatedVersion]] = [:]
+        var live: [String: Int] = [:]
+        var quarantine: [String: SimulatedVersion] = [:]
+        var owed: [Hook] = []
+        var authorities: [String: AuthorityState] = [:]
+    }
+
+    struct World {
+        var disk = Disk()
+        var dice: Dice
+        var faults = Faults()
+        var orders: [String: SimulatedOrder] = [:]
+        /// What the web server has loaded of each lineage.
+        var loaded: [String: SimulatedVersion] = [:]
+        /// When it listens again.
+        var listensAt = Duration.zero
+        var serial = 0
+        /// Effects since the run began, and at which the process is killed.
+        var effects = 0
+        var killAt: Int?
+        var isDead = false
+        var violations: [String] = []
+        /// Lineages whose state was lost, or on which an operator acted by force, in this run.
+        var isForced = false
+        var stateWasLost = false
+        /// `failure` and `recovered`, in order, with the lineage.
+        var notifications: [(kind: Hook.Kind, lineage: String)] = []
+        /// The newest that endpoints were seen serving rightly.
+        var provenAt: [String: Date] = [:]
+        /// How often each version has gone forward again.
+        var returns: [String: Int] = [:]
+        var hasCheckHook = false
+        var lifetime: TimeInterval = 90 * 86_400
+    }
+
+    let time = VirtualTime()
+    let state: Mutex<World>
+    static let start = Date(timeIntervalSince1970: 1_800_000_000)
+
+    init(seed: UInt64) { state = Mutex(World(dice: Dice(seed))) }
+
+    /// The time that it really is.
+    var realNow: Date { SimulatedHost.start.addingTimeInterval(time.uptime / .seconds(1)) }
+
+    /// Does something that changes the world, unless the process is dead by then. Killed before or after it, as the seed has it.
+    @discardableResult func effect<Result>(_ body: (inout World) throws -> Result) rethrows -> Result? {
+        try state.withLock { world in
+            if world.isDead { return nil }
+            world.effects += 1
+            guard world.effects == world.killAt else { return try body(&world) }
+            world.isDead = true
+            return world.dice.once(in: 2) ? try body(&world) : nil
+        }
+    }
+
+    func look<Result>(_ body: (inout World) -> Result) -> Result { state.withLock { body(&$0) } }
+
+    func violate(_ what: String) { state.withLock { $0.violations.append("\(realNow.formatted(.iso8601)): \(what)") } }
+
+    /// A new certificate for a lineage.
+    func issue(_ name: String, key: Int) -> SimulatedVersion {
+        let now = realNow
+        return state.withLock { world in
+            world.serial += 1
+            let leaf = Leaf(
+                sha256: "\(name)#\(world.serial)", serial: "\(world.serial)",
+                names: SubjectName(name).map { [$0] } ?? [], notBefore: now.addingTimeInterval(-3600),
+                notAfter: now.addingTimeInterval(world.lifetime - 3600))
+            return SimulatedVersion(leaf: leaf, key: key, isBad: world.faults.rejectsNew)
+        }
+    }
+
+    /// The web server takes up what live/ shows.
+    func reload() {
+        let now = time.uptime
+        state.withLock { world in
+            for (name, number) in world.disk.live { world.loaded[name] = world.disk.archive[name]?[number] }
+            world.listensAt = now + .seconds(world.faults.restartSeconds)
+        }
+    }
+
+    /// What an endpoint says.
+    func verdict(_ name: String, expecting leaf: Leaf) -> Verdict {
+        let now = time.uptime
+        return state.withLock { world in
+            if world.faults.serverIsDown || now < world.listensAt { return .unreachable("Connection refused") }
+            // One bad certificate keeps the server from taking up any.
+            if world.faults.configIsBroken || world.loaded.values.contains(where: \.isBad) { return .broken("handshake failure") }
+            guard let loaded = world.loaded[name] else { return .other("nothing of it") }
+            if loaded.leaf.sha256 == leaf.sha256 { return .match }
+            return loaded.leaf.notBefore < leaf.notBefore ? .stale(serial: loaded.leaf.serial) : .other(loaded.leaf.serial)
+        }
+    }
+}

@@ -1,0 +1,246 @@
+import Deployment
+import FoundationEssentials
+import Lineages
+import PKI
+import Synchronization
+
+@testable import Renewal
+
+/// A year of one host, by a seed: the real engine, the timer's runs, and whatever goes wrong.
+final class Year {
+    private let host: SimulatedHost
+    private let names: [String]
+    private let options: RenewalOptions
+    private let settings = ConfFile()
+    private var dice: Dice
+    private var kills = false
+    /// Runs in a row that might have renewed each lineage, and did not.
+    private var chances: [String: Int] = [:]
+    /// When each fault of the seed begins and ends, in days.
+    private var plan: [(from: Double, to: Double, fault: (inout Faults) -> Void)] = []
+
+    static let days = 365.0
+
+    init(seed: UInt64) throws {
+        dice = Dice(seed &+ 77)
+        host = SimulatedHost(seed: seed)
+        names = (0..<dice.number(1...3)).map { "site\($0).example" }
+        let text = "[renewalparams]\nauthenticator = webroot\nkey_type = ecdsa\n"
+        options = try RenewalOptions(ConfFile(bytes: Array(text.utf8)), defaults: CLIDefaults([]))
+        let lifetime = [6.0, 45, 90][dice.number(0...2)]
+        let hasCheck = dice.once(in: 2)
+        host.look { world in
+            world.lifetime = lifetime * 86_400
+            world.hasCheckHook = hasCheck
+        }
+        for name in names {
+            let version = host.issue(name, key: 1)
+            host.look { world in
+                world.disk.archive[name] = [1: version]
+                world.disk.live[name] = 1
+            }
+        }
+        host.reload()
+        kills = dice.once(in: 2)
+        planFaults()
+    }
+
+    /// Up to a dozen faults, none in the first days, and none at the end.
+    private func planFaults() {
+        let kinds: [(Dice) -> (inout Faults) -> Void] = [
+            { _ in { $0.caIsDown = true } }, { _ in { $0.limit = 691_200 } }, { _ in { $0.lostAnswers = 3 } },
+            { _ in { $0.validatesNothing = true } }, { _ in { $0.forgetsOrders = true } },
+            { _ in { $0.refusesOrders = true } }, { _ in { $0.signsSlowly = true } }, { _ in { $0.hookFails = true } },
+            { _ in { $0.hookLies = true } }, { _ in { $0.serverIsDown = true } }, { _ in { $0.configIsBroken = true } },
+            { _ in { $0.rejectsNew = true } }, { _ in { $0.restartSeconds = 45 } }, { _ in { $0.diskIsFull = true } },
+            { _ in { $0.clockError = 40 * 86_400 } }, { _ in { $0.clockError = -3 * 86_400 } },
+        ]
+        for _ in 0..<dice.number(0...12) {
+            let from = 2 + dice.fraction() * (Year.days - 20)
+            let length = [0.2, 1, 3, 10][dice.number(0...3)] * dice.fraction()
+            plan.append((from, min(from + length, Year.days - 8), kinds[dice.number(0...kinds.count - 1)](dice)))
+        }
+    }
+
+    private var day: Double { host.time.uptime / .seconds(86_400) }
+
+    /// Runs the year; returns what was seen that must never be.
+    func run() -> [String] {
+        while day < Year.days {
+            setFaults()
+            step()
+            if host.look({ !$0.violations.isEmpty }) { break }
+            host.time.advance(by: .seconds(3600 * [4.0, 6, 12][dice.number(0...2)]))
+        }
+        if host.look({ $0.violations.isEmpty }) { checkEnd() }
+        return host.look { $0.violations }
+    }
+
+    private func setFaults() {
+        var faults = Faults()
+        for entry in plan where entry.from <= day && day < entry.to { entry.fault(&faults) }
+        let wasBroken = host.look { $0.faults.rejectsNew }
+        host.look { $0.faults = faults }
+        // What was wrong with the certificates is set right with the fault: the server takes them.
+        if wasBroken, !faults.rejectsNew { acceptAll() }
+    }
+
+    private func acceptAll() {
+        host.look { world in
+            func good(_ version: SimulatedVersion) -> SimulatedVersion {
+                SimulatedVersion(leaf: version.leaf, key: version.key, isBad: false)
+            }
+            world.disk.archive = world.disk.archive.mapValues { $0.mapValues(good) }
+            world.disk.quarantine = world.disk.quarantine.mapValues(good)
+            world.disk.staged = world.disk.staged.mapValues { ($0.key, $0.version.map(good)) }
+            world.loaded = world.loaded.mapValues(good)
+            world.orders = world.orders.mapValues { order in
+                var order = order
+                order.version = order.version.map(good)
+                return order
+            }
+        }
+    }
+
+    /// One run of the timer, or of an operator; sometimes certbot's.
+    private func step() {
+        let isQuiet = day > Year.days - 7
+        if !isQuiet, dice.once(in: 200) { certbot() }
+        if !isQuiet, dice.once(in: 300) { loseState() }
+        let isKilled = kills && !isQuiet && dice.once(in: 12)
+        let killAt = isKilled ? dice.number(1...25) : nil
+        var request = RunRequest.renew(isForced: false)
+        var isExplicit = false
+        if !isQuiet, dice.once(in: 150) {
+            (request, isExplicit) = ([.renew(isForced: true), .deploy, .renew(isForced: false)][dice.number(0...2)], true)
+        }
+        go(request, isExplicit: isExplicit, killAt: killAt)
+    }
+
+    private func go(_ request: RunRequest, isExplicit: Bool, killAt: Int?) {
+        let isForced = if case .renew(let forced) = request { forced } else { false }
+        host.look { world in
+            (world.effects, world.killAt, world.isDead, world.isForced) = (0, killAt, false, isForced)
+        }
+        let wanted = candidates()
+        let started = host.time.uptime
+        let world = SimulatedWorld(host: host)
+        let hooks = SimulatedHooks(host: host)
+        let subjects = names.compactMap { subject($0) }
+        let host = host
+        let report = host.time.run {
+            let run = RenewalRun(
+                world,
+                hooks: HookRun(
+                    directory: hooks, runner: hooks, executor: host.time,
+                    remember: { owed in host.effect { $0.disk.owed = owed } }),
+                jobs: 2, initiator: "timer", report: { _ in })
+            return await run.run(request, subjects, isExplicit: isExplicit)
+        }
+        let wasKilled = host.look { $0.isDead }
+        host.look { world in (world.killAt, world.isDead) = (nil, false) }
+        if host.time.uptime - started > .seconds(3600 + 600) { host.violate("a run took \(host.time.uptime - started)") }
+        if !wasKilled {
+            host.look { $0.stateWasLost = false }
+            check(report, wanted)
+        }
+    }
+
+    private func subject(_ name: String) -> Subject? {
+        host.look { world in
+            guard let number = world.disk.live[name], let version = world.disk.archive[name]?[number] else {
+                world.violations.append("\(name): live/ shows nothing")
+                return nil
+            }
+            return Subject(
+                name: name, leaf: version.leaf, number: number, options: options, commands: HookCommands(),
+                livePath: "/live/\(name)")
+        }
+    }
+
+    /// Somebody renews with certbot in between, and reloads or does not.
+    private func certbot() {
+        let name = names[dice.number(0...names.count - 1)]
+        let version = host.issue(name, key: 0)
+        host.look { world in
+            let number = (world.disk.archive[name]?.keys.max() ?? 0) + 1
+            world.disk.archive[name]?[number] = version
+            world.disk.live[name] = number
+            world.provenAt[name] = nil
+        }
+        if dice.once(in: 2), host.look({ !$0.faults.configIsBroken }) { host.reload() }
+    }
+
+    private func loseState() {
+        let name = names[dice.number(0...names.count - 1)]
+        host.look { world in
+            world.disk.states[name] = nil
+            world.stateWasLost = true
+            world.orders = world.orders.filter { $0.value.lineage != name }
+        }
+    }
+
+    // MARK: Invariants
+
+    /// The lineages that this run may renew, as far as the CA, the disk and the clock are concerned.
+    private func candidates() -> [String] {
+        let faults = host.look { $0.faults }
+        guard faults.caIsWell, !faults.diskIsFull, faults.clockError == 0 else { return [] }
+        let now = host.realNow
+        return names.filter { name in
+            guard let subject = subject(name), let leaf = subject.leaf else { return false }
+            let state = host.look { $0.disk.states[name] } ?? LineageState(name: name)
+            let plan = Planner(.renew(isForced: false), isExplicit: false).plan(
+                subject, state.applying(.found(leaf, number: subject.number, staged: nil), at: now).state,
+                staged: SimulatedWorld(host: host).staged(name), at: now)
+            if case .order = plan.acquire { return true }
+            return false
+        }
+    }
+
+    private func check(_ report: RunReport, _ wanted: [String]) {
+        let now = host.realNow
+        for name in names {
+            guard let leaf = subject(name)?.leaf else { continue }
+            let isRenewed = leaf.notBefore > now.addingTimeInterval(-2 * 86_400)
+            chances[name] = isRenewed ? 0 : (chances[name] ?? 0) + (wanted.contains(name) ? 1 : 0)
+            if (chances[name] ?? 0) >= 3, leaf.notAfter <= now { host.violate("\(name) has expired after three chances") }
+            let proven = host.look { $0.provenAt[name] }
+            if let proven, leaf.notBefore < proven.addingTimeInterval(-1) {
+                host.violate("\(name): what is installed is older than what was probed good")
+            }
+        }
+        if !kills { checkNotifications() }
+    }
+
+    /// Each change between trouble and none once, and nothing twice.
+    private func checkNotifications() {
+        let notifications = host.look { $0.notifications }
+        for name in names {
+            let own = notifications.filter { $0.lineage == name }.map(\.kind)
+            for (first, second) in zip(own, own.dropFirst()) where first == second {
+                host.violate("\(name): \(second.rawValue) is notified twice")
+            }
+            let isTold = host.look { $0.disk.states[name]?.host.notified.isFailure } ?? false
+            if host.look({ !$0.faults.diskIsFull }), own.last != nil, (own.last == .failure) != isTold,
+                host.look({ $0.disk.states[name] != nil })
+            {
+                host.violate("\(name): the last notification is \(own.last?.rawValue ?? "none"), the state says \(isTold)")
+            }
+        }
+    }
+
+    /// A week after the last fault all is well.
+    private func checkEnd() {
+        for name in names {
+            guard let leaf = subject(name)?.leaf else { continue }
+            let state = host.look { $0.disk.states[name] } ?? LineageState(name: name)
+            let now = host.realNow
+            if state.isPending || state.acquisition != .idle { host.violate("\(name) ends as \(state.summary)") }
+            if leaf.notAfter <= now { host.violate("\(name) ends expired") }
+            if host.verdict(name, expecting: leaf) != .match {
+                host.violate("\(name) ends with an endpoint that \(host.verdict(name, expecting: leaf))")
+            }
+        }
+    }
+}
