@@ -70,6 +70,9 @@ package enum Acquisition: Codable, Equatable, Sendable {
 
     package var order: SavedOrder? { if case .ordered(let order, _) = self { order } else { nil } }
 
+    /// The order, also where its certificate is staged already.
+    var savedOrder: SavedOrder? { if case .issued(_, let order, _) = self { order } else { order } }
+
     package var isIssued: Bool { if case .issued = self { true } else { false } }
 }
 

@@ -108,8 +108,15 @@ extension RenewalRun {
             // It cannot be had any more, or is not fit: then the next run orders another.
             if failure.verdict == .drops { apply(.quarantineReleased, to: &context) }
         case .staged:
+            var verdict = failure.verdict
+            // What had expired before it was ordered tells of a wrong clock, and another one would be no better.
+            if let placed = context.state.acquisition.savedOrder?.placedAt, let leaf = world.staged(context.name).leaf,
+                leaf.notAfter < placed
+            {
+                verdict = .keepsForADay
+            }
             let rule: RetryRule =
-                switch failure.verdict {
+                switch verdict {
                 case .keeps: .nextRun
                 case .keepsForADay: .daily
                 case .drops:
@@ -120,7 +127,7 @@ extension RenewalRun {
                 }
             let need = context.state.acquisition.need ?? .due(live: context.leaf?.sha256)
             apply(
-                .installationFailed(failure.cause, need: need, keepsStaged: failure.verdict != .drops, retry: rule),
+                .installationFailed(failure.cause, need: need, keepsStaged: verdict != .drops, retry: rule),
                 to: &context)
         }
     }

@@ -37,7 +37,9 @@ private struct Picture: Equatable, CustomStringConvertible {
     var move = "-"
     var quarantine = "-"
 
-    init(_ acquisition: String = "idle", _ live: String, move: String = "-", quarantine: String = "-") {
+    init(_ live: String) { self.live = live }
+
+    init(_ acquisition: String, _ live: String, move: String = "-", quarantine: String = "-") {
         (self.acquisition, self.live, self.move, self.quarantine) = (acquisition, live, move, quarantine)
     }
 

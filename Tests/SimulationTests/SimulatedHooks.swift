@@ -33,7 +33,8 @@ struct SimulatedHooks: HookListing, CommandRunner {
         let kind: Hook.Kind? = words.contains("/failure/") ? .failure : words.contains("/recovered/") ? .recovered : nil
         if let kind {
             let lineage = command.environment["CERTCTL_LINEAGE"] ?? ""
-            host.effect { $0.notifications.append((kind, lineage)) }
+            // What cannot be written down is notified again.
+            host.effect { if !$0.faults.diskIsFull { $0.notifications.append((kind, lineage)) } }
         }
         return CommandOutcome(.exited(0))
     }

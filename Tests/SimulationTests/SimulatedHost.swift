@@ -134,7 +134,10 @@ final class SimulatedHost: Sendable {
 
     func look<Result>(_ body: (inout World) -> Result) -> Result { state.withLock { body(&$0) } }
 
-    func violate(_ what: String) { state.withLock { $0.violations.append("\(realNow.formatted(.iso8601)): \(what)") } }
+    /// What a dead process would do is nothing.
+    func violate(_ what: String) {
+        state.withLock { if !$0.isDead { $0.violations.append("\(realNow.formatted(.iso8601)): \(what)") } }
+    }
 
     /// A new certificate for a lineage.
     func issue(_ name: String, key: Int) -> SimulatedVersion {

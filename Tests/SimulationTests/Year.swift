@@ -1,5 +1,6 @@
 import Deployment
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Synchronization
@@ -20,6 +21,8 @@ final class Year {
     private var plan: [(from: Double, to: Double, fault: (inout Faults) -> Void)] = []
 
     static let days = 365.0
+    /// Whether everything that happens is printed, to follow one seed.
+    static let traces = unsafe getenv("TRACE") != nil
 
     init(seed: UInt64) throws {
         dice = Dice(seed &+ 77)
@@ -134,10 +137,13 @@ final class Year {
                 hooks: HookRun(
                     directory: hooks, runner: hooks, executor: host.time,
                     remember: { owed in host.effect { $0.disk.owed = owed } }),
-                jobs: 2, initiator: "timer", report: { _ in })
+                jobs: 2, initiator: "timer", report: { event in
+                    if Year.traces { print(host.realNow.formatted(.iso8601), event) }
+                })
             return await run.run(request, subjects, isExplicit: isExplicit)
         }
         let wasKilled = host.look { $0.isDead }
+        if Year.traces, wasKilled || isExplicit { print(host.realNow.formatted(.iso8601), wasKilled ? "killed" : "by an operator", request, host.look { $0.faults }) }
         host.look { world in (world.killAt, world.isDead) = (nil, false) }
         if host.time.uptime - started > .seconds(3600 + 600) { host.violate("a run took \(host.time.uptime - started)") }
         if !wasKilled {
@@ -177,6 +183,7 @@ final class Year {
             world.disk.states[name] = nil
             world.stateWasLost = true
             world.orders = world.orders.filter { $0.value.lineage != name }
+            world.notifications.removeAll { $0.lineage == name }
         }
     }
 

@@ -1,45 +1,60 @@
 import FoundationEssentials
+import Glibc
 import Synchronization
 import Testing
 
 /// Years of hosts, on a virtual clock: the real engine, with everything around it simulated.
-@Suite(.timeLimit(.minutes(30)))
+@Suite(.timeLimit(.minutes(120)))
 struct YearTests {
-    /// As many as the environment asks for (`make simulate SEEDS=…`), else at least this, and as many more as fit.
+    @Test func `a year of a host breaks no invariant, whatever goes wrong`() async throws {
+        let seeds = Seeds()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 { group.addTask { seeds.run() } }
+        }
+        let found = seeds.failures
+        #expect(found.isEmpty, "run it again with SEED=… SEEDS=1: \(found.joined(separator: "\n"))")
+        print(seeds.summary)
+    }
+}
+
+/// Which seeds are tried, and what was found.
+private final class Seeds: Sendable {
+    /// As many as the environment asks for (`make simulate SEEDS=…`), else at least this, and as many more as fit into the time.
     private static let fewest = 300
     private static let time: Duration = .seconds(100)
 
-    @Test func `a year of a host breaks no invariant, whatever goes wrong`() async throws {
-        let wanted = ProcessInfo.processInfo.environment["SEEDS"].flatMap { Int($0) }
-        let first = ProcessInfo.processInfo.environment["SEED"].flatMap { Int($0) } ?? 1
-        let next = Mutex(first)
-        let failures = Mutex<[String]>([])
-        let start = ContinuousClock.now
-        await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<2 {
-                group.addTask {
-                    while true {
-                        let seed = next.withLock { seed in
-                            defer { seed += 1 }
-                            return seed
-                        }
-                        let count = seed - first
-                        if let wanted { if count >= wanted { return } }
-                        else if count >= YearTests.fewest, start.duration(to: .now) > YearTests.time { return }
-                        if failures.withLock({ $0.count }) > 4 { return }
-                        do {
-                            for violation in try Year(seed: UInt64(seed)).run() {
-                                failures.withLock { $0.append("seed \(seed): \(violation)") }
-                            }
-                        } catch {
-                            failures.withLock { $0.append("seed \(seed): \(error)") }
-                        }
-                    }
-                }
+    private let wanted = Seeds.number("SEEDS")
+    private let first = Seeds.number("SEED") ?? 1
+    private let start = ContinuousClock.now
+    private let state = Mutex<(next: Int, failures: [String])>((0, []))
+
+    private static func number(_ name: String) -> Int? { unsafe getenv(name).flatMap { unsafe Int(String(cString: $0)) } }
+
+    var failures: [String] { state.withLock(\.failures) }
+    var summary: String { "\(state.withLock(\.next)) years simulated in \(start.duration(to: .now))" }
+
+    private func next() -> Int? {
+        state.withLock { state in
+            if state.failures.count > 4 { return nil }
+            if let wanted {
+                if state.next >= wanted { return nil }
+            } else if state.next >= Seeds.fewest, start.duration(to: .now) > Seeds.time {
+                return nil
             }
+            defer { state.next += 1 }
+            return first + state.next
         }
-        let found = failures.withLock(\.self)
-        #expect(found.isEmpty, "run it again with SEED=… SEEDS=1: \(found.joined(separator: "\n"))")
-        print("\(next.withLock(\.self) - first) years simulated in \(start.duration(to: .now))")
+    }
+
+    func run() {
+        while let seed = next() {
+            let found: [String]
+            do {
+                found = try Year(seed: UInt64(seed)).run()
+            } catch {
+                found = ["\(error)"]
+            }
+            state.withLock { state in state.failures += found.map { "seed \(seed): \($0)" } }
+        }
     }
 }
