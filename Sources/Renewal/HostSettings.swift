@@ -1,4 +1,5 @@
 package import Lineages
+import Text
 
 /// Host-wide settings, `/etc/certctl/certctl.conf`: the dialect of renewal confs, keys at the top level.
 package struct HostSettings: Sendable {
@@ -37,7 +38,8 @@ package struct HostSettings: Sendable {
             case .malformedValue(let path, let problem): "\(path): \(problem)"
             case .unreadable(let error): "\(error)"
             case .malformed(let path, let error): "\(path): \(error)"
-            case .invalid(let path, let key, let value, let expected): "\(path): \(key) = \(value) is not \(expected)"
+            case .invalid(let path, let key, let value, let expected):
+                "\(path): \(key) = \(value.line()) is not \(expected)"
             }
         }
     }
@@ -53,8 +55,9 @@ package struct HostSettings: Sendable {
         let conf = try HostSettings.conf(at: file, mustExist: path != nil)
         var timeout = HostSettings.defaultHookTimeout
         if let value = HostSettings.text("hook_timeout", in: conf) {
-            guard let seconds = Int(value), seconds > 0 else {
-                throw .invalid(path: file, key: "hook_timeout", value: value, expected: "a number of seconds")
+            guard let seconds = SettingBounds.hookTimeout.number(value) else {
+                throw .invalid(
+                    path: file, key: "hook_timeout", value: value, expected: SettingBounds.hookTimeout.description)
             }
             timeout = .seconds(seconds)
         }
@@ -68,16 +71,18 @@ package struct HostSettings: Sendable {
             throw .invalid(path: file, key: "metrics_file", value: path, expected: "a name that ends in .prom")
         }
         if let value = HostSettings.text("duplicate_limit", in: conf) {
-            guard let count = Int(value), count > 0 else {
-                throw .invalid(path: file, key: "duplicate_limit", value: value, expected: "a number of certificates")
+            guard let count = SettingBounds.duplicateLimit.number(value) else {
+                throw .invalid(
+                    path: file, key: "duplicate_limit", value: value, expected: SettingBounds.duplicateLimit.description
+                )
             }
             duplicateLimit = count
         } else {
             duplicateLimit = nil
         }
         let port = HostSettings.text("http_port", in: conf)
-        guard let number = Int(port ?? "80"), (1...65_535).contains(number) else {
-            throw .invalid(path: file, key: "http_port", value: port ?? "", expected: "a port")
+        guard let number = SettingBounds.port.number(port ?? "80") else {
+            throw .invalid(path: file, key: "http_port", value: port ?? "", expected: SettingBounds.port.description)
         }
         httpPort = number
         let unit = HostSettings.text("timer", in: conf) ?? HostSettings.defaultTimer

@@ -51,8 +51,9 @@ package struct VerificationSettings: Sendable {
         }
         names = list("verify_names")
         if case .string(let text) = value("verify_timeout") {
-            guard let seconds = Int(text), seconds >= 0 else {
-                throw LineageProblem(.optionInvalid, "verify_timeout = \(text) is not a number of seconds")
+            guard let seconds = SettingBounds.verifyTimeout.number(text) else {
+                throw LineageProblem(
+                    .optionInvalid, "verify_timeout = \(text) is not \(SettingBounds.verifyTimeout)")
             }
             timeout = .seconds(seconds)
         } else {
