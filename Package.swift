@@ -29,13 +29,14 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CLinux"),
 
-        .target(name: "PKI", dependencies: ["COpenSSL", "CLinux"], swiftSettings: settings),
+        .target(name: "Text", swiftSettings: settings),
+        .target(name: "PKI", dependencies: ["COpenSSL", "CLinux", "Text"], swiftSettings: settings),
         .target(name: "HTTP", dependencies: ["CCurl", "CLinux"], swiftSettings: settings),
-        .target(name: "ACME", dependencies: ["HTTP", "PKI"], swiftSettings: settings),
-        .target(name: "Lineages", dependencies: ["PKI", "CLinux"], swiftSettings: settings),
+        .target(name: "ACME", dependencies: ["HTTP", "PKI", "Text"], swiftSettings: settings),
+        .target(name: "Lineages", dependencies: ["PKI", "CLinux", "Text"], swiftSettings: settings),
         .target(
             name: "Deployment",
-            dependencies: ["CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
+            dependencies: ["CLinux", "Text", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
         .target(
             name: "Scheduling",
@@ -45,7 +46,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Renewal",
-            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux"],
+            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux", "Text"],
             swiftSettings: settings),
         .target(
             name: "Diagnosis",
@@ -55,7 +56,7 @@ let package = Package(
             name: "certctl",
             dependencies: [
                 "ACME", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Text", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings + (commit ?? [])),
 
@@ -89,9 +90,11 @@ let package = Package(
             name: "PackageTests", dependencies: ["Lineages", "Renewal", "Rig", "certctl"], swiftSettings: testSettings),
         .testTarget(name: "RigTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(name: "SystemdTests", dependencies: ["Rig", "certctl"], swiftSettings: testSettings),
+        .testTarget(name: "TextTests", dependencies: ["Text"], swiftSettings: testSettings),
         .testTarget(name: "PKITests", dependencies: ["PKI", "Rig"], swiftSettings: testSettings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: testSettings),
-        .testTarget(name: "ACMETests", dependencies: ["ACME", "HTTP", "PKI", "Rig"], swiftSettings: testSettings),
+        .testTarget(
+            name: "ACMETests", dependencies: ["ACME", "HTTP", "PKI", "Rig", "Text"], swiftSettings: testSettings),
         .testTarget(name: "LineagesTests", dependencies: ["Lineages", "PKI", "Rig"], swiftSettings: testSettings),
     ]
 )

@@ -1,5 +1,6 @@
 package import HTTP
 package import PKI
+import Text
 
 /// Why a CA did not do what it was asked for.
 package enum ACMEError: Error, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Text
 
 /// A CA's refusal in its own words (RFC 7807, RFC 8555 §6.7).
 package struct Problem: Decodable, Hashable, Sendable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import FoundationEssentials
 package import HTTP
 import PKI
+import Text
 
 /// A conversation with one CA, shared by all lineages of a run: its directory, its nonces, its connection.
 package actor Session {

@@ -21,6 +21,25 @@ static inline CURLcode certctl_setopt_pointer(CURL *easy, CURLoption option, voi
     return curl_easy_setopt(easy, option, value);
 }
 
+// By number, as older headers lack the names.
+#define CERTCTL_CURLOPT_PROTOCOLS ((CURLoption)(CURLOPTTYPE_LONG + 181))
+#define CERTCTL_CURLOPT_PROTOCOLS_STR ((CURLoption)(CURLOPTTYPE_OBJECTPOINT + 318))
+#define CERTCTL_CURLOPT_QUICK_EXIT ((CURLoption)(CURLOPTTYPE_LONG + 322))
+
+/// Allows http and https and nothing else. The option that takes names is of libcurl 7.85; one that does not know it is asked by
+/// the older option, which takes bits. Where neither is known this fails, and the transfer with it.
+static inline CURLcode certctl_setopt_http_only(CURL *easy) {
+    CURLcode code = curl_easy_setopt(easy, CERTCTL_CURLOPT_PROTOCOLS_STR, "http,https");
+    if (code != CURLE_UNKNOWN_OPTION) return code;
+    return curl_easy_setopt(easy, CERTCTL_CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+}
+
+/// Ends a transfer without waiting for a name server's answer, where libcurl can (7.87).
+static inline CURLcode certctl_setopt_quick_exit(CURL *easy) {
+    CURLcode code = curl_easy_setopt(easy, CERTCTL_CURLOPT_QUICK_EXIT, 1L);
+    return code == CURLE_UNKNOWN_OPTION ? CURLE_OK : code;
+}
+
 typedef size_t (*certctl_data_callback)(char *data, size_t size, size_t count, void *context);
 
 static inline CURLcode certctl_setopt_callback(CURL *easy, CURLoption option, certctl_data_callback value) {

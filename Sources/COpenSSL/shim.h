@@ -41,6 +41,15 @@ static inline void certctl_extensions_free(STACK_OF(X509_EXTENSION) * extensions
     sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 }
 
+static inline STACK_OF(X509) *certctl_certificates_new(void) { return sk_X509_new_null(); }
+
+/// Takes the certificate over where it succeeds.
+static inline int certctl_certificates_push(STACK_OF(X509) *certificates, X509 *certificate) {
+    return sk_X509_push(certificates, certificate);
+}
+
+static inline void certctl_certificates_free(STACK_OF(X509) *certificates) { sk_X509_pop_free(certificates, X509_free); }
+
 static inline int certctl_tls_set_version_range(SSL_CTX *context, int lowest, int highest) {
     return SSL_CTX_set_min_proto_version(context, lowest) && SSL_CTX_set_max_proto_version(context, highest);
 }

@@ -1,3 +1,5 @@
+import Text
+
 /// How a command ended, and what it printed.
 package struct CommandOutcome: Hashable, Sendable {
     /// The way a command ended.
@@ -41,9 +43,11 @@ package struct CommandOutcome: Hashable, Sendable {
     /// Whether the command ended by itself, and with 0.
     package var succeeded: Bool { status == .exited(0) }
 
-    /// The last line of the output that is not blank: with most programs the one that names the cause.
+    /// The last line of the output that is not blank, in plain text and not longer than a line: with most programs the one
+    /// that names the cause.
     package var lastLine: String? {
-        output.split(whereSeparator: \.isNewline).last { line in line.contains { !$0.isWhitespace } }.map(String.init)
+        output.split(whereSeparator: \.isNewline).last { line in line.contains { !$0.isWhitespace } }
+            .map { String($0).line() }
     }
 }
 

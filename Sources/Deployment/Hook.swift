@@ -1,4 +1,5 @@
 import Glibc
+import Text
 
 /// A command that an operator gave to be run at a point of a renewal.
 package struct Hook: Hashable, Sendable, Codable {
@@ -117,23 +118,18 @@ package struct HookFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The hook, how it ended, and the last line that it printed.
     package var description: String {
-        let name = Self.printable(hook.name)
+        let name = hook.name.line(atMost: Self.longestPart)
         let subject =
             switch hook.source {
             case .directory: "\(hook.kind.rawValue) hook \(name)"
             case .configuration: "\(hook.kind.rawValue) hook \"\(name)\""
             }
-        return "\(subject) \(outcome)" + (outcome.lastLine.map { ": \(Self.printable($0.drop { $0 == " " }))" } ?? "")
+        return "\(subject) \(outcome)"
+            + (outcome.lastLine.map { ": \(String($0.drop { $0 == " " }).line(atMost: Self.longestPart))" } ?? "")
     }
 
     /// Upper bound on a command and on a line of output in an error, in characters.
     private static let longestPart = 200
-
-    /// The text on one line, without what would steer a terminal.
-    private static func printable(_ text: some StringProtocol) -> String {
-        let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-        return String(String.UnicodeScalarView(scalars.prefix(longestPart)))
-    }
 }
 
 /// What happens while hooks run.

@@ -1,11 +1,17 @@
+import Text
+
 /// The hooks of one run, in certbot's order and with its bookkeeping.
 ///
 /// Hooks never run at the same time, however many lineages are renewed side by side. Unlike certbot it tells which
 /// hooks failed.
 package actor HookRun {
     /// The longest list of names that a post hook is told, in bytes, as with certbot; the names beyond it are left out.
-    /// The system itself refuses a variable of 128 KiB, and with it the hook.
     static let longestDomainList = 16_000
+    /// The same for a deploy hook, which certbot tells all of them. The kernel takes no variable of more than 128 KiB with its
+    /// name and the NUL (`MAX_ARG_STRLEN`, execve(2)), and starts nothing with a longer one; some is left for the name.
+    static let longestVariable = 131_072 - 256
+    /// How many names were left out of a hook's lists; set only where some were.
+    static let omittedDomains = "CERTCTL_DOMAINS_OMITTED"
 
     private let directory: (any HookListing)?
     private let runner: any CommandRunner
@@ -97,7 +103,9 @@ package actor HookRun {
     ) async -> [HookResult] {
         await inTurn {
             let (hooks, trouble) = hooks(.deploy, conf: hook)
-            let facts = ["RENEWED_DOMAINS": domains.joined(separator: " "), "RENEWED_LINEAGE": lineage]
+            let facts =
+                Self.facts(["RENEWED_DOMAINS": domains], longest: Self.longestVariable)
+                .merging(["RENEWED_LINEAGE": lineage]) { $1 }
             return await trouble.map(HookResult.init) + runAll(hooks.filter(isWanted).map { $0.told(facts) })
         }
     }
@@ -120,7 +128,8 @@ package actor HookRun {
     package func post(
         renewedDomains: [String], failedDomains: [String], kept: Set<String> = []
     ) async -> [HookResult] {
-        let facts = ["RENEWED_DOMAINS": Self.list(renewedDomains), "FAILED_DOMAINS": Self.list(failedDomains)]
+        let facts = Self.facts(
+            ["RENEWED_DOMAINS": renewedDomains, "FAILED_DOMAINS": failedDomains], longest: Self.longestDomainList)
         return await Task(executorPreference: executor) { [self] in await runOwed(facts, kept) }.value
     }
 
@@ -166,7 +175,9 @@ package actor HookRun {
             // The directory itself was what could not be told: then whatever is in it.
             let wanted = identities.flatMap { $0.contains(directory?.path(of: kind) ?? "") ? nil : $0 }
             let hooks = all.filter { wanted?.contains($0.identity) ?? true }
-            return await trouble.map(HookResult.init) + runAll(hooks.map { $0.told(facts) })
+            // What a CA or a listener said is among them, and is not to decide whether the hook can be started.
+            let said = facts.mapValues { $0.line(atMost: PlainText.longestSentence) }
+            return await trouble.map(HookResult.init) + runAll(hooks.map { $0.told(said) })
         }
     }
 
@@ -215,15 +226,36 @@ package actor HookRun {
         return HookResult(hook: hook, outcome: outcome)
     }
 
-    /// Names in one variable, whole ones only.
-    private static func list(_ domains: [String]) -> String {
-        var list = ""
-        for domain in domains {
-            let next = list.isEmpty ? domain : list + " " + domain
-            if next.utf8.count > longestDomainList { break }
-            list = next
+    /// Names in one variable each, whole ones only, and how many were left out of all.
+    private static func facts(_ lists: [String: [String]], longest: Int) -> [String: String] {
+        var facts: [String: String] = [:]
+        var omitted = 0
+        for (variable, domains) in lists {
+            var list = ""
+            var listed = 0
+            for domain in domains where isName(domain) {
+                guard list.utf8.count + 1 + domain.utf8.count <= longest else { break }
+                list += list.isEmpty ? domain : " " + domain
+                listed += 1
+            }
+            facts[variable] = list
+            omitted += domains.count - listed
         }
-        return list
+        if omitted > 0 { facts[omittedDomains] = "\(omitted)" }
+        return facts
+    }
+
+    /// Whether a name can be told in a list: a certificate from elsewhere may have one with a blank or a line break in it.
+    private static func isName(_ domain: String) -> Bool {
+        !domain.isEmpty
+            && domain.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "-_.*:".utf8.contains(byte)
+                }
+            }
     }
 
     /// Runs `body` when all that was asked for before is done: an actor alone lets others in while one waits.

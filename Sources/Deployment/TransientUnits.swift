@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import Text
 
 /// Runs commands as transient units of systemd, outside of whatever confines certctl itself.
 ///
@@ -87,7 +88,7 @@ package struct TransientUnits: CommandRunner {
         ]
         let options =
             ["--pipe", "--wait", "--quiet", "--same-dir", "--unit=\(unit)", "--uid=\(geteuid())"]
-            + ["--description=certctl: \(printable(command.title))"] + properties.map { "--property=\($0)" }
+            + ["--description=certctl: \(command.title.line())"] + properties.map { "--property=\($0)" }
             // The values come by the environment of systemd-run: the process list shows none.
             + command.environment.keys.sorted().map { "--setenv=\($0)" }
         // systemd would put variables in place of `$NAME`, and reads `$$` as `$`.
@@ -96,11 +97,6 @@ package struct TransientUnits: CommandRunner {
         }
         return Command(
             executable: systemdRun, arguments: options + ["--"] + words, environment: command.environment)
-    }
-
-    private static func printable(_ title: String) -> String {
-        String(
-            String.UnicodeScalarView(title.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
     private enum Ending {

@@ -73,7 +73,8 @@ struct NameProbe: Sendable {
             let status = unsafe getnameinfo(
                 entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
             if status == 0 {
-                let address = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                let address = String(
+                    decoding: text.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
                 if unsafe entry.pointee.ai_family == AF_INET6 {
                     if !v6.contains(address) { v6.append(address) }
                 } else if !v4.contains(address) {
@@ -106,7 +107,7 @@ enum OwnAddresses {
                     unsafe getnameinfo(address, socklen_t(size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
                         == 0
                 {
-                    let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+                    let bytes = text.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }
                     found.insert(String(String(decoding: bytes, as: UTF8.self).prefix { $0 != "%" }))
                 }
             }

@@ -89,6 +89,16 @@ import CCurl
         try OptionFailure.check(unsafe certctl_setopt_close_on_exec(pointer))
     }
 
+    /// Allows http and https only, with every libcurl from 7.81.
+    func allowHTTPOnly() throws(OptionFailure) {
+        try OptionFailure.check(unsafe certctl_setopt_http_only(pointer))
+    }
+
+    /// Keeps the end of a transfer from waiting for a name server, from libcurl 7.87; older ones wait.
+    func quickExit() throws(OptionFailure) {
+        try OptionFailure.check(unsafe certctl_setopt_quick_exit(pointer))
+    }
+
     /// Marks the transfer, for `MultiHandle` to say which one is done.
     func setID(_ id: Int) throws(OptionFailure) {
         try OptionFailure.check(

@@ -59,7 +59,7 @@ final class Transfer {
     private func set(_ request: HTTPRequest, headerLines: [String]) throws(OptionFailure) {
         try easy.set(CURLOPT_URL, request.url)
         try easy.set(CURLOPT_PATH_AS_IS, 1)
-        try easy.set(CURLOPT_PROTOCOLS_STR, "http,https")
+        try easy.allowHTTPOnly()
         try easy.set(CURLOPT_FOLLOWLOCATION, 0)
         switch request.method {
         case .get: try easy.set(CURLOPT_HTTPGET, 1)
@@ -72,7 +72,7 @@ final class Transfer {
         try easy.set(CURLOPT_NOSIGNAL, 1)
         try easy.closeOnExec()
         // Without it, ending a transfer waits for a name server's answer, and all other transfers with it.
-        try easy.set(CURLOPT_QUICK_EXIT, 1)
+        try easy.quickExit()
         try easy.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         if let unixSocket = request.unixSocket {
             try easy.set(CURLOPT_UNIX_SOCKET_PATH, unixSocket)

@@ -5,6 +5,9 @@ package import PKI
 package struct CertificateSet: Sendable {
     /// The leaf.
     package let leaf: Certificate
+    /// The leaf and what comes with it, in the order of the file.
+    package let chain: [Certificate]
+    private let key: PrivateKey
     private let files: [PEMKind: [UInt8]]
 
     /// The bytes of one file. fullchain is cert followed by chain, byte for byte.
@@ -15,6 +18,10 @@ package struct CertificateSet: Sendable {
         case malformed(PKIError)
         case keyDoesNotFit
         case namesMissing([SubjectName])
+        /// What stands where names do, and is none: no DNS name, no address.
+        case notNames([SubjectName])
+        /// No path leads to a root, where one did before (``ChainPath``): why.
+        case leadsNowhere(reason: String)
         case expired(Date)
         case notYetValid(Date)
         case olderThanLive(notBefore: Date, live: Date)
@@ -23,7 +30,7 @@ package struct CertificateSet: Sendable {
         package var isDamaged: Bool {
             switch self {
             case .malformed, .keyDoesNotFit: true
-            case .namesMissing, .expired, .notYetValid, .olderThanLive: false
+            case .namesMissing, .notNames, .leadsNowhere, .expired, .notYetValid, .olderThanLive: false
             }
         }
 
@@ -33,6 +40,12 @@ package struct CertificateSet: Sendable {
             case .keyDoesNotFit: "the certificate is not for the key that goes with it"
             case .namesMissing(let names):
                 "the certificate lacks \(names.map(\.description).joined(separator: ", "))"
+            case .notNames(let names):
+                "the certificate is for "
+                    + names.prefix(3).map { "\"\($0)\"" }.joined(separator: ", ")
+                    + (names.count > 3 ? " and \(names.count - 3) more" : "")
+                    + ", which is neither a DNS name nor an address"
+            case .leadsNowhere(let reason): "the certificate chain leads to no root: \(reason)"
             case .expired(let date):
                 "the certificate expired at \(date.formatted(.iso8601)): is this host's clock right?"
             case .notYetValid(let date):
@@ -54,7 +67,7 @@ package struct CertificateSet: Sendable {
     ///   - chain: PEM, the leaf first.
     ///   - names: what the leaf must be for, at least.
     ///   - previous: the live leaf, if there is one.
-    ///   - now: nil where its dates do not matter.
+    ///   - now: nil where an operator takes it whatever its dates are, and whatever stands among its names.
     package init(
         key: PrivateKey, chain: [UInt8], names: [SubjectName], after previous: Certificate?, now: Date?
     ) throws(Unfit) {
@@ -63,9 +76,8 @@ package struct CertificateSet: Sendable {
             // chain(pem:) throws rather than return nothing.
             guard let leaf = certificates.first else { throw PKIError.noCertificate }
             let cert = try leaf.pem()
-            var rest: [UInt8] = []
-            for certificate in certificates.dropFirst() { rest += try certificate.pem() }
-            self.leaf = leaf
+            let rest = try ChainPath.pem(Array(certificates.dropFirst()))
+            (self.leaf, self.chain, self.key) = (leaf, certificates, key)
             files = [.privkey: try key.pem(), .cert: cert, .chain: rest, .fullchain: cert + rest]
         } catch {
             throw .malformed(error)
@@ -74,6 +86,9 @@ package struct CertificateSet: Sendable {
         let missing = Set(names).subtracting(leaf.names)
         guard missing.isEmpty else { throw .namesMissing(names.filter(missing.contains)) }
         if let now {
+            // An address among the DNS names is wrong, too, but does no harm where it was asked for.
+            let strange = leaf.names.filter { !$0.isWellFormed && !($0.isAddressAsDNS && names.contains($0)) }
+            guard strange.isEmpty else { throw .notNames(strange) }
             guard leaf.notAfter > now else { throw .expired(leaf.notAfter) }
             guard leaf.notBefore <= now.addingTimeInterval(CertificateSet.backdating) else {
                 throw .notYetValid(leaf.notBefore)
@@ -82,6 +97,26 @@ package struct CertificateSet: Sendable {
         if let previous, leaf.notBefore < previous.notBefore.addingTimeInterval(-CertificateSet.backdating) {
             throw .olderThanLive(notBefore: leaf.notBefore, live: previous.notBefore)
         }
+    }
+
+    /// Asks whether a path leads from the leaf to a root, if one did from the predecessor's (``ChainPath/judge(_:after:trust:)``).
+    ///
+    /// - Parameter predecessor: the live chain; empty where there is none.
+    /// - Throws: ``Unfit/leadsNowhere(reason:)``, and nothing else: what OpenSSL cannot verify, it does not refuse.
+    package func requirePath(after predecessor: [Certificate], trust: TrustStore) throws(Unfit) {
+        guard case .leadsNowhere(let reason)? = try? ChainPath.judge(chain, after: predecessor, trust: trust) else {
+            return
+        }
+        throw .leadsNowhere(reason: reason)
+    }
+
+    /// The same key and leaf with the issuers that the predecessor's chain has and this one lacks; nil where that makes no
+    /// whole chain of it, or none is missing.
+    package func completed(from predecessor: [Certificate], trust: TrustStore) -> CertificateSet? {
+        guard let whole = try? ChainPath.completed(chain, from: predecessor, trust: trust),
+            let pem = try? ChainPath.pem(whole)
+        else { return nil }
+        return try? CertificateSet(key: key, chain: pem, names: leaf.names.filter(\.isWellFormed), after: nil, now: nil)
     }
 
     /// Whether a directory has a leaf's `fullchain.pem`, and in `privkey.pem` the key to it.

@@ -1,4 +1,5 @@
 import Glibc
+import Text
 
 /// A file operation that failed: on what, and why.
 package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -20,10 +21,10 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
         (self.path, self.action, self.code, self.reason) = (path, action, 0, reason)
     }
 
-    package var description: String { "cannot \(action) \(path): \(reason ?? FileError.text(code))" }
+    package var description: String { "cannot \(action) \(path.line()): \(cause)" }
 
     /// Why, without the path.
-    package var cause: String { reason ?? FileError.text(code) }
+    package var cause: String { reason?.line() ?? FileError.text(code) }
 
     /// Whether the file is not there.
     package var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
@@ -34,6 +35,6 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     private static func text(_ code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         guard unsafe strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
     }
 }

@@ -113,11 +113,11 @@ package enum FileSystem {
     }
 
     /// Appends a line to a file, which is made where it is not there, and syncs it. A last line that a full disk or a crash has
-    /// cut short does not take this one with it.
+    /// cut short does not take this one with it. A link in its place is refused: it may lead to anything.
     package static func append(
         line: [UInt8], to path: String, mode: UInt32, isDurable: Bool = true
     ) throws(FileError) {
-        let descriptor = unsafe certctl_open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, mode)
+        let descriptor = unsafe certctl_open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode)
         guard descriptor >= 0 else { throw FileError("write", path) }
         defer { close(descriptor) }
         let newline = UInt8(ascii: "\n")
@@ -219,8 +219,29 @@ package enum FileSystem {
             guard error.code == EEXIST, try status(path, followingLinks: true)?.kind == .directory else { throw error }
             return
         }
-        // mkdir(2) takes the umask off; the tree's modes are fixed.
-        guard unsafe chmod(path, mode) == 0 else { throw FileError("set the mode of", path) }
+        // mkdir(2) takes the umask off; the tree's modes are fixed. By the descriptor: a link may have taken the name since.
+        try setMode(ofDirectory: path, mode)
+    }
+
+    /// Sets mode, and where they are given owner and group, of a directory itself: a link in its place is refused.
+    static func setMode(
+        ofDirectory path: String, _ mode: UInt32, owner: UInt32? = nil, group: UInt32? = nil
+    ) throws(FileError) {
+        let descriptor = unsafe certctl_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw FileError("set the mode of", path) }
+        defer { close(descriptor) }
+        try setOwner(of: descriptor, path, owner, group)
+        guard fchmod(descriptor, mode) == 0 else { throw FileError("set the mode of", path) }
+    }
+
+    /// Sets owner and group where they are given and differ; `path` is for errors.
+    static func setOwner(
+        of descriptor: Int32, _ path: String, _ owner: UInt32?, _ group: UInt32?
+    ) throws(FileError) {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("look at", path) }
+        guard (owner ?? status.st_uid, group ?? status.st_gid) != (status.st_uid, status.st_gid) else { return }
+        guard fchown(descriptor, owner ?? .max, group ?? .max) == 0 else { throw FileError("set the owner of", path) }
     }
 
     /// Makes a directory and what is missing above it.
@@ -268,14 +289,19 @@ package enum FileSystem {
         guard unsafe Glibc.rename(from, to) == 0 else { throw FileError("rename", "\(from) to \(to)") }
     }
 
-    /// Renames where nothing may be there yet.
-    package static func renameToNew(_ from: String, to: String) throws(FileError) {
-        guard unsafe certctl_rename_noreplace(AT_FDCWD, from, to) != 0 else { return }
-        let error = FileError("rename", "\(from) to \(to)")
+    /// Renames within a directory where nothing may be there yet; `path` is for errors.
+    static func renameToNew(
+        _ from: String, to: String, at directory: Int32, _ path: String
+    ) throws(FileError) {
+        guard unsafe certctl_rename_noreplace(directory, from, to) != 0 else { return }
+        let error = FileError("write", path)
         // A file system without the flag (EINVAL): the tree's lock keeps others away between the look and the rename.
         guard error.code == EINVAL || error.code == ENOSYS else { throw error }
-        guard try status(to) == nil else { throw FileError("rename", "\(from) to \(to)", code: EEXIST) }
-        try rename(from, to: to)
+        var there = stat()
+        if unsafe fstatat(directory, to, &there, AT_SYMLINK_NOFOLLOW) == 0 {
+            throw FileError("write", path, code: EEXIST)
+        }
+        guard unsafe renameat(directory, from, directory, to) == 0 else { throw FileError("write", path) }
     }
 
     /// Removes a file or link; one that is not there is fine.

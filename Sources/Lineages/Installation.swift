@@ -1,3 +1,4 @@
+import Glibc
 import PKI
 
 /// Puts a checked set into a lineage: the next version in archive/, then all four links of live/ at once.
@@ -64,9 +65,19 @@ package struct Installation: Sendable {
         }
     }
 
-    /// Makes a version that is in archive/ live again.
+    /// Makes a version that is in archive/ live again. Its key gets the owner, the group and the mode of the live one: they may
+    /// have been changed since the version was made, for a server that has to read it.
     package func show(_ version: Int) throws(FileError) {
+        if let rights = try keyRights() { try OpenDirectory(paths.archive).give(rights, toKeyOf: version) }
         try liveSwitch(to: version).run()
+    }
+
+    /// Who may read the live key: what the next one gets, as certbot has it. Nil where there is none.
+    private func keyRights() throws(FileError) -> KeyRights? {
+        guard let status = try FileSystem.status(paths.link(.privkey), followingLinks: true) else { return nil }
+        // Only root may give a file away.
+        return KeyRights(
+            mode: 0o600 | (status.mode & 0o074), owner: geteuid() == 0 ? status.owner : nil, group: status.group)
     }
 
     /// The version that live/ shows, going by its certificate; nil where that is no link to one.
@@ -115,10 +126,10 @@ package struct Installation: Sendable {
     private func archive(_ set: CertificateSet) throws(FileError) -> Int {
         let version = try number(for: set)
         if holds(set, version) { return version }
-        let keyStatus = try FileSystem.status(paths.link(.privkey), followingLinks: true)
+        let rights = try keyRights()
         let privkey = try NewFile(
-            path(.privkey, version), set.bytes(.privkey), mode: 0o600 | ((keyStatus?.mode ?? 0) & 0o074),
-            group: keyStatus?.group)
+            path(.privkey, version), set.bytes(.privkey), mode: rights?.mode ?? 0o600, owner: rights?.owner,
+            group: rights?.group)
         let cert = try NewFile(path(.cert, version), set.bytes(.cert), mode: 0o644)
         let chain = try NewFile(path(.chain, version), set.bytes(.chain), mode: 0o644)
         let fullchain = try NewFile(path(.fullchain, version), set.bytes(.fullchain), mode: 0o644)

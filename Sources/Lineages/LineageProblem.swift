@@ -1,3 +1,5 @@
+import Text
+
 /// Something that is wrong with a lineage, for an operator to read and for a program to tell by its code.
 package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// Stable names: they are part of `status --format json`.
@@ -49,7 +51,8 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
     package let isFatal: Bool
 
     package init(_ code: Code, _ message: String, isFatal: Bool = true) {
-        (self.code, self.message, self.isFatal) = (code, message, isFatal)
+        // Much of it is what a file says.
+        (self.code, self.message, self.isFatal) = (code, message.line(atMost: PlainText.longestSentence), isFatal)
     }
 
     package var description: String { message }

@@ -74,7 +74,7 @@ struct LiveSwitch {
         let count = unsafe listxattr(path, &buffer, buffer.count)
         guard count >= 0 else { return errno == ERANGE }
         let names = buffer.prefix(count).split(separator: 0)
-            .map { String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+            .map { String(decoding: $0.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self) }
         // A security module labels every file by its place.
         return names.contains { !$0.hasPrefix("security.") }
     }
@@ -119,13 +119,7 @@ struct LiveSwitch {
                 group: status.group
             ).commit()
         }
-        guard let new = try FileSystem.status(directory) else { throw FileError("look at", directory, code: ENOENT) }
-        if (new.owner, new.group) != (old.owner, old.group) {
-            guard unsafe chown(directory, old.owner, old.group) == 0 else {
-                throw FileError("set the owner of", directory)
-            }
-        }
-        guard unsafe chmod(directory, old.mode) == 0 else { throw FileError("set the mode of", directory) }
+        try FileSystem.setMode(ofDirectory: directory, old.mode, owner: old.owner, group: old.group)
         try FileSystem.sync(directory: directory)
     }
 

@@ -3,17 +3,20 @@ import Glibc
 
 /// A file that does not exist yet: its bytes are durable under another name, and ``commit()`` puts it in its place.
 ///
-/// What is not committed leaves nothing behind.
+/// What is not committed leaves nothing behind. The directory is held open from the first byte to the commit: whoever may
+/// rename above it cannot have the file written to one place and put into another.
 package struct NewFile: ~Copyable {
     /// Where it will stand.
     package let path: String
     private let temporary: String
     private let isDurable: Bool
+    /// The directory of both names, opened for its place only.
+    private let directory: Int32
 
     /// The ending that marks a file on its way; hidden, too, so that neither certbot nor a `*.pem` glob takes it.
     package static let suffix = ".certctl-new"
 
-    /// Where the bytes of a file wait for their commit.
+    /// Where what takes the place of `path` waits for that.
     static func temporaryPath(for path: String) -> String {
         (FileSystem.directory(of: path) ?? ".") + "/." + FileSystem.name(of: path) + suffix
     }
@@ -28,45 +31,57 @@ package struct NewFile: ~Copyable {
         _ path: String, _ bytes: [UInt8], mode: UInt32, owner: UInt32? = nil, group: UInt32? = nil,
         isDurable: Bool = true
     ) throws(FileError) {
-        let temporary = NewFile.temporaryPath(for: path)
-        try FileSystem.remove(temporary)
-        // 0600 first: a key must not be readable for the moment before its mode is set.
-        let descriptor = unsafe certctl_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw FileError("write", path) }
+        let temporary = "." + FileSystem.name(of: path) + NewFile.suffix
+        let directory = unsafe certctl_open_place(AT_FDCWD, FileSystem.directory(of: path) ?? ".", O_DIRECTORY)
+        guard directory >= 0 else { throw FileError("write", path) }
         do throws(FileError) {
-            defer { close(descriptor) }
-            try FileSystem.write(bytes, to: descriptor, path)
-            try NewFile.setOwner(of: descriptor, path, owner, group)
-            guard fchmod(descriptor, mode) == 0 else { throw FileError("set the mode of", path) }
-            if isDurable { guard fsync(descriptor) == 0 else { throw FileError("sync", path) } }
+            try NewFile.write(temporary, in: directory, bytes, path, mode, owner, group, isDurable: isDurable)
         } catch {
-            unsafe _ = unlink(temporary)
+            close(directory)
             throw error
         }
         self.path = path
         self.temporary = temporary
         self.isDurable = isDurable
+        self.directory = directory
     }
 
-    deinit { unsafe _ = unlink(temporary) }
+    private static func write(
+        _ temporary: String, in directory: Int32, _ bytes: [UInt8], _ path: String, _ mode: UInt32, _ owner: UInt32?,
+        _ group: UInt32?, isDurable: Bool
+    ) throws(FileError) {
+        if unsafe unlinkat(directory, temporary, 0) != 0, errno != ENOENT { throw FileError("write", path) }
+        // 0600 first: a key must not be readable for the moment before its mode is set.
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
+        let descriptor = unsafe certctl_openat(directory, temporary, flags, 0o600)
+        guard descriptor >= 0 else { throw FileError("write", path) }
+        do throws(FileError) {
+            defer { close(descriptor) }
+            try FileSystem.write(bytes, to: descriptor, path)
+            try FileSystem.setOwner(of: descriptor, path, owner, group)
+            guard fchmod(descriptor, mode) == 0 else { throw FileError("set the mode of", path) }
+            if isDurable { guard fsync(descriptor) == 0 else { throw FileError("sync", path) } }
+        } catch {
+            unsafe _ = unlinkat(directory, temporary, 0)
+            throw error
+        }
+    }
+
+    deinit {
+        unsafe _ = unlinkat(directory, temporary, 0)
+        close(directory)
+    }
 
     /// Puts the file in its place, over what is there, and syncs the directory.
     package consuming func commit() throws(FileError) {
-        try FileSystem.rename(temporary, to: path)
+        guard unsafe renameat(directory, temporary, directory, FileSystem.name(of: path)) == 0 else {
+            throw FileError("write", path)
+        }
         if isDurable { try FileSystem.sync(directory: FileSystem.directory(of: path) ?? ".") }
     }
 
     /// Puts the file in its place where nothing may stand yet. The caller syncs the directory.
     package consuming func commitAsNew() throws(FileError) {
-        try FileSystem.renameToNew(temporary, to: path)
-    }
-
-    private static func setOwner(
-        of descriptor: Int32, _ path: String, _ owner: UInt32?, _ group: UInt32?
-    ) throws(FileError) {
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("look at", path) }
-        guard (owner ?? status.st_uid, group ?? status.st_gid) != (status.st_uid, status.st_gid) else { return }
-        guard fchown(descriptor, owner ?? .max, group ?? .max) == 0 else { throw FileError("set the owner of", path) }
+        try FileSystem.renameToNew(temporary, to: FileSystem.name(of: path), at: directory, path)
     }
 }

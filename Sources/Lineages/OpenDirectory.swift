@@ -130,6 +130,24 @@ extension OpenDirectory {
         return try FileSystem.read(file, path)
     }
 
+    /// The text of a link in it.
+    func linkText(_ name: String) throws(FileError) -> String {
+        try FileSystem.linkText(at: descriptor, name, path(of: name))
+    }
+
+    /// Opens a file, never by a link, and does something with its descriptor; one that is not there is passed over.
+    func change(_ name: String, _ body: (Int32, String) throws(FileError) -> Void) throws(FileError) {
+        let path = path(of: name)
+        let file = unsafe certctl_openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0)
+        guard file >= 0 else {
+            let error = FileError("read", path)
+            if error.isNotFound || error.code == ELOOP { return }
+            throw error
+        }
+        defer { close(file) }
+        try body(file, path)
+    }
+
     /// Asks whether files can be made in it, as ``FileSystem/requireWritable(_:)`` does.
     package func requireWritable() throws(FileError) {
         guard unsafe faccessat(descriptor, ".", W_OK | X_OK, 0) == 0 else { throw FileError("write to", path) }

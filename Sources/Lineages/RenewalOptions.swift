@@ -95,7 +95,7 @@ package struct RenewalOptions: Sendable {
             remarks.append(
                 LineageProblem(
                     .renewBeforeExpiry,
-                    "renew_before_expiry = \(span) is not a time span, so the default applies (say: 30 days)",
+                    "renew_before_expiry = \(span) is not a time span of at most 100 years, so the default applies (say: 30 days)",
                     isFatal: false))
         }
         self.remarks = remarks
@@ -108,11 +108,7 @@ package struct RenewalOptions: Sendable {
         // A conf without key_type is from before certbot 2.0, when keys were RSA.
         switch try source.string("key_type") ?? "rsa" {
         case "rsa":
-            let bits = try source.integer("rsa_key_size") ?? 2048
-            guard (2048...4096).contains(bits) else {
-                throw LineageProblem(.optionInvalid, "rsa_key_size = \(bits) is not from 2048 to 4096")
-            }
-            return .rsa(bits: bits)
+            return .rsa(bits: try source.number("rsa_key_size", SettingBounds.rsaKeySize) ?? 2048)
         case "ecdsa":
             let name = try source.string("elliptic_curve") ?? "secp256r1"
             guard let curve = KeyType.Curve(named: name) else {
@@ -168,9 +164,11 @@ private struct OptionSource {
         }
     }
 
-    func integer(_ key: String) throws(LineageProblem) -> Int? {
+    func number(_ key: String, _ bounds: SettingBounds) throws(LineageProblem) -> Int? {
         guard let text = try string(key) else { return nil }
-        guard let number = Int(text) else { throw LineageProblem(.optionInvalid, "\(key) = \(text) is not a number") }
+        guard let number = bounds.number(text) else {
+            throw LineageProblem(.optionInvalid, "\(key) = \(text) is not \(bounds)")
+        }
         return number
     }
 
@@ -210,13 +208,15 @@ package enum TimeSpan {
         var sum: Double?
         while true {
             rest = rest.drop { $0 == " " || $0 == "," }
-            if rest.isEmpty { return sum }
+            if rest.isEmpty { return sum.flatMap { $0 <= SettingBounds.longestSpan ? $0 : nil } }
             let digits = rest.prefix { ("0"..."9").contains($0) || $0 == "." }
             rest = rest.dropFirst(digits.count).drop { $0 == " " }
             let unit = rest.prefix { ("a"..."z").contains($0) }
             rest = rest.dropFirst(unit.count)
             guard let number = Double(digits), number.isFinite else { return nil }
-            if unit.isEmpty, rest.isEmpty, sum == nil, !digits.contains(".") { return number * 86_400 }
+            if unit.isEmpty, rest.isEmpty, sum == nil, !digits.contains(".") {
+                return number * 86_400 <= SettingBounds.longestSpan ? number * 86_400 : nil
+            }
             guard let length = units.first(where: { $0.names.contains(unit) })?.seconds else { return nil }
             sum = (sum ?? 0) + number * length
         }

@@ -20,13 +20,15 @@ package enum StateOwner {
     /// The file that names the tree.
     package static func path(in directory: String) -> String { "\(directory)/tree" }
 
-    /// Makes sure that a state directory is not another tree's; false where it is nobody's yet, or its tree is nowhere any more.
+    /// Makes sure that a state directory is not another tree's; false where it is nobody's yet, its tree is nowhere any more, or
+    /// what names the tree is empty or damaged (a full disk, a crash): then it is written again.
     @discardableResult
     package static func check(_ directory: String, for tree: Tree) throws(Failure) -> Bool {
         let noted: String
         let isOwn: Bool
         do throws(FileError) {
-            noted = try owner(of: directory)
+            guard let owner = try owner(of: directory) else { return false }
+            noted = owner
             // A tree that was moved leaves nothing to mix its books up with.
             guard try FileSystem.status(noted, followingLinks: true) != nil else { return false }
             isOwn = try FileSystem.isSame(noted, FileSystem.resolved(tree.path))
@@ -38,14 +40,19 @@ package enum StateOwner {
         return true
     }
 
-    private static func owner(of directory: String) throws(FileError) -> String {
-        let path = path(in: directory)
-        var noted = String(decoding: try FileSystem.read(path), as: UTF8.self)
-        if noted.hasSuffix("\n") { noted.removeLast() }
-        guard noted.hasPrefix("/") else {
-            throw FileError("read", path, because: "it names no tree; look at it and remove it")
+    /// Nil where it names no tree.
+    private static func owner(of directory: String) throws(FileError) -> String? {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileSystem.read(path(in: directory))
+        } catch {
+            // Not a regular file, or a huge one.
+            if error.code == 0 { return nil }
+            throw error
         }
-        return noted
+        guard var noted = String(validating: bytes, as: UTF8.self) else { return nil }
+        if noted.hasSuffix("\n") { noted.removeLast() }
+        return noted.hasPrefix("/") && !noted.utf8.contains(0) ? noted : nil
     }
 
     /// Makes a state directory a tree's, unless it is another one's. To be called with the tree's lock held.
@@ -53,6 +60,9 @@ package enum StateOwner {
         guard try !check(directory, for: tree) else { return }
         do throws(FileError) {
             let text = FileSystem.resolved(tree.path) + "\n"
+            if try FileSystem.status(path(in: directory))?.kind == .directory {
+                try FileSystem.removeDirectory(path(in: directory))
+            }
             try NewFile(path(in: directory), Array(text.utf8), mode: 0o600).commit()
         } catch {
             throw .file(error)

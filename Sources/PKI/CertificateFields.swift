@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Text
 
 /// The fields of a certificate where they stand in its DER form (RFC 5280 §4.1).
 struct CertificateFields {
@@ -62,8 +63,10 @@ struct CertificateFields {
                 let octets = names.octets(name)
                 switch name.tag {
                 case DER.Tag.implicit(2):
-                    // What a CA put there is kept, even where SubjectName's own rules would refuse it or see an address.
-                    let text = String(decoding: octets, as: UTF8.self)
+                    // What a CA put there is kept, even where SubjectName's own rules would refuse it or see an address; but no
+                    // more of it than a name has, and nothing that would steer a terminal.
+                    let text = String(decoding: octets.prefix(4 * SubjectName.longest), as: UTF8.self)
+                        .line(atMost: SubjectName.longest)
                     if case .dns(let host)? = SubjectName(text) {
                         alternativeNames.append(.dns(host))
                     } else {

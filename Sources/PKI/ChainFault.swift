@@ -11,20 +11,20 @@ package enum ChainFault: Hashable, Sendable {
     package static func faults(in chain: [Certificate], at now: Date) -> [ChainFault] {
         var faults: [ChainFault] = []
         if let reason = reasonIncomplete(chain) { faults.append(.incomplete(reason)) }
-        if let old = chain.dropFirst().first(where: { $0.notAfter <= now && $0.issuer != $0.subject }) {
+        if let old = chain.dropFirst().first(where: { $0.notAfter <= now && !$0.isNamedAsIssued(by: $0) }) {
             faults.append(.expired(subject: old.subject, notAfter: old.notAfter))
         }
         return faults
     }
 
     private static func reasonIncomplete(_ chain: [Certificate]) -> String? {
-        for (index, certificate) in chain.enumerated() where certificate.issuer != certificate.subject {
+        for (index, certificate) in chain.enumerated() where !certificate.isNamedAsIssued(by: certificate) {
             guard index + 1 < chain.count else {
                 return index == 0
                     ? "fullchain.pem ends with the leaf: its issuer's certificate (\(certificate.issuer)) is missing"
                     : nil
             }
-            if chain[index + 1].subject != certificate.issuer {
+            if !certificate.isNamedAsIssued(by: chain[index + 1]) {
                 return "in fullchain.pem, certificate \(index + 2) (\(chain[index + 1].subject)) is not the issuer of "
                     + "certificate \(index + 1) (\(certificate.issuer))"
             }

@@ -1,4 +1,5 @@
 import COpenSSL
+import Text
 
 /// A Name of X.501 as OpenSSL reads it.
 struct DistinguishedName: ~Copyable {
@@ -13,14 +14,15 @@ struct DistinguishedName: ~Copyable {
         handle = try unsafe OpenSSLObject(pointer, freedBy: { unsafe X509_NAME_free($0) }, "read a name")
     }
 
-    /// On one line, as `openssl x509 -subject` prints it.
+    /// On one line, as `openssl x509 -subject` prints it, without what would steer a terminal and cut where it is longer than
+    /// a line: whoever made the certificate chose it.
     var text: String {
         get throws(PKIError) {
             let bio = try OpenSSLObject.writing()
             guard unsafe X509_NAME_print_ex(bio.pointer, handle.pointer, 0, certctl_name_on_one_line()) >= 0 else {
                 throw PKIError.openSSL("read a name")
             }
-            return String(decoding: bio.contents(), as: UTF8.self)
+            return String(decoding: bio.contents(), as: UTF8.self).line()
         }
     }
 
@@ -35,6 +37,6 @@ struct DistinguishedName: ~Copyable {
             return nil
         }
         defer { unsafe CRYPTO_free(text, #file, #line) }
-        return unsafe String(decoding: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
+        return unsafe String(decoding: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self).line()
     }
 }

@@ -112,7 +112,7 @@ package struct PrivateKey: Sendable, CustomStringConvertible, CustomReflectable 
                 OpenSSLErrors.drain()
                 return .other("EC")
             }
-            let curve = String(decoding: group.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let curve = String(decoding: group.prefix(length).map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
             return KeyType.Curve(named: curve).map(KeyType.ec) ?? .other("EC \(curve)")
         default: return .other(name)
         }

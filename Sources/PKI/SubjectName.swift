@@ -38,8 +38,27 @@ package enum SubjectName: Hashable, Sendable, CustomStringConvertible {
         if case .dns(let name) = self { name.hasPrefix("*.") } else { false }
     }
 
+    /// Octets of the longest DNS name in text (RFC 1035 §2.3.4).
+    static let longest = 253
+
+    /// Whether it is what it says. A certificate may have anything for a name (a blank, a line break, `$(...)`): such a one is
+    /// no DNS name, cannot be ordered, and is not to reach a shell.
+    ///
+    /// Underscores are allowed: names with them are in use, and in certificates of private CAs.
+    package var isWellFormed: Bool {
+        switch self {
+        case .dns(let name): SubjectName(name) == self
+        case .ip(let bytes): bytes.count == 4 || bytes.count == 16
+        }
+    }
+
+    /// Whether this is an address that stands where DNS names do, as some private CAs have it.
+    package var isAddressAsDNS: Bool {
+        if case .dns(let name) = self, case .ip? = SubjectName(name) { true } else { false }
+    }
+
     private static func isHostName(_ name: String) -> Bool {
-        guard !name.isEmpty, name.utf8.count <= 253 else { return false }
+        guard !name.isEmpty, name.utf8.count <= longest else { return false }
         var labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         if labels.count > 1, labels[0].elementsEqual([UInt8(ascii: "*")]) { labels.removeFirst() }
         // A last label of digits only is an address gone wrong (10.0.0, 1.2.3.4.5), never a top-level domain.
@@ -71,6 +90,6 @@ package enum SubjectName: Hashable, Sendable, CustomStringConvertible {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = bytes.count == 4 ? AF_INET : AF_INET6
         guard unsafe inet_ntop(family, bytes, &text, socklen_t(text.count)) != nil else { return nil }
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
     }
 }

@@ -62,7 +62,8 @@ extension Certification {
         guard let options = lineage.options, let paths = lineage.paths, let certificate = lineage.certificate else {
             throw lineage.fatalProblem ?? LineageProblem(.confIncomplete, "\(lineage.confPath) is not complete")
         }
-        let names = certificate.names
+        // What stands in a certificate and is no name cannot be ordered (`SubjectName.isWellFormed`).
+        let names = certificate.names.filter { $0.isWellFormed || $0.isAddressAsDNS }
         guard !names.isEmpty else {
             throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
         }

@@ -1,5 +1,6 @@
 package import FoundationEssentials
 package import Lineages
+import Text
 
 /// One line of the history: something that changed.
 package struct HistoryEvent: Codable, Equatable, Sendable {
@@ -50,6 +51,8 @@ package struct History: Sendable {
         if let size = try FileSystem.status(path, followingLinks: true)?.size, size >= History.rotationSize {
             try FileSystem.rename(path, to: path + ".1")
         }
+        var event = event
+        event.error = event.error?.line(atMost: PlainText.longestSentence)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601

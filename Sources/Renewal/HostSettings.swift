@@ -1,4 +1,5 @@
 package import Lineages
+import Text
 
 /// Host-wide settings, `/etc/certctl/certctl.conf`: the dialect of renewal confs, keys at the top level.
 package struct HostSettings: Sendable {
@@ -39,7 +40,8 @@ package struct HostSettings: Sendable {
             case .malformedValue(let path, let problem): "\(path): \(problem)"
             case .unreadable(let error): "\(error)"
             case .malformed(let path, let error): "\(path): \(error)"
-            case .invalid(let path, let key, let value, let expected): "\(path): \(key) = \(value) is not \(expected)"
+            case .invalid(let path, let key, let value, let expected):
+                "\(path): \(key) = \(value.line()) is not \(expected)"
             }
         }
     }
@@ -55,8 +57,9 @@ package struct HostSettings: Sendable {
         let conf = try HostSettings.conf(at: file, mustExist: path != nil)
         var timeout = HostSettings.defaultHookTimeout
         if let value = HostSettings.text("hook_timeout", in: conf) {
-            guard let seconds = Int(value), seconds > 0 else {
-                throw .invalid(path: file, key: "hook_timeout", value: value, expected: "a number of seconds")
+            guard let seconds = SettingBounds.hookTimeout.number(value) else {
+                throw .invalid(
+                    path: file, key: "hook_timeout", value: value, expected: SettingBounds.hookTimeout.description)
             }
             timeout = .seconds(seconds)
         }
@@ -70,16 +73,18 @@ package struct HostSettings: Sendable {
             throw .invalid(path: file, key: "metrics_file", value: path, expected: "a name that ends in .prom")
         }
         if let value = HostSettings.text("duplicate_limit", in: conf) {
-            guard let count = Int(value), count > 0 else {
-                throw .invalid(path: file, key: "duplicate_limit", value: value, expected: "a number of certificates")
+            guard let count = SettingBounds.duplicateLimit.number(value) else {
+                throw .invalid(
+                    path: file, key: "duplicate_limit", value: value, expected: SettingBounds.duplicateLimit.description
+                )
             }
             duplicateLimit = count
         } else {
             duplicateLimit = nil
         }
         let port = HostSettings.text("http_port", in: conf)
-        guard let number = Int(port ?? "80"), (1...65_535).contains(number) else {
-            throw .invalid(path: file, key: "http_port", value: port ?? "", expected: "a port")
+        guard let number = SettingBounds.port.number(port ?? "80") else {
+            throw .invalid(path: file, key: "http_port", value: port ?? "", expected: SettingBounds.port.description)
         }
         httpPort = number
         let unit = HostSettings.text("timer", in: conf) ?? HostSettings.defaultTimer
@@ -87,10 +92,9 @@ package struct HostSettings: Sendable {
             throw .invalid(path: file, key: "timer", value: unit, expected: "the name of a timer, or none")
         }
         timer = unit == "none" ? nil : unit
-        let lanes = HostSettings.text("jobs", in: conf)
-        guard let count = Int(lanes ?? "\(HostSettings.defaultJobs)"), (1...HostSettings.mostJobs).contains(count) else {
-            throw .invalid(
-                path: file, key: "jobs", value: lanes ?? "", expected: "a number from 1 to \(HostSettings.mostJobs)")
+        let lanes = HostSettings.text("jobs", in: conf) ?? "\(HostSettings.defaultJobs)"
+        guard let count = SettingBounds.jobs.number(lanes) else {
+            throw .invalid(path: file, key: "jobs", value: lanes, expected: "\(SettingBounds.jobs)")
         }
         jobs = count
         self.conf = conf
@@ -104,8 +108,6 @@ package struct HostSettings: Sendable {
 
     /// As many as a CA's validation keeps waiting without harm.
     package static let defaultJobs = 4
-    /// More open connections than this no CA likes.
-    package static let mostJobs = 32
 
     /// The timer that comes with certctl.
     package static let defaultTimer = "certctl.timer"

@@ -124,14 +124,9 @@ package struct StatusFile: Sendable {
     static let largest = 64 << 20
 
     package func write(_ report: StatusReport) throws {
-        if let directory = FileSystem.directory(of: path),
-            try FileSystem.status(directory, followingLinks: true) == nil
-        {
-            try FileSystem.makeDirectories(directory, mode: 0o755)
-        }
         var text: [UInt8] = []
         try report.writeJSON { text += $0.utf8 }
-        try NewFile(path, text, mode: 0o644).commit()
+        try ReportFile.write(text, to: path, makingDirectories: true)
     }
 
     /// The report; nil where there is none.

@@ -26,8 +26,6 @@ package struct VerificationSettings: Sendable {
     static let defaultTimeout: Duration = .seconds(30)
     /// A container that is restarted by a hook is back by then.
     static let defaultRecovery: Duration = .seconds(300)
-    /// A run has to end.
-    static let longest = 3600
 
     /// Reads the settings of a lineage.
     ///
@@ -63,10 +61,8 @@ package struct VerificationSettings: Sendable {
             case .string(let value): text = value
             case .list(let values): text = values.joined(separator: ", ")
             }
-            guard let seconds = Int(text), (0...VerificationSettings.longest).contains(seconds) else {
-                throw LineageProblem(
-                    .optionInvalid,
-                    "\(key) = \(text) is not a number of seconds from 0 to \(VerificationSettings.longest)")
+            guard let seconds = SettingBounds.verifyTimeout.number(text) else {
+                throw LineageProblem(.optionInvalid, "\(key) = \(text) is not \(SettingBounds.verifyTimeout)")
             }
             return .seconds(seconds)
         }

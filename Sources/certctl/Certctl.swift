@@ -1,4 +1,3 @@
-import ACME
 import ArgumentParser
 import Glibc
 
@@ -23,6 +22,7 @@ struct Main {
     static func main() async {
         StandardStreams.fill()
         do {
+            try requireProc()
             var command = try Certctl.parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -35,5 +35,15 @@ struct Main {
         } catch {
             Certctl.end(error)
         }
+    }
+
+    /// Swift's runtime has the command line from /proc: without it every command would look like none at all, print the help
+    /// and succeed, and a timer would do nothing for ever.
+    private static func requireProc() throws(CommandFailure) {
+        let path = "/proc/self/cmdline"
+        guard unsafe access(path, R_OK) != 0 else { return }
+        throw CommandFailure(
+            .configuration, "cannot read \(path): \(unsafe String(cString: strerror(errno)))",
+            next: "mount -t proc proc /proc, where certctl runs (a chroot, a container)")
     }
 }

@@ -1,3 +1,5 @@
+import Text
+
 /// A column of a table that has to fit a screen. Its cells are made when they are wanted: those of ten thousand rows are not kept.
 struct Column {
     let title: String
@@ -55,7 +57,7 @@ struct ColumnTable {
         write(line(shown.map(\.column.title), shown) { _, text in Style.heading.text(text, on: screen) })
         for row in 0..<count {
             let cells = shown.map { shown -> [String] in
-                let cell = shown.cell(row)
+                let cell = shown.cell(row).plain
                 return shown.column.canFold
                     ? [TextLayout.folded(cell, to: shown.width)] : TextLayout.wrapped(cell, to: shown.width)
             }
@@ -67,7 +69,7 @@ struct ColumnTable {
     }
 
     private func width(of column: Column, _ cell: (Int) -> String) -> Int {
-        (0..<count).reduce(column.title.count) { max($0, cell($1).columns) }
+        (0..<count).reduce(column.title.count) { max($0, cell($1).plain.columns) }
     }
 
     private func fitted(_ width: Int?) -> [Shown] {
@@ -129,10 +131,11 @@ extension String {
 
 /// Text that has to fit a width, in characters.
 enum TextLayout {
-    /// Lines of at most `width`, broken between words where that is possible.
+    /// Lines of at most `width`, broken between words where that is possible, that a terminal takes literally.
     ///
     /// - Parameter indent: spaces before every line but the first.
     static func wrapped(_ text: String, to width: Int?, indent: Int = 0) -> [String] {
+        let text = text.plain
         guard let width, text.utf8.count > width, text.count > width, width > indent + 1 else { return [text] }
         var lines: [String] = []
         var line = ""

@@ -1,6 +1,6 @@
-import ACME
 import Diagnosis
 import FoundationEssentials
+import Text
 
 /// `certctl doctor --format json`; docs/doctor.md explains each member. Members are only ever added.
 struct DoctorDocument: Encodable {

@@ -1,5 +1,5 @@
-import ACME
 import Diagnosis
+import Text
 
 /// What `certctl doctor` prints: for each cause its name, the remedy, what was seen, and what follows from it.
 struct DoctorText {

@@ -1,4 +1,3 @@
-import ACME
 import ArgumentParser
 import Deployment
 import FoundationEssentials
@@ -28,15 +27,25 @@ struct HooksCommand: AsyncParsableCommand {
             let directory = HookDirectory(configDirectory: tree.path)
             let own = HookCommands(options, tree.defaults)
             let runsDirectory = try RunSetup.directoryHooks(tree)
-            if !runsDirectory { print("no-directory-hooks in cli.ini: what is in renewal-hooks does not run") }
+            if !runsDirectory {
+                StandardStreams.print(line: "no-directory-hooks in cli.ini: what is in renewal-hooks does not run")
+            }
             for kind in Hook.Kind.allCases {
                 let listing = runsDirectory ? directory.list(kind) : HookDirectory.Listing()
-                print("\(kind.rawValue):")
-                if let unreadable = listing.unreadable { print("  \(unreadable)") }
-                for hook in listing.hooks { print("  \(directory.path(of: kind))/\(hook.name)") }
-                if let command = own.command(kind) { print("  \(command.plain)  (\(name ?? "cli.ini"))") }
-                for skipped in listing.skipped { print("  not \(skipped.name.plain): \(skipped.reason)") }
-                if listing.hooks.isEmpty, listing.skipped.isEmpty, own.command(kind) == nil { print("  none") }
+                StandardStreams.print(line: "\(kind.rawValue):")
+                if let unreadable = listing.unreadable { StandardStreams.print(line: "  \(unreadable)") }
+                for hook in listing.hooks {
+                    StandardStreams.print(line: "  \(directory.path(of: kind))/\(hook.name)")
+                }
+                if let command = own.command(kind) {
+                    StandardStreams.print(line: "  \(command)  (\(name ?? "cli.ini"))")
+                }
+                for skipped in listing.skipped {
+                    StandardStreams.print(line: "  not \(skipped.name): \(skipped.reason)")
+                }
+                if listing.hooks.isEmpty, listing.skipped.isEmpty, own.command(kind) == nil {
+                    StandardStreams.print(line: "  none")
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
-import ACME
 import ArgumentParser
 import Glibc
+import Text
 
 /// The error stream as systemd's journal reads it, which takes each line for an entry of its own (sd-daemon(3)).
 enum Journal {
@@ -45,6 +45,15 @@ extension ParsableArguments {
         if Journal.isErrorStream, code != .success {
             for line in fullMessage(for: error).split(whereSeparator: \.isNewline) {
                 StandardError.write(line: String(line), .error)
+            }
+            Glibc.exit(code.rawValue)
+        }
+        // What was typed comes back in a refusal: of a name, say, that a script has from somewhere else.
+        if code != .success {
+            let message = fullMessage(for: error)
+            // One that only has a code has nothing to say.
+            for line in message.isEmpty ? [] : message.split(separator: "\n", omittingEmptySubsequences: false) {
+                StandardError.write(String(line).plain + "\n")
             }
             Glibc.exit(code.rawValue)
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lineages
+import Text
 
 extension CompletionKind {
     /// What a shell offers for a lineage's name: the lineages of the tree that the command line names, else of certbot's.
@@ -7,7 +8,9 @@ extension CompletionKind {
     /// Who may not read the tree is offered nothing: a shell has no place for an error here.
     static var lineage: CompletionKind {
         .custom { words, _, _ in
-            (try? Tree.lineageNames(in: configDirectory(in: words) ?? OperatorPath.tree.text)) ?? []
+            let names = try? Tree.lineageNames(in: configDirectory(in: words) ?? OperatorPath.tree.text)
+            // The shell shows them as they are.
+            return (names ?? []).filter { $0.plain == $0 }
         }
     }
 

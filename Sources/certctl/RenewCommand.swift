@@ -45,8 +45,8 @@ struct RenewCommand: AsyncParsableCommand {
     var jobs: Int?
 
     func validate() throws {
-        if let jobs, !(1...HostSettings.mostJobs).contains(jobs) {
-            throw ValidationError("--jobs takes a number from 1 to \(HostSettings.mostJobs)")
+        if let jobs, SettingBounds.jobs.number("\(jobs)") == nil {
+            throw ValidationError("--jobs takes \(SettingBounds.jobs)")
         }
         if yes, !force { throw ValidationError("--yes goes with --force") }
         guard !dryRun else { return }

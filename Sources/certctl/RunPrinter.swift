@@ -7,6 +7,7 @@ import Lineages
 import PKI
 import Renewal
 import Synchronization
+import Text
 
 /// How much a run says.
 struct OutputOptions: ParsableArguments {

@@ -1,7 +1,7 @@
-import ACME
 import FoundationEssentials
 import Glibc
 import Synchronization
+import Text
 
 /// The lines at the foot of a terminal that move along with a run: one for each lineage at work and for a hook, with its stage and
 /// the time it has taken. What is printed for good stands above them.

@@ -1,7 +1,7 @@
-import ACME
 import FoundationEssentials
 import PKI
 import Renewal
+import Text
 
 /// What a run did with each lineage, for the table at its end.
 struct RunSummary {

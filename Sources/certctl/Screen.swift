@@ -1,4 +1,5 @@
 import Glibc
+import Text
 
 /// What an output can show.
 struct Screen {
@@ -48,8 +49,8 @@ enum Style: String {
     case faint = "2"
     case heading = "1"
 
-    /// The text in this style, where the screen has colours.
+    /// The text in this style, where the screen has colours; nothing in the text itself steers a terminal.
     func text(_ text: String, on screen: Screen) -> String {
-        screen.hasColour ? "\u{1B}[\(rawValue)m\(text)\u{1B}[0m" : text
+        screen.hasColour ? "\u{1B}[\(rawValue)m\(text.plain)\u{1B}[0m" : text.plain
     }
 }

@@ -5,6 +5,7 @@ import Glibc
 import Lineages
 import Renewal
 import Scheduling
+import Text
 
 /// `certctl setup`: everything around the program that makes it take certbot's place, and back.
 struct SetupCommand: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Text
 
 /// Descriptors 0, 1 and 2, whatever the caller did with them.
 enum StandardStreams {
@@ -11,6 +12,9 @@ enum StandardStreams {
             unsafe _ = certctl_open("/dev/null", O_RDWR, 0)
         }
     }
+
+    /// Prints one line that a terminal takes literally: everything goes this way that a table or a style has not made so.
+    static func print(line: String) { Swift.print(line.plain) }
 
     /// Brings what was printed to where it goes, for a command of which nothing else comes.
     static func finishOutput() throws {

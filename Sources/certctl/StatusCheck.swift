@@ -1,6 +1,6 @@
-import ACME
 import FoundationEssentials
 import Renewal
+import Text
 
 /// `certctl status --check`: one line and an exit code, as monitoring plugins have them (Monitoring Plugins Development
 /// Guidelines), with the days that are left as performance data.

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import Lineages
 import Renewal
+import Text
 
 /// `certctl status`: a straight line without lock or write, and without network unless it is asked to probe.
 struct StatusCommand: AsyncParsableCommand {
@@ -68,7 +69,9 @@ struct StatusCommand: AsyncParsableCommand {
         let detail: LineageStatus.Detail = format == .table ? .brief : .full
         let answer = try await StatusSource(tree).report(names, probing: probe, detail: detail)
         let report = answer.report
-        for remark in report.remarks + [answer.note].compactMap(\.self) { StandardError.write("certctl: \(remark)\n") }
+        for remark in report.remarks + [answer.note].compactMap(\.self) {
+            StandardError.write("certctl: \(remark.plain)\n")
+        }
         switch format {
         case .table: await writeTable(report) { print($0) }
         case .json: try report.writeJSON { print($0, terminator: "") }

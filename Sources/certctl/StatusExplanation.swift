@@ -1,9 +1,9 @@
-import ACME
 import Deployment
 import FoundationEssentials
 import Lineages
 import PKI
 import Renewal
+import Text
 
 /// `certctl status --explain NAME`: the whole decision about a lineage, each rule with what it saw.
 struct StatusExplanation {
@@ -34,7 +34,7 @@ struct StatusExplanation {
         ]
         var lines = [
             row.state.style.text("\(row.state.mark(on: screen)) \(row.name): \(row.state.rawValue)", on: screen),
-            "  \(next.text(for: row, brief: false))",
+            "  \(next.text(for: row, brief: false))".plain,
         ]
         for (title, entries) in sections where !entries.isEmpty {
             if !title.isEmpty { lines += ["", Style.heading.text(title, on: screen)] }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Lineages
 import Renewal
+import Text
 
 /// `certctl status --format prometheus`, and what each run leaves: Prometheus' text format, for a textfile collector.
 ///
@@ -97,15 +98,32 @@ struct StatusMetrics {
     func write(to path: String) throws(FileError) {
         var text = ""
         write { text += $0 + "\n" }
-        try NewFile(path, Array(text.utf8), mode: 0o644).commit()
+        try ReportFile.write(Array(text.utf8), to: path)
     }
 
     private static func text(_ value: Double) -> String {
-        value == value.rounded() ? String(Int(value)) : String(value)
+        Int(exactly: value).map { String($0) } ?? String(value)
     }
 
-    /// A label's value: backslash, quote and newline are escaped.
-    private static func escaped(_ text: String) -> String {
-        text.replacing("\\", with: #"\\"#).replacing("\"", with: #"\""#).replacing("\n", with: #"\n"#)
+    /// A label's value: backslash, quote and newline are escaped as the format has it, and whatever else steers a terminal or
+    /// ends a scraper's line is spelled out, as `\u{1b}`. Two names that differ stay two.
+    ///
+    /// By scalars: to a Character CR LF is one, and so is a quote with a combining mark after it.
+    static func escaped(_ text: String) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": escaped += #"\\"#
+            case "\"": escaped += #"\""#
+            case "\n": escaped += #"\n"#
+            default:
+                if String(scalar).plain == String(scalar) {
+                    escaped.unicodeScalars.append(scalar)
+                } else {
+                    escaped += #"\\u{\#(String(scalar.value, radix: 16))}"#
+                }
+            }
+        }
+        return escaped
     }
 }

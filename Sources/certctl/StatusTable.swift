@@ -1,6 +1,6 @@
-import ACME
 import FoundationEssentials
 import Renewal
+import Text
 
 /// The table that `certctl status` prints: the worst first, as wide as the screen, or as it needs where there is none.
 struct StatusTable {

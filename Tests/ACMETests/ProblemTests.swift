@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTP
 import Testing
+import Text
 
 @testable import ACME
 

@@ -108,6 +108,58 @@ struct HookRunTests {
         #expect(told.count == 16_001 / 23)
     }
 
+    @Test
+    func `a deploy hook of a certificate for 20,000 names is told as many as the kernel takes, and how many more`()
+        async throws
+    {
+        let names = (10_000..<30_000).map { "host-\($0).example.org" }
+        let script = #"printf '%s\n%s' "$RENEWED_DOMAINS" "$CERTCTL_DOMAINS_OMITTED" > "# + scratch.path("log")
+        let failures = await hookRun().deploy(conf: script, domains: names, lineage: "/live/a").failures
+        #expect(failures.isEmpty, "\(failures)")
+        let lines = try #require(scratch.text("log")).split(separator: "\n")
+        let told = lines[0].split(separator: " ").map(String.init)
+        #expect(told == Array(names.prefix(told.count)))
+        #expect(told.count == (HookRunTests.mostOfAVariable + 1) / 23)
+        #expect(lines[1] == "\(names.count - told.count)")
+    }
+
+    /// 128 KiB, less what is kept for the name.
+    private static let mostOfAVariable = 131_072 - 256
+
+    @Test func `what is no name is not told, and nothing is said to be left out where nothing is`() async throws {
+        let script = #"printf '%s\n%s' "$RENEWED_DOMAINS" "${CERTCTL_DOMAINS_OMITTED-none}" > "# + scratch.path("log")
+        for (names, told) in [
+            (
+                ["a.test", "*.b.test", "192.0.2.1", "2001:db8::1", "_c.test"],
+                "a.test *.b.test 192.0.2.1 2001:db8::1 _c.test\nnone"
+            ),
+            (["a.test", "b c.test", "$(id).test", "d\n.test", "\u{1B}.test"], "a.test\n4"),
+        ] {
+            #expect(await hookRun().deploy(conf: script, domains: names, lineage: "").failures.isEmpty)
+            #expect(scratch.text("log") == told)
+        }
+    }
+
+    @Test func `a hook that is told of a megabyte of an error can be started`() async throws {
+        try await scratch.file(
+            "renewal-hooks/failure/10", "#!/bin/sh\nprintf %s \"$CERTCTL_ERROR\" > \(scratch.path("log"))\n")
+        let error = String(repeating: "no \u{1B}[31m", count: 200_000)
+        let results = await hookRun().tell(.failure, ["CERTCTL_ERROR": error])
+        #expect(results.failures.isEmpty, "\(results.failures)")
+        let told = try #require(scratch.text("log"))
+        #expect(told.hasPrefix("no ?[31mno ?[31m"))
+        #expect(told.unicodeScalars.count == 2_001)
+    }
+
+    @Test func `a last line of a megabyte is an error of a line`() async throws {
+        let failure = try #require(
+            await hookRun().deploy(
+                conf: "head -c 60000 /dev/zero | tr '\\0' x; exit 1", domains: [], lineage: ""
+            ).failures.first)
+        #expect("\(failure)".utf8.count < 500)
+        #expect(try #require(failure.outcome.lastLine).unicodeScalars.count == 501)
+    }
+
     @Test func `a conf's hook that is a file of the directory runs once`() async throws {
         let pre = try await hook("pre/10")
         let deploy = try await hook("deploy/10")
@@ -194,6 +246,6 @@ struct HookRunTests {
         let failure = try #require(
             await hookRun().deploy(conf: #"printf 'a\033[31mred\n \n'; exit 1"#, domains: [], lineage: "").failures
                 .first)
-        #expect("\(failure)".hasSuffix("exited with 1: a [31mred"))
+        #expect("\(failure)".hasSuffix("exited with 1: a?[31mred"))
     }
 }

@@ -49,6 +49,8 @@ struct Certctl {
 
     func hooksRun(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["run"]) }
 
+    func hooksList(_ names: String...) async throws -> Output { try await run("hooks", names, subcommand: ["list"]) }
+
     private var ca: [String] { caBundle.isEmpty ? [] : ["--ca-bundle", caBundle] }
 
     private func run(

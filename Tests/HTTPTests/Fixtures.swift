@@ -9,7 +9,7 @@ final class TemporaryDirectory: Sendable {
     init() throws {
         var template = Array("/tmp/certctl-http.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SocketFailure() }
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        path = String(decoding: template.dropLast().map(UInt8.init(truncatingIfNeeded:)), as: UTF8.self)
     }
 
     deinit {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Rig
 import Testing
 
@@ -80,6 +81,75 @@ struct WriteMetricsTests {
             #expect(output.status == 1)
             #expect(output.stderr.contains("\(directory)/nowhere does not exist"))
         }
+    }
+
+    /// A directory of another user's in which root's file is to be written, with links planted where a name can be guessed.
+    @Test(
+        .enabled(if: geteuid() == 0, "needs root"),
+        arguments: [
+            "chown nobody out",  // Debian's /var/lib/prometheus
+            "chmod 777 out", "chmod 1777 out", "chgrp nogroup out; chmod 775 out",
+        ])
+    func `a directory that others can write to is refused, and no planted link is followed`(setup: String) async throws
+    {
+        try await withStub("echo certctl_renewal_failures 0") { directory in
+            try await check(
+                "sh",
+                [
+                    "-ec",
+                    """
+                    echo 'the operator' >victim; chmod 600 victim; \(setup)
+                    i=1; while [ $i -lt 2000 ]; do ln -s ../victim out/certctl.prom.$(($$ + i)); i=$((i + 1)); done
+                    ln -s ../victim out/certctl.prom
+                    """,
+                ], directory: directory)
+            let output = try await run(in: directory)
+            #expect(output.status == 1)
+            #expect(output.stderr.contains("\(directory)/out belongs to "), "\(output.stderr)")
+            #expect(output.stderr.contains("that only root can write to"), "\(output.stderr)")
+            #expect(contents(ofFile: "\(directory)/victim") == "the operator\n")
+            #expect(try await check("sh", ["-c", "find out -type f | wc -l"], directory: directory) == "0\n")
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root"))
+    func `a directory that is reached over a symlink is refused, with the path to set`() async throws {
+        try await withStub("echo certctl_renewal_failures 0") { directory in
+            try await check("sh", ["-ec", "mv out real; ln -s real out; chown -h nobody out"], directory: directory)
+            let output = try await run(in: directory)
+            #expect(output.status == 1)
+            #expect(output.stderr.contains("set file = \(directory)/real/certctl.prom"), "\(output.stderr)")
+            #expect(try await check("ls", ["-A", "\(directory)/real"]) == "")
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root"))
+    func `root's own directory in one of another user's will do, and a link in the file's place is replaced`()
+        async throws
+    {
+        try await withStub("echo certctl_renewal_failures 0") { directory in
+            try await check(
+                "sh",
+                [
+                    "-ec",
+                    """
+                    echo 'the operator' >victim; mkdir lib; mv out lib; chown nobody lib; ln -s ../../victim lib/out/certctl.prom
+                    echo "file = $PWD/lib/out/certctl.prom" >conf
+                    """,
+                ], directory: directory)
+            let output = try await run(in: directory)
+            #expect(output.status == 0, "\(output.stderr)")
+            #expect(contents(ofFile: "\(directory)/lib/out/certctl.prom") == "certctl_renewal_failures 0\n")
+            #expect(
+                try await check("stat", ["-c", "%F %a", "\(directory)/lib/out/certctl.prom"]) == "regular file 644\n")
+            #expect(contents(ofFile: "\(directory)/victim") == "the operator\n")
+        }
+    }
+
+    private func run(in directory: String) async throws -> Output {
+        try await sh(
+            Self.hook, [],
+            environment: ["CERTCTL": "\(directory)/certctl", "CERTCTL_WRITE_METRICS_CONF": "\(directory)/conf"])
     }
 
     private func withStub(_ body: String, _ test: (String) async throws -> Void) async throws {

@@ -53,7 +53,7 @@ enum ConfigObjOracle {
     static func ask(_ questions: [Question]) throws -> [Answer] {
         var template = Array("/tmp/configobj-oracle-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure(what: "no temporary directory") }
-        let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let directory = String(decoding: template.dropLast().map(UInt8.init(truncatingIfNeeded:)), as: UTF8.self)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try Data(script.utf8).write(to: URL(filePath: "\(directory)/oracle.py"))
         try JSONEncoder().encode(questions).write(to: URL(filePath: "\(directory)/questions"))

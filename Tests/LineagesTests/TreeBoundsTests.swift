@@ -140,8 +140,6 @@ struct StateOwnerTests {
             try StateOwner.claim(state, for: three)
             #expect(try text("\(state)/tree") == "\(directory)/three\n")
             #expect(try StateOwner.check(state, for: three))
-            try write("\(state)/tree", "")
-            #expect(throws: StateOwner.Failure.self) { try StateOwner.claim(state, for: three) }
         }
     }
 }

@@ -23,6 +23,45 @@ struct CertificateTests {
         }
     }
 
+    @Test func `what a certificate says of itself is plain and bounded where it is read`() async throws {
+        try await Forge.with { forge in
+            let strange = Array(("x\u{1B}[2J\r\n" + String(repeating: "y", count: 20_000)).utf8)
+            func element(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] {
+                [tag, 0x82, UInt8(content.count >> 8), UInt8(content.count & 0xFF)] + content
+            }
+            let names = element(0x30, element(0x82, strange))
+            // Too long for an argument of openssl's that is a word; a section of its configuration takes it.
+            try forge.write(
+                Array(
+                    """
+                    [req]
+                    distinguished_name = dn
+                    x509_extensions = x
+                    prompt = no
+                    utf8 = yes
+                    [dn]
+                    CN = a
+                    [x]
+                    subjectAltName = DER:\(names.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+                    """.utf8), to: "conf")
+            let leaf = try await forge.certificate(subject: "/", more: ["-config", "conf", "-extensions", "x"])
+            let (name, other) = (try #require(leaf.names.first), leaf.names.count)
+            #expect(other == 1)
+            #expect(name.description.hasPrefix("x?[2J yyy"))
+            #expect(name.description.unicodeScalars.count <= 254)
+            #expect(!name.isWellFormed)
+        }
+        try await Forge.with { forge in
+            let leaf = try await forge.certificate(subject: "/CN=a\u{202E}b\u{9B}2Jc", more: ["-utf8"])
+            for text in [leaf.issuerCommonName ?? "", leaf.issuer, leaf.subject, leaf.issuerNames.text] {
+                #expect(!text.isEmpty)
+                #expect(
+                    text.unicodeScalars.allSatisfy { ![.control, .format].contains($0.properties.generalCategory) },
+                    "\(text.debugDescription)")
+            }
+        }
+    }
+
     @Test func `control characters of a subject are escaped`() async throws {
         try await Forge.with { forge in
             let leaf = try await forge.certificate(subject: "/CN=a\u{1B}[31mb")

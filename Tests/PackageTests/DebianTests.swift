@@ -22,9 +22,9 @@ struct DebianTests {
         #expect(package.hasSuffix("/certctl_\(version)_\(try await field("Architecture")).deb"))
         let needed = try await field("Depends").split(separator: ", ").map { $0.prefix { $0 != " " } }
         #expect(needed == ["libc6", "libcurl4", "libgcc-s1", "libssl3", "libstdc++6"])
-        // What the relocations of the binary and an option of libcurl's need, which symbols do not show.
-        #expect(try await field("Depends").contains("libc6 (>= 2.36)"))
-        #expect(try await field("Depends").contains("libcurl4 (>= 7.87.0)"))
+        // Ubuntu 22.04's.
+        #expect(try await field("Depends").contains("libc6 (>= 2.35)"))
+        #expect(try await field("Depends").contains("libcurl4 (>= 7.81.0)"))
     }
 
     @Test func `it holds what an operator looks for, with the modes that it has to have`() async throws {

@@ -7,7 +7,7 @@ package enum BuiltProgram {
         if let path = environmentVariable("CERTCTL") { return path }
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let bytes = buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
+        let bytes = buffer.prefix(max(0, count)).map { UInt8(truncatingIfNeeded: $0) }
         return String(decoding: bytes, as: UTF8.self).split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
             + "/certctl"
     }

@@ -19,7 +19,7 @@ package struct TemporaryDirectory {
         guard template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!) }) != nil else {
             throw RigError("\(parent): no temporary directory can be made: \(String(cString: strerror(errno)))")
         }
-        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let path = String(decoding: template.dropLast().map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
         guard chmod(path, 0o755) == 0 else {
             throw RigError("\(path): the mode cannot be set: \(String(cString: strerror(errno)))")
         }

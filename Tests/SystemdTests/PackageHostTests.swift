@@ -52,4 +52,38 @@ struct PackageHostTests {
             #expect(certificates.contains("Domains: \(name)"))
         }
     }
+
+    @Test func `an upgrade while a run is at work leaves the run, the timer and the settings alone`() async throws {
+        try await UnitHost.with { host in
+            try await host.lineage(name)
+            try await host.host.shell("certctl setup --yes")
+            try await host.makeDue(name)
+            try await host.hook("deploy", "slow", "touch /runs; while [ ! -e /go ]; do sleep 0.1; done")
+            let settings = try await host.host.shell("cat /etc/certctl/certctl.conf")
+            try await host.host.shell("systemctl start --no-block certctl.service")
+            try await host.host.eventually("test -e /runs")
+            // The same package under a higher version: what dpkg does is what counts.
+            try await host.host.shell(
+                """
+                cd /root; dpkg-deb --raw-extract certctl.deb newer; sed -i 's/^Version: .*/&+1/' newer/DEBIAN/control
+                dpkg-deb --build newer newer.deb >/dev/null
+                apt-get install --quiet --quiet --yes ./newer.deb 2>&1
+                """)
+            #expect(try await host.property("ActiveState") == "activating", "the run goes on")
+            #expect(try await host.host.shell("systemctl is-active certctl.timer") == "active\n")
+            #expect(try await host.host.shell("systemctl is-enabled certctl.timer") == "enabled\n")
+            try await host.host.shell("touch /go")
+            try await host.host.eventually(
+                "! systemctl is-active --quiet certctl.service && test ! -e /etc/letsencrypt/.certbot.lock")
+            #expect(try await host.property("Result") == "success")
+            #expect(try await host.version(name) == "2")
+            #expect(try await host.installedSerial(name) == host.servedSerial(name))
+            #expect(try await host.host.shell("cat /etc/certctl/certctl.conf") == settings)
+            #expect(try await host.host.shell("dpkg-query -W -f '${Version}' certctl").hasSuffix("+1"))
+            // And what is there now takes up what was left.
+            try await host.makeNotDue(name)
+            try await host.succeeds()
+            #expect(try await host.host.shell("certctl status --format json").contains("\"verified\""))
+        }
+    }
 }
