@@ -44,6 +44,19 @@ package struct ConfFile: Sendable {
         return document.sections[section].entries[entry].value
     }
 
+    /// The number of the line, from 1, that sets a key; nil where it is missing.
+    package func line(of key: String, in section: Path = []) -> Int? {
+        guard let section = document.section(at: section), let entry = document.entry(key, in: section) else {
+            return nil
+        }
+        return document.sections[section].entries[entry].number
+    }
+
+    /// Every section's path in the file's order, the top level first.
+    package var allSections: [Path] {
+        document.contents.map { $0.path.map(\.text) }
+    }
+
     /// Whether there is a section; always for the top level.
     package func hasSection(_ section: Path) -> Bool { document.section(at: section) != nil }
 

@@ -50,7 +50,11 @@ package struct NewLineage: Sendable {
             try conf.set("webroot_path", to: .list(paths), in: section)
             let map = section + ["webroot_map"]
             let wanted = Set(webroots.map(\.name.description))
-            for name in conf.keys(in: map) where !wanted.contains(name.lowercased()) { conf.remove(name, in: map) }
+            for name in conf.keys(in: map)
+            // An option that stands there by mistake is somebody's hook.
+            where !wanted.contains(name.lowercased()) && ConfOptions.isWebroot(name, conf.value(name, in: map)) {
+                conf.remove(name, in: map)
+            }
             let present = conf.keys(in: map)
             for webroot in webroots {
                 let key = present.first { $0.lowercased() == webroot.name.description } ?? webroot.name.description
