@@ -62,7 +62,8 @@ enum ConfOptions {
                 .optionMisspelled, "line \(line): \(named(key)) is no option and is ignored: is \(known) meant?",
                 isFatal: false, line: line)
         }
-        let aboveMap = conf.hasSection(webrootMap) ? "into [renewalparams], above [[webroot_map]]" : "into [renewalparams]"
+        let aboveMap =
+            conf.hasSection(webrootMap) ? "into [renewalparams], above [[webroot_map]]" : "into [renewalparams]"
         switch section {
         case []:
             if top.contains(key) { return nil }
@@ -79,10 +80,12 @@ enum ConfOptions {
             if top.contains(key) { return misplaced("above [renewalparams]") }
             if let known = nearest(to: key, in: params.union(top)) { return misspelled(known) }
             return LineageProblem(
-                .optionMisplaced, "line \(line): \(named(key)) in [[webroot_map]] is no name with a webroot, and is ignored",
+                .optionMisplaced,
+                "line \(line): \(named(key)) in [[webroot_map]] is no name with a webroot, and is ignored",
                 isFatal: false, line: line)
         case ["acme_renewal_info"]:
-            return params.contains(key) ? misplaced(aboveMap) : top.contains(key) ? misplaced("above [renewalparams]") : nil
+            return params.contains(key)
+                ? misplaced(aboveMap) : top.contains(key) ? misplaced("above [renewalparams]") : nil
         case ["certctl"]:
             let certbots = ["pre_hook", "post_hook", "renew_hook", "deploy_hook"]
             return certbots.contains(key) ? misplaced(aboveMap) : nil

@@ -68,8 +68,9 @@ struct ContainerEngine: Sendable {
 
     /// The lines of a container's nginx configuration that have a text in them, with their place; nil where it has no nginx.
     func nginxLines(in container: String, mentioning text: String) async -> [String]? {
-        let script = #"nginx -T 2>/dev/null | grep -F -e "# configuration file " -e "$0""#
-        guard let dump = await output(["exec", container, "sh", "-c", script, text]), dump.contains("# configuration file ")
+        let script = ##"nginx -T 2>/dev/null | grep -F -e "# configuration file " -e "$0""##
+        guard let dump = await output(["exec", container, "sh", "-c", script, text]),
+            dump.contains("# configuration file ")
         else { return nil }
         return NginxDump.lines(in: dump, mentioning: text)
     }

@@ -24,7 +24,8 @@ struct HooksCommand: AsyncParsableCommand {
 
         func run() throws {
             let tree = try tree.tree()
-            let options = try name.map { try tree.selected([$0])[0].options } ?? nil
+            let lineage = try name.map { try tree.selected([$0])[0] }
+            let options = lineage?.options
             let directory = HookDirectory(configDirectory: tree.path)
             let own = HookCommands(options, tree.defaults)
             let runsDirectory = try RunSetup.directoryHooks(tree)
@@ -38,6 +39,11 @@ struct HooksCommand: AsyncParsableCommand {
                 for skipped in listing.skipped { print("  not \(skipped.name.plain): \(skipped.reason)") }
                 if listing.hooks.isEmpty, listing.skipped.isEmpty, own.command(kind) == nil { print("  none") }
             }
+            let codes: [LineageProblem.Code] = [.optionMisplaced, .optionMisspelled, .optionIgnored]
+            let ignored = (lineage?.problems ?? []).filter { codes.contains($0.code) }
+            guard let lineage, !ignored.isEmpty else { return }
+            print("\(lineage.confPath.plain):")
+            for problem in ignored { print("  \(problem.message.plain)") }
         }
     }
 

@@ -1,3 +1,4 @@
+import ACME
 import ArgumentParser
 import FoundationEssentials
 import Lineages
@@ -132,7 +133,7 @@ struct RepairCommand: AsyncParsableCommand {
 
     private func conclude(_ plan: RepairPlan) {
         guard !plan.edits.isEmpty else { return }
-        let word = plan.name.shellWord
+        let word = plan.name.quotedForShell
         let deploy = plan.links.isEmpty ? "" : "; next: certctl deploy \(word)"
         print("\(plan.name): repaired (certctl repair --undo \(word) puts it back)\(deploy)".plain)
     }
@@ -143,7 +144,8 @@ struct RepairCommand: AsyncParsableCommand {
         let state = self.tree.statePath
         do throws(FileError) {
             var undone = 0
-            for name in try name.map({ [$0] }) ?? RepairRecord.names(in: state) {
+            let recorded = try RepairRecord.names(in: state)
+            for name in recorded where self.name == nil || self.name == name {
                 guard let record = try Repair(stateDirectory: state).undo(name) else { continue }
                 undone += 1
                 for edit in record.edits { print("\(name): put back \(edit.path)".plain) }
@@ -172,7 +174,9 @@ enum RepairViews {
     static func served(_ name: String, _ tree: Tree, _ settings: HostSettings) async -> [RepairPlan.Served] {
         let lineage = tree.lineage(name)
         let own = lineage.ownNames(in: tree.path)
-        guard let verification = try? VerificationSettings(lineage: lineage.conf, host: settings.conf) else { return [] }
+        guard let verification = try? VerificationSettings(lineage: lineage.conf, host: settings.conf) else {
+            return []
+        }
         let endpoints: [TLSEndpoint]
         switch verification.endpoints {
         case .none: return []
@@ -186,7 +190,7 @@ enum RepairViews {
                 for host in hosts.prefix(3) {
                     group.addTask {
                         let found = await TLSProbe(timeout: probeTimeout).leaf(at: endpoint, serverName: host)
-                        guard case .certificate(let leaf, _) = found, Set(leaf.names) == Set(own) else { return nil }
+                        guard case .leaf(let leaf, _) = found, Set(leaf.names) == Set(own) else { return nil }
                         return RepairPlan.Served(endpoint: endpoint.description, leaf: leaf)
                     }
                 }

@@ -65,13 +65,13 @@ struct RepairChoice {
         }
         let keys = ([scan.live.key] + versions.reversed().map(\.value.key)).compactMap(\.self)
         let known = names(scan)
-        for material in versions.map(\.value) + [scan.live] where !found.contains(where: { $0.leaf.der == material.leaf?.der }) {
-            guard let leaf = material.leaf, isOwn(leaf, material, scan, known),
-                let key = ([material.key].compactMap(\.self) + keys).first(where: { $0.fits(leaf) })
-            else { continue }
-            let files = material.isWhole ? material.files : assembled(key, material.chain)
-            if let files {
-                found.append(Candidate(leaf: leaf, version: nil, place: material.place, files: files))
+        for material in versions.map(\.value) + [scan.live] {
+            for chain in material.chains where !found.contains(where: { $0.leaf.der == chain[0].der }) {
+                guard isOwn(chain[0], material, scan, known),
+                    let key = ([material.key].compactMap(\.self) + keys).first(where: { $0.fits(chain[0]) }),
+                    let files = material.isWhole ? material.files : assembled(key, chain)
+                else { continue }
+                found.append(Candidate(leaf: chain[0], version: nil, place: material.place, files: files))
             }
         }
         return found
@@ -84,20 +84,22 @@ struct RepairChoice {
         return Dictionary(uniqueKeysWithValues: PEMKind.allCases.map { ($0, set.bytes($0)) })
     }
 
-    /// The names that the lineage's certificates are for: those of its archive, else of its conf; nil where nothing tells.
+    /// The names that the lineage's certificates are for: those of its newest whole version, else of its conf, else of what its
+    /// archive has; nil where nothing tells.
     private static func names(_ scan: RepairScan) -> Set<SubjectName>? {
-        let archived = scan.versions.sorted { $0.key > $1.key }.lazy.compactMap(\.value.leaf).first
-        if let archived { return Set(archived.names) }
-        return scan.confNames.isEmpty ? nil : scan.confNames
+        let versions = scan.versions.sorted { $0.key > $1.key }.map(\.value)
+        if let whole = versions.first(where: \.isWhole)?.leaf { return Set(whole.names) }
+        if !scan.confNames.isEmpty { return scan.confNames }
+        return versions.lazy.compactMap(\.leaf).first.map { Set($0.names) }
     }
 
-    /// Whether what live/ shows is this lineage's: a file there may be a dummy that nginx was to start with, and a symlink may lead
-    /// to another lineage's certificate.
+    /// Whether a leaf is this lineage's: a file in live/ may be a dummy that nginx was to start with, a symlink may lead to another
+    /// lineage's certificate, and somebody may have copied a wrong file into the archive.
     private static func isOwn(
         _ leaf: Certificate, _ material: RepairMaterial, _ scan: RepairScan, _ known: Set<SubjectName>?
     ) -> Bool {
-        guard material.place == .live else { return true }
-        guard let known else { return !scan.leadsElsewhere }
-        return Set(leaf.names) == known
+        guard let known else { return material.place != .live || !scan.leadsElsewhere }
+        // A version may have been for more names, or for fewer.
+        return material.place == .live ? Set(leaf.names) == known : !known.isDisjoint(with: leaf.names)
     }
 }

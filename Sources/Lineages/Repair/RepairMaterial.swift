@@ -19,8 +19,8 @@ package struct RepairMaterial: Sendable {
     package let place: Place
     package let files: [PEMKind: [UInt8]]
 
-    /// The leaf with the certificates above it: from fullchain, or from cert and chain.
-    let chain: [Certificate]
+    /// Leaves with the certificates above them: from fullchain, and from cert and chain where those have another one.
+    let chains: [[Certificate]]
     let key: PrivateKey?
     /// Whether the four files fit each other as they are.
     let isWhole: Bool
@@ -32,7 +32,8 @@ package struct RepairMaterial: Sendable {
         }
         let (cert, fullchain, rest) = (certificates(.cert), certificates(.fullchain), certificates(.chain))
         key = files[.privkey].flatMap { try? PrivateKey(pem: $0) }
-        chain = !fullchain.isEmpty ? fullchain : cert.isEmpty ? [] : [cert[0]] + rest
+        let pair = cert.first.map { [$0] + rest } ?? []
+        chains = (fullchain.first?.der == cert.first?.der ? [fullchain] : [fullchain, pair]).filter { !$0.isEmpty }
         let isChainRead = !rest.isEmpty || fullchain.count == 1 && files[.chain] != nil
         guard let leaf = cert.first, leaf.der == fullchain.first?.der, isChainRead, let key else {
             isWhole = false
@@ -42,5 +43,5 @@ package struct RepairMaterial: Sendable {
     }
 
     /// The leaf, where a certificate can be read.
-    var leaf: Certificate? { chain.first }
+    var leaf: Certificate? { chains.first?.first }
 }

@@ -64,7 +64,8 @@ package struct RepairPlan: Sendable {
         case .rewritten(let conf, let steps):
             self.steps = steps
             preparations.append(
-                RepairEdit(scan.path, before: scan.content, after: .file(RepairPlan.copy(conf.bytes, of: scan.content))))
+                RepairEdit(scan.path, before: scan.content, after: .file(RepairPlan.copy(conf.bytes, of: scan.content)))
+            )
         }
         switch files {
         case nil: break

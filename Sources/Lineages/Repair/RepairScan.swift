@@ -63,7 +63,8 @@ package struct RepairScan: Sendable {
         (archive, versions) = try RepairScan.archive(paths.archive)
         leftovers = try RepairScan.leftovers(paths)
         (missingDirectories, obstacle) = try RepairScan.directories(paths, links)
-        let keys = [paths.link(.privkey)] + versions.keys.sorted(by: >).map { Archive.path(.privkey, $0, in: paths.archive) }
+        let keys =
+            [paths.link(.privkey)] + versions.keys.sorted(by: >).map { Archive.path(.privkey, $0, in: paths.archive) }
         let old = keys.lazy.compactMap { try? FileSystem.status($0, followingLinks: true) }.first { $0.kind == .file }
         keyAccess = PathContent.Access(
             mode: 0o600 | ((old?.mode ?? 0) & 0o074), owner: geteuid(), group: old?.group ?? getegid())
@@ -98,7 +99,9 @@ package struct RepairScan: Sendable {
     ) throws(FileError) -> (missing: [String], obstacle: String?) {
         var missing: [String] = []
         func add(_ directory: String) throws(FileError) {
-            guard !missing.contains(directory), try FileSystem.status(directory, followingLinks: true) == nil else { return }
+            guard !missing.contains(directory), try FileSystem.status(directory, followingLinks: true) == nil else {
+                return
+            }
             if let parent = FileSystem.directory(of: directory), parent != directory { try add(parent) }
             missing.append(directory)
         }

@@ -21,7 +21,8 @@ package enum RepairStep: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .pathsMoved(let place): "the renewal config's paths lead to \(place), where the directory was: rewrite them"
+        case .pathsMoved(let place):
+            "the renewal config's paths lead to \(place), where the directory was: rewrite them"
         case .pathsAdded(let keys): "the renewal config lacks \(keys.joined(separator: ", ")): add the usual paths"
         case .confRestored(let path): "the renewal config is lost: restore it from \(path)"
         case .recoded: "comments of the renewal config are not UTF-8: convert them from Latin-1"
@@ -98,7 +99,8 @@ package enum RepairRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .confIsNoFile(let path): .person("move \(path) away, and restore the file from a backup")
         case .confNeedsEditor(let path, let error): .editor(path: path, line: error.line)
         case .placeExists(let place, let tree):
-            .person("name the right one with --config-dir, or move away the one of \(place) and \(tree) that is not used")
+            .person(
+                "name the right one with --config-dir, or move away the one of \(place) and \(tree) that is not used")
         case .seenElsewhere(let place, _):
             .person("run the renewals where the directory is at \(place), or mount it at \(place) on this host, too")
         case .confLeadsNowhere, .nothingFit, .olderThanServed: .issue
