@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Lineages
 import PKI
 
@@ -13,6 +14,27 @@ extension Lineage {
         }
         let command = issueCommand(names, options)
         return names.isEmpty ? .advice("\(command), with a -d for each of its names") : .command(command)
+    }
+
+    /// What helps with its files, from what is on the disk where that is possible; nil where nothing is to be repaired.
+    func repair(at now: Date) -> Check.Remedy? {
+        guard let tree = FileSystem.directory(of: confPath).flatMap(FileSystem.directory),
+            let remedy = (try? Tree(tree))?.remedy(for: self, at: now)
+        else { return nil }
+        switch remedy {
+        case .repair: return .command("certctl repair \(name.shellWord)")
+        case .issue(let names):
+            if names.contains(where: \.isWildcard) { return reissue() }
+            return names.isEmpty
+                ? .advice("\(issueCommand([], "")), with a -d for each of its names")
+                : .command(issueCommand(names, ""))
+        case .issueWithoutConf(let path, let names):
+            guard !names.isEmpty else { return newConf }
+            return .command("mv \(path.shellWord) \((path + ".lost").shellWord) && \(issueCommand(names, ""))")
+        case .editor(let path, let line):
+            return .advice("editor \(line.map { "+\($0) " } ?? "")\(path.shellWord)")
+        case .person(let text): return .advice(text)
+        }
     }
 
     /// What to do about a conf that cannot be used. Without it no lineage is known, so that none of it is a command to paste.

@@ -50,18 +50,28 @@ enum NextStep {
     /// What helps where a repair cannot: the names of a new certificate are the lineage's own.
     static func after(_ refusal: RepairRefusal, lineage name: String, _ tree: Tree) -> String {
         let lineage = tree.lineage(name)
-        let domains = lineage.ownNames(in: tree.path).map { " -d \($0.description.quotedForShell)" }.joined()
+        return text(tree.remedy(after: refusal, lineage), name, tree)
+    }
+
+    /// A remedy as a command to paste, or as what a person does.
+    static func text(_ remedy: LineageRemedy, _ name: String, _ tree: Tree) -> String {
         let place = tree.path == OperatorPath.tree.text ? "" : " --config-dir \(tree.path.quotedForShell)"
-        let issue =
-            "certctl issue\(place) --name \(name.quotedForShell)"
-            + (domains.isEmpty ? ", with a -d for each of its names" : domains)
-        switch refusal.remedy {
-        case .issue: return issue
-        case .issueWithoutConf:
-            let conf = lineage.confPath
-            guard ((try? FileSystem.status(conf)) ?? nil) != nil else { return issue }
-            return "mv \(conf.quotedForShell) \((conf + ".lost").quotedForShell) && \(issue)"
-        case .editor(let path, let line): return "editor \(line.map { "+\($0) " } ?? "")\(path.quotedForShell)"
+        func issue(_ names: [SubjectName]) -> String {
+            if let wildcard = names.first(where: \.isWildcard) {
+                return "order it again with what ordered it: \(wildcard) needs dns-01, which certctl does not have"
+            }
+            let domains = names.map { " -d \($0.description.quotedForShell)" }.joined()
+            return "certctl issue\(place) --name \(name.quotedForShell)"
+                + (domains.isEmpty ? ", with a -d for each of its names" : domains)
+        }
+        switch remedy {
+        case .repair: return "certctl repair\(place) \(name.quotedForShell)"
+        case .issue(let names): return issue(names)
+        case .issueWithoutConf(let conf, let names):
+            guard ((try? FileSystem.status(conf)) ?? nil) != nil else { return issue(names) }
+            return "mv \(conf.quotedForShell) \((conf + ".lost").quotedForShell) && \(issue(names))"
+        case .editor(let path, let line):
+            return "editor \(line.map { "+\($0) " } ?? "")\(path.quotedForShell)"
         case .person(let text): return text
         }
     }

@@ -57,15 +57,19 @@ struct RepairCommand: AsyncParsableCommand {
 
     private func resume(_ tree: Tree) throws(FileError) {
         let state = self.tree.statePath
-        for unfinished in try RepairRecord.unfinished(in: state) where name == nil || name == unfinished {
-            switch try Repair(stateDirectory: state).resume(unfinished) {
-            case .completed: print("\(unfinished.plain): completed the repair that was interrupted")
-            case .undone: print("\(unfinished.plain): completed the undoing that was interrupted")
-            case .overtaken(let path):
-                StandardError.write(
-                    line: "\(unfinished): the interrupted repair is dropped: \(path) has been changed since", .warning)
-            case nil: break
-            }
+        if let name { _ = try Repair(stateDirectory: state).resume(name).map { report(name, $0) } }
+        for unfinished in try RepairRecord.unfinished(in: state) where name == nil {
+            if let resumption = try Repair(stateDirectory: state).resume(unfinished) { report(unfinished, resumption) }
+        }
+    }
+
+    private func report(_ unfinished: String, _ resumption: Repair.Resumption) {
+        switch resumption {
+        case .completed: print("\(unfinished.plain): completed the repair that was interrupted")
+        case .undone: print("\(unfinished.plain): completed the undoing that was interrupted")
+        case .overtaken(let path):
+            StandardError.write(
+                line: "\(unfinished): the interrupted repair is dropped: \(path) has been changed since", .warning)
         }
     }
 

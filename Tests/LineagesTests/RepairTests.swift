@@ -276,7 +276,7 @@ struct RepairTests {
     }
 
     @Test(arguments: [
-        ("cp renewal/one.conf x; cat x >> renewal/one.conf", "version"), (": > renewal/one.conf", "is lost"),
+        ("cp renewal/one.conf x; cat x >> renewal/one.conf", "is there twice"), (": > renewal/one.conf", "is lost"),
         ("rm renewal/one.conf; mkdir renewal/one.conf", "not a regular file"),
         ("rm $A/*; rm $L/*.pem", "no version"), ("rm $A/privkey*", "no version"),
         ("rm $L/cert.pem; mkdir $L/cert.pem", "not what belongs there"),

@@ -48,7 +48,9 @@ package struct Repair: Sendable {
 
     /// Completes what a repair, or an undoing, that was cut short had still to do; nil where there is nothing.
     package func resume(_ name: String) throws(FileError) -> Resumption? {
+        try FileSystem.remove(NewFile.temporaryPath(for: RepairRecord.path(name, in: stateDirectory)))
         guard var record = try RepairRecord.read(name, in: stateDirectory), record.phase != .done else { return nil }
+        try removeLeftovers(record)
         if record.phase == .undoing {
             try undo(record)
             return .undone
@@ -70,12 +72,19 @@ package struct Repair: Sendable {
     /// - Returns: what was put back.
     /// - Throws: also where a path has been changed since: then nothing is put back.
     package func undo(_ name: String) throws(FileError) -> RepairRecord? {
+        try FileSystem.remove(NewFile.temporaryPath(for: RepairRecord.path(name, in: stateDirectory)))
         guard let record = try RepairRecord.read(name, in: stateDirectory) else { return nil }
+        try removeLeftovers(record)
         if let path = try overtaken(record) {
             throw FileError("undo the change of", path, because: "it has been changed since the repair")
         }
         try undo(record)
         return record
+    }
+
+    /// Removes files that were on their way when a repair was killed.
+    private func removeLeftovers(_ record: RepairRecord) throws(FileError) {
+        for edit in record.edits { try FileSystem.remove(NewFile.temporaryPath(for: edit.path)) }
     }
 
     /// The first path with something else than what stood there before, or was to.

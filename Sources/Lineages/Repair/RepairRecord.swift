@@ -54,8 +54,11 @@ package struct RepairRecord: Hashable, Sendable, Codable {
     /// The names of lineages with a record.
     package static func names(in stateDirectory: String) throws(FileError) -> [String] {
         do throws(FileError) {
-            return try FileSystem.entries(of: "\(stateDirectory)/repairs")
-                .filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map { String($0.dropLast(".json".count)) }
+            let directory = "\(stateDirectory)/repairs"
+            let files = try FileSystem.entries(of: directory)
+            return files.filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }.map {
+                String($0.dropLast(".json".count))
+            }
         } catch {
             if error.isNotFound { return [] }
             throw error
