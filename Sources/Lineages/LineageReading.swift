@@ -56,7 +56,8 @@ extension Tree {
         do throws(ConfError) {
             return try ConfFile(bytes: bytes)
         } catch {
-            throw LineageProblem(.confMalformed, "\(path): \(error)", line: error.line)
+            let isConf = String(decoding: bytes, as: UTF8.self).contains("[renewalparams]")
+            throw LineageProblem(.confMalformed, "\(path): \(error)", line: isConf ? error.line : nil)
         }
     }
 }

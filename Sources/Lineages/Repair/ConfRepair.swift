@@ -56,7 +56,11 @@ package enum ConfRepair: Sendable {
                 if let bytes = latin1Comments(file.bytes), let conf = try? ConfFile(bytes: bytes) {
                     return .success((conf, [.recoded]))
                 }
-                refusal = .confNeedsEditor(path: scan.path, error)
+                // What never says how it is renewed is no conf that an editor could correct.
+                let text = String(decoding: file.bytes, as: UTF8.self)
+                refusal =
+                    text.contains("[renewalparams]")
+                    ? .confNeedsEditor(path: scan.path, error) : .confLost(path: scan.path)
             }
         }
         for spare in scan.spares {
