@@ -28,9 +28,7 @@ extension Lineage {
             return names.isEmpty
                 ? .advice("\(issueCommand([], "")), with a -d for each of its names")
                 : .command(issueCommand(names, ""))
-        case .issueWithoutConf(let path, let names):
-            guard !names.isEmpty else { return newConf }
-            return .command("mv \(path.shellWord) \((path + ".lost").shellWord) && \(issueCommand(names, ""))")
+        case .issueWithoutConf: return newConf
         case .editor(let path, let line):
             return .advice("editor \(line.map { "+\($0) " } ?? "")\(path.shellWord)")
         case .person(let text): return .advice(text)
@@ -50,18 +48,9 @@ extension Lineage {
             .filter { !$0.isEmpty }.joined(separator: " ")
     }
 
-    /// The names of its certificate as far as any file has them; else those of its conf. Empty where nothing tells.
+    /// The names that are its own; empty where nothing tells.
     private var knownNames: [SubjectName] {
-        if let certificate { return certificate.names }
         let renewal = FileSystem.directory(of: confPath) ?? "."
-        // A conf that cannot be read does not say where its files are.
-        let live = paths?.live ?? "\(FileSystem.directory(of: renewal) ?? ".")/live/\(name)"
-        for kind in [PEMKind.cert, .fullchain] {
-            guard let bytes = try? FileSystem.read(paths?.link(kind) ?? "\(live)/\(kind.rawValue).pem"),
-                let leaf = try? Certificate.chain(pem: bytes).first
-            else { continue }
-            return leaf.names
-        }
-        return options?.webroots.keys.sorted().compactMap { SubjectName($0) } ?? []
+        return ownNames(in: FileSystem.directory(of: renewal) ?? ".")
     }
 }

@@ -134,6 +134,10 @@ package struct SwitchJournal: Sendable {
         }
         var completed: [String] = []
         var failure: FileError?
+        // What was on its way when a run was killed.
+        for name in names where name.hasPrefix(".") && name.hasSuffix(suffix + NewFile.suffix) {
+            try FileSystem.remove("\(directory)/\(name)")
+        }
         for name in names where name.hasSuffix(suffix) && !name.hasPrefix(".") {
             do throws(FileError) {
                 let journal = try SwitchJournal(at: "\(directory)/\(name)")

@@ -33,10 +33,13 @@ struct TreeBounds {
     /// confs were made where it is mounted at another path. An installation would go where nobody looks.
     private func moved(_ paths: LineagePaths) -> LineageProblem? {
         let live = paths.live
-        guard let parent = FileSystem.directory(of: live), !parts.contains(parent),
+        // A new tree has no live/ yet.
+        guard let parent = FileSystem.directory(of: live), !parts.contains(parent), !live.hasPrefix(path + "/"),
             TreeBounds.isMissing(live)
         else { return nil }
         if let identity = TreeBounds.identity(parent), identity == TreeBounds.identity("\(path)/live") { return nil }
+        // By another path, such as a symlink to the tree.
+        if let above = FileSystem.directory(of: parent), let root, TreeBounds.identity(above) == root { return nil }
         return LineageProblem(
             .movedTree, "its conf leads to \(live), which does not exist and is not in \(path)")
     }
