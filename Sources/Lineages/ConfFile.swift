@@ -52,9 +52,27 @@ package struct ConfFile: Sendable {
         return document.sections[section].entries[entry].number
     }
 
-    /// Every section's path in the file's order, the top level first.
-    package var allSections: [Path] {
-        document.contents.map { $0.path.map(\.text) }
+    /// One line that sets a key.
+    struct Setting {
+        let section: Path
+        let key: String
+        let value: Value
+        /// From 1.
+        let line: Int
+    }
+
+    /// Every key of every section, in the file's order.
+    var settings: [Setting] {
+        var paths: [Path] = []
+        var settings: [Setting] = []
+        for (index, section) in document.sections.enumerated() {
+            paths.append(index == 0 ? [] : paths[section.parent] + [section.name.text])
+            for entry in section.entries {
+                settings.append(
+                    Setting(section: paths[index], key: entry.key.text, value: entry.value, line: entry.number))
+            }
+        }
+        return settings
     }
 
     /// Whether there is a section; always for the top level.

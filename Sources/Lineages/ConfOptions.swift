@@ -40,18 +40,16 @@ enum ConfOptions {
 
     /// What is wrong with the places and names of a conf's keys, in the file's order.
     static func problems(in conf: ConfFile) -> [LineageProblem] {
-        var problems: [(line: Int, problem: LineageProblem)] = []
-        for section in conf.allSections {
-            for key in conf.keys(in: section) {
-                guard let problem = problem(key, section, conf) else { continue }
-                problems.append((conf.line(of: key, in: section) ?? 0, problem))
-            }
+        conf.settings.compactMap { setting in
+            // The usual case, and there are thousands.
+            if setting.section == section, params.contains(setting.key) { return nil }
+            if setting.section.isEmpty, top.contains(setting.key) { return nil }
+            return problem(setting, conf)
         }
-        return problems.sorted { $0.line < $1.line }.map(\.problem)
     }
 
-    private static func problem(_ key: String, _ section: [String], _ conf: ConfFile) -> LineageProblem? {
-        let line = conf.line(of: key, in: section) ?? 0
+    private static func problem(_ setting: ConfFile.Setting, _ conf: ConfFile) -> LineageProblem? {
+        let (key, section, line) = (setting.key, setting.section, setting.line)
         func misplaced(_ should: String) -> LineageProblem {
             LineageProblem(
                 .optionMisplaced, "line \(line): \(named(key)) in \(text(section)) is ignored: move it \(should)",
@@ -75,7 +73,7 @@ enum ConfOptions {
             if pluginPrefixes.contains(where: key.hasPrefix) || key.contains(":") { return nil }
             return nearest(to: key, in: params.union(top)).map(misspelled)
         case ["renewalparams", "webroot_map"]:
-            if isWebroot(key, conf.value(key, in: section)) { return nil }
+            if isWebroot(key, setting.value) { return nil }
             if params.contains(key) { return misplaced(aboveMap) }
             if top.contains(key) { return misplaced("above [renewalparams]") }
             if let known = nearest(to: key, in: params.union(top)) { return misspelled(known) }
@@ -127,6 +125,15 @@ enum ConfOptions {
             rows.append(line)
         }
         return rows[one.count][other.count]
+    }
+}
+
+extension ConfFile {
+    /// The keys of `[[webroot_map]]` that are names with a webroot. An option that was added below the last line is none.
+    package var webrootNames: [String] {
+        keys(in: ConfOptions.webrootMap).filter {
+            ConfOptions.isWebroot($0, value($0, in: ConfOptions.webrootMap))
+        }
     }
 }
 

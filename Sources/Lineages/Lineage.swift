@@ -60,10 +60,7 @@ extension Lineage {
                 }
             }
         }
-        guard let conf else { return [] }
-        return conf.keys(in: ConfOptions.webrootMap).filter {
-            ConfOptions.isWebroot($0, conf.value($0, in: ConfOptions.webrootMap))
-        }.compactMap { SubjectName($0) }
+        return conf?.webrootNames.compactMap { SubjectName($0) } ?? []
     }
 }
 

@@ -146,3 +146,30 @@ struct DeleteCommandTests {
         }
     }
 }
+
+/// The same on a host whose nginx is a container.
+@Suite(.docker)
+struct DeleteDockerTests {
+    @Test func `while a container's nginx names it, it is refused unless it is forced`() async throws {
+        try await DockerHost.serving { host in
+            let refused = try await host.certctl.delete(DockerHost.name)
+            #expect(refused.status == 1, "\(refused.stdout)")
+            #expect(
+                refused.stderr.contains("not deleted: nginx's configuration names it: container "), "\(refused.stderr)")
+            #expect(refused.stderr.contains("ssl_certificate /etc/letsencrypt/live/example.com/fullchain.pem;"))
+            #expect(try await host.entry().state == "ok")
+
+            // The container has the tree at /etc/letsencrypt, where a certbot in a container would have made the confs.
+            let conf = "\(host.stack.tree)/renewal/example.com.conf"
+            let text = string(conf)
+            try text.replacing(host.stack.tree, with: "/etc/letsencrypt").write(
+                toFile: conf, atomically: true, encoding: .utf8)
+            let repair = try await host.certctl.repair("example.com")
+            #expect(repair.status == 1 && repair.stderr.contains("is mounted at /etc/letsencrypt"), "\(repair.stderr)")
+            try text.write(toFile: conf, atomically: true, encoding: .utf8)
+
+            let forced = try await host.certctl.delete("--force", DockerHost.name)
+            #expect(forced.status == 0, "\(forced.stderr)")
+        }
+    }
+}

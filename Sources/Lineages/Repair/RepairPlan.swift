@@ -199,9 +199,7 @@ extension Tree {
             return .failure(.conf(error))
         }
         if let problem = problem(with: paths, of: name) { return .failure(.conf(problem)) }
-        let map = ConfOptions.webrootMap
-        let names = conf.keys(in: map).filter { ConfOptions.isWebroot($0, conf.value($0, in: map)) }
-            .compactMap { SubjectName($0) }
+        let names = conf.webrootNames.compactMap { SubjectName($0) }
         do throws(FileError) {
             return .success(try RepairScan(paths, confNames: Set(names)))
         } catch {
