@@ -68,10 +68,14 @@ struct ContainerEngine: Sendable {
 
     /// The lines of a container's nginx configuration that have a text in them, with their place; nil where it has no nginx.
     func nginxLines(in container: String, mentioning text: String) async -> [String]? {
-        let script = ##"nginx -T 2>/dev/null | grep -F -e "# configuration file " -e "$0""##
-        guard let dump = await output(["exec", container, "sh", "-c", script, text]),
-            dump.contains("# configuration file ")
-        else { return nil }
+        guard let program else { return nil }
+        // The host's grep: an image need not have one, nor a shell, and of a long output the beginning is not kept.
+        let script = ##""$0" exec "$1" nginx -T 2>/dev/null | grep -F -e "# configuration file " -e "$2""##
+        let outcome = await runner.run(
+            Command.withoutErrors("/bin/sh", ["-c", script, program, container, text]), timeout: ContainerEngine.timeout
+        )
+        let dump = outcome.output
+        guard outcome.succeeded, dump.contains("# configuration file ") else { return nil }
         return NginxDump.lines(in: dump, mentioning: text)
     }
 

@@ -156,7 +156,11 @@ struct DeleteDockerTests {
             #expect(refused.status == 1, "\(refused.stdout)")
             #expect(
                 refused.stderr.contains("not deleted: nginx's configuration names it: container "), "\(refused.stderr)")
-            #expect(refused.stderr.contains("ssl_certificate /etc/letsencrypt/live/example.com/fullchain.pem;"))
+            #expect(
+                refused.stderr.contains(
+                    #/container \S+, /etc/nginx/conf.d/\S+: ssl_certificate +/etc/letsencrypt/live/example.com/fullchain.pem;/#
+                ),
+                "\(refused.stderr)")
             #expect(try await host.entry().state == "ok")
 
             // The container has the tree at /etc/letsencrypt, where a certbot in a container would have made the confs.
