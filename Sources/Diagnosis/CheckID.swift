@@ -14,9 +14,12 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case confUnreadable = "conf-unreadable"
     case confMalformed = "conf-malformed"
     case confIncomplete = "conf-incomplete"
+    case movedTree = "moved-tree"
     case anotherTree = "another-tree"
     case optionInvalid = "option-invalid"
     case optionIgnored = "option-ignored"
+    case optionMisplaced = "option-misplaced"
+    case optionMisspelled = "option-misspelled"
     case renewBeforeExpiry = "renew-before-expiry"
     case mustStaple = "must-staple"
     case liveMissing = "live-missing"
@@ -24,6 +27,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case liveInconsistent = "live-inconsistent"
     case unreadable = "unreadable"
     case newerVersion = "newer-version"
+    case archiveDamaged = "archive-damaged"
 
     // Certificate, key, chain, clock.
     case certificateMalformed = "certificate-malformed"

@@ -15,7 +15,7 @@ enum LineageJudgement {
         let place = lineage.paths?.live ?? lineage.confPath
         for problem in lineage.problems {
             guard let id = CheckID(problem.code) else { continue }
-            let (remedy, action) = remedy(for: problem, lineage)
+            let (remedy, action) = remedy(for: problem, lineage, at: now)
             if problem.isFatal {
                 findings.fail(id, lineage.name, at: place, problem.message, remedy: remedy, action: action)
             } else {
@@ -76,12 +76,16 @@ enum LineageJudgement {
         }
     }
 
-    private static func remedy(for problem: LineageProblem, _ lineage: Lineage) -> (Check.Remedy, Check.Action) {
+    private static func remedy(
+        for problem: LineageProblem, _ lineage: Lineage, at now: Date
+    ) -> (Check.Remedy, Check.Action) {
         let (name, conf) = (lineage.name.shellWord, lineage.confPath.shellWord)
+        if problem.isRepairable, let remedy = lineage.repair(at: now) { return (remedy, .operator) }
         return switch problem.code {
         case .confUnreadable: ("ls -l \(conf)", .operator)
         case .confMalformed, .confIncomplete: (lineage.newConf, .operator)
-        case .anotherTree, .optionInvalid, .optionIgnored, .renewBeforeExpiry: ("editor \(conf)", .operator)
+        case .anotherTree, .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry:
+            (problem.line.map { "editor +\($0) \(conf)" } ?? "editor \(conf)", .operator)
         case .unreadable: ("ls -lL \((lineage.paths?.live ?? lineage.confPath).shellWord)", .operator)
         case .newerVersion:
             ("certctl renew \(name)", problem.isFatal ? .operator : .none)

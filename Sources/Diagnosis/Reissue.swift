@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Lineages
 import PKI
 
@@ -15,6 +16,25 @@ extension Lineage {
         return names.isEmpty ? .advice("\(command), with a -d for each of its names") : .command(command)
     }
 
+    /// What helps with its files, from what is on the disk where that is possible; nil where nothing is to be repaired.
+    func repair(at now: Date) -> Check.Remedy? {
+        guard let tree = FileSystem.directory(of: confPath).flatMap(FileSystem.directory),
+            let remedy = (try? Tree(tree))?.remedy(for: self, at: now)
+        else { return nil }
+        switch remedy {
+        case .repair: return .command("certctl repair \(name.shellWord)")
+        case .issue(let names):
+            if names.contains(where: \.isWildcard) { return reissue() }
+            return names.isEmpty
+                ? .advice("\(issueCommand([], "")), with a -d for each of its names")
+                : .command(issueCommand(names, ""))
+        case .issueWithoutConf: return newConf
+        case .editor(let path, let line):
+            return .advice("editor \(line.map { "+\($0) " } ?? "")\(path.shellWord)")
+        case .person(let text): return .advice(text)
+        }
+    }
+
     /// What to do about a conf that cannot be used. Without it no lineage is known, so that none of it is a command to paste.
     var newConf: Check.Remedy {
         .advice(
@@ -28,18 +48,9 @@ extension Lineage {
             .filter { !$0.isEmpty }.joined(separator: " ")
     }
 
-    /// The names of its certificate as far as any file has them; else those of its conf. Empty where nothing tells.
+    /// The names that are its own; empty where nothing tells.
     private var knownNames: [SubjectName] {
-        if let certificate { return certificate.names }
         let renewal = FileSystem.directory(of: confPath) ?? "."
-        // A conf that cannot be read does not say where its files are.
-        let live = paths?.live ?? "\(FileSystem.directory(of: renewal) ?? ".")/live/\(name)"
-        for kind in [PEMKind.cert, .fullchain] {
-            guard let bytes = try? FileSystem.read(paths?.link(kind) ?? "\(live)/\(kind.rawValue).pem"),
-                let leaf = try? Certificate.chain(pem: bytes).first
-            else { continue }
-            return leaf.names
-        }
-        return options?.webroots.keys.sorted().compactMap { SubjectName($0) } ?? []
+        return ownNames(in: FileSystem.directory(of: renewal) ?? ".")
     }
 }

@@ -1,9 +1,18 @@
 /// Options that apply as if they had been typed: the tree's `cli.ini` and the user's, whose values win.
 package struct CLIDefaults: Sendable {
     private let files: [CLIFile]
+    private let paths: [String]
 
     /// Defaults from files, each of which wins over those before it.
-    package init(_ files: [CLIFile] = []) { self.files = files }
+    ///
+    /// - Parameter paths: where each is, as far as that is known.
+    package init(_ files: [CLIFile] = [], paths: [String] = []) { (self.files, self.paths) = (files, paths) }
+
+    /// The file that sets a key, `cli.ini` where its path is not known; nil where none does.
+    package func source(of key: String) -> String? {
+        guard let index = files.lastIndex(where: { !$0.values(key).isEmpty }) else { return nil }
+        return paths.indices.contains(index) ? paths[index] : "cli.ini"
+    }
 
     /// The last value of a key, its name written with underscores.
     package func value(_ key: String) -> String? { files.lazy.reversed().compactMap { $0.value(key) }.first }

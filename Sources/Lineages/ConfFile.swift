@@ -44,6 +44,37 @@ package struct ConfFile: Sendable {
         return document.sections[section].entries[entry].value
     }
 
+    /// The number of the line, from 1, that sets a key; nil where it is missing.
+    package func line(of key: String, in section: Path = []) -> Int? {
+        guard let section = document.section(at: section), let entry = document.entry(key, in: section) else {
+            return nil
+        }
+        return document.sections[section].entries[entry].number
+    }
+
+    /// One line that sets a key.
+    struct Setting {
+        let section: Path
+        let key: String
+        let value: Value
+        /// From 1.
+        let line: Int
+    }
+
+    /// Every key of every section, in the file's order.
+    var settings: [Setting] {
+        var paths: [Path] = []
+        var settings: [Setting] = []
+        for (index, section) in document.sections.enumerated() {
+            paths.append(index == 0 ? [] : paths[section.parent] + [section.name.text])
+            for entry in section.entries {
+                settings.append(
+                    Setting(section: paths[index], key: entry.key.text, value: entry.value, line: entry.number))
+            }
+        }
+        return settings
+    }
+
     /// Whether there is a section; always for the top level.
     package func hasSection(_ section: Path) -> Bool { document.section(at: section) != nil }
 

@@ -31,11 +31,36 @@ package struct Lineage: Sendable {
         guard let authenticator = options.authenticator, !authenticator.isEmpty else {
             return "its conf names no authenticator"
         }
-        guard authenticator == "webroot" else { return "authenticator \(authenticator)" }
+        guard authenticator == "webroot" else {
+            return "authenticator \(authenticator)\(options.authenticatorSource.map { ", which \($0) sets" } ?? "")"
+        }
         if let wildcard = certificate?.names.first(where: \.isWildcard) {
             return "\(wildcard) needs dns-01, which the webroot authenticator does not have"
         }
         return nil
+    }
+}
+
+extension Lineage {
+    /// The names that a new certificate for it has to have: those of the newest certificate in its own archive, else of its conf's
+    /// `[[webroot_map]]`. Never those of a certificate that live/ shows from elsewhere.
+    ///
+    /// - Parameter tree: the config directory, for a conf that does not say where its files are.
+    package func ownNames(in tree: String) -> [SubjectName] {
+        let directory = paths?.archive ?? "\(tree)/archive/\(name)"
+        for place in [directory, "\(tree)/archive/\(name)"] {
+            guard let archive = try? Archive(directory: place) else { continue }
+            for (version, kinds) in archive.versions.sorted(by: { $0.key > $1.key }) {
+                for kind in [PEMKind.cert, .fullchain] where kinds.contains(kind) {
+                    if let bytes = try? FileSystem.read(archive.path(kind, version)),
+                        let leaf = try? Certificate.chain(pem: bytes).first, !leaf.names.isEmpty
+                    {
+                        return leaf.names
+                    }
+                }
+            }
+        }
+        return conf?.webrootNames.compactMap { SubjectName($0) } ?? []
     }
 }
 

@@ -10,12 +10,18 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
         case confMalformed = "conf-malformed"
         /// The renewal conf lacks what certbot needs.
         case confIncomplete = "conf-incomplete"
+        /// The renewal conf leads to where the tree was before, which does not exist.
+        case movedTree = "moved-tree"
         /// The renewal conf leads to files of another tree, a copied one's mostly.
         case anotherTree = "another-tree"
         /// An option has a value that stops a renewal.
         case optionInvalid = "option-invalid"
         /// An option is set that certctl does not act on.
         case optionIgnored = "option-ignored"
+        /// A known option stands in a section where it means nothing.
+        case optionMisplaced = "option-misplaced"
+        /// A key is no option, and nearly one.
+        case optionMisspelled = "option-misspelled"
         /// renew_before_expiry is no time span.
         case renewBeforeExpiry = "renew-before-expiry"
         /// A link in live/ is not there, or points to nothing.
@@ -42,6 +48,8 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
         case servedWrongly = "served-wrongly"
         /// archive/ has a complete version above the live one.
         case newerVersion = "newer-version"
+        /// archive/ has a version above the live one whose files are damaged: certbot would install it.
+        case archiveDamaged = "archive-damaged"
     }
 
     package let code: Code
@@ -49,10 +57,26 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
     package let message: String
     /// Whether the lineage is broken by it: shown as such, and not renewed.
     package let isFatal: Bool
+    /// The line of the renewal conf that it is about, from 1.
+    package let line: Int?
 
-    package init(_ code: Code, _ message: String, isFatal: Bool = true) {
+    package init(_ code: Code, _ message: String, isFatal: Bool = true, line: Int? = nil) {
         // Much of it is what a file says.
-        (self.code, self.message, self.isFatal) = (code, message.line(atMost: PlainText.longestSentence), isFatal)
+        (self.code, self.message) = (code, message.line(atMost: PlainText.longestSentence))
+        (self.isFatal, self.line) = (isFatal, line)
+    }
+
+    /// Whether ``Tree/repairPlan(for:views:served:barred:at:)`` may have an answer to it.
+    package var isRepairable: Bool {
+        switch code {
+        case .confUnreadable, .confMalformed, .confIncomplete, .movedTree, .liveMissing, .liveNotALink,
+            .liveInconsistent, .unreadable, .certificateMalformed, .keyMalformed, .keyMismatch, .fullchainMismatch,
+            .newerVersion, .archiveDamaged:
+            true
+        case .anotherTree, .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry,
+            .hookFailed, .renewalFailed, .servedWrongly:
+            false
+        }
     }
 
     package var description: String { message }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import PKI
 
 extension Tree {
@@ -36,6 +37,7 @@ extension Tree {
         }
         problems += live.problems
         problems += options?.remarks ?? []
+        problems += ConfOptions.problems(in: conf)
         return Lineage(
             name: name, confPath: confPath, conf: conf, options: options, paths: paths, certificate: live.certificate,
             version: live.version, problems: problems.filter(\.isFatal) + problems.filter { !$0.isFatal })
@@ -54,7 +56,8 @@ extension Tree {
         do throws(ConfError) {
             return try ConfFile(bytes: bytes)
         } catch {
-            throw LineageProblem(.confMalformed, "\(path): \(error)")
+            let isConf = String(decoding: bytes, as: UTF8.self).contains("[renewalparams]")
+            throw LineageProblem(.confMalformed, "\(path): \(error)", line: isConf ? error.line : nil)
         }
     }
 }
@@ -77,10 +80,36 @@ private struct LiveFiles {
         if let version, let archive = try? Archive(directory: paths.archive), let latest = archive.latestComplete,
             latest > version
         {
-            report(
-                .newerVersion, "version \(latest) is in \(paths.archive), but live/ shows version \(version)",
-                isFatal: false)
+            checkNewer(archive, latest, live: version)
         }
+    }
+
+    /// certbot makes the highest complete version live at its next renewal, whatever it holds.
+    private mutating func checkNewer(_ archive: Archive, _ latest: Int, live version: Int) {
+        var files: [PEMKind: [UInt8]] = [:]
+        for kind in PEMKind.allCases {
+            do throws(FileError) {
+                files[kind] = try FileSystem.read(archive.path(kind, latest))
+            } catch {
+                // Whoever may not read keys is told what holds as far as the rest goes.
+                if error.isPermission { files[kind] = try? FileSystem.read(archive.path(kind, version)) }
+            }
+        }
+        let material = RepairMaterial(.version(latest), files)
+        guard material.isWhole, let leaf = material.leaf else {
+            let readsKeys = (try? FileSystem.read(archive.path(.privkey, latest))) != nil
+            guard readsKeys || material.leaf == nil else { return }
+            report(
+                .archiveDamaged,
+                "version \(latest) in \(archive.directory) is damaged, and certbot's next renewal would install it",
+                isFatal: false)
+            return
+        }
+        // One that has expired since is nothing that anybody waits for.
+        guard leaf.notAfter > Date.now else { return }
+        report(
+            .newerVersion, "version \(latest) is in \(archive.directory), but live/ shows version \(version)",
+            isFatal: false)
     }
 
     private mutating func report(_ code: LineageProblem.Code, _ message: String, isFatal: Bool = true) {

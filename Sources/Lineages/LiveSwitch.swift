@@ -12,18 +12,23 @@ struct LiveSwitch {
     let stateDirectory: String
     /// Whether somebody has a mount of live/NAME itself; nil to look.
     var isMounted: Bool?
+    /// What some of the links are to say; for the others it is found out.
+    var texts: [PEMKind: String] = [:]
+    /// Whether somebody has copies of what stands in place of the links, so that it may go.
+    var areCopiesKept = false
 
     func run() throws(FileError) {
-        let targets = try texts()
+        let targets = try usualTexts().merging(texts) { $1 }
         if try isExchangeable(), try exchange(targets) { return }
-        let journal = try SwitchJournal(paths, targets: targets, in: stateDirectory)
+        let journal = try SwitchJournal(
+            paths, targets: targets, in: stateDirectory, areCopiesKept: areCopiesKept)
         try journal.write()
         try journal.complete()
     }
 
     /// What each link is to say. The directory part of an old link stays, as certbot keeps it; a new one is relative where
     /// the tree is laid out as usual.
-    private func texts() throws(FileError) -> [PEMKind: String] {
+    private func usualTexts() throws(FileError) -> [PEMKind: String] {
         var texts: [PEMKind: String] = [:]
         for kind in PEMKind.allCases {
             let file = "\(kind.rawValue)\(version).pem"
@@ -56,9 +61,8 @@ struct LiveSwitch {
         else { return false }
         for name in try FileSystem.entries(of: live) {
             let kind = try FileSystem.status("\(live)/\(name)")?.kind
-            guard (name == "README" && kind == .file) || (LiveSwitch.isLinkName(name) && kind == .link) else {
-                return false
-            }
+            let isOurs = LiveSwitch.isLinkName(name) && (kind == .link || areCopiesKept && kind != .directory)
+            guard isOurs || (name == "README" && kind == .file) else { return false }
         }
         return true
     }

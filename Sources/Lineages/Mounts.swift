@@ -20,6 +20,29 @@ package enum Mounts {
         return false
     }
 
+    /// Where running processes see a directory, by whatever mounts they have; its own path here is not among them.
+    package static func views(of directory: String) -> Set<String> {
+        let path = FileSystem.resolved(directory)
+        guard let own = table(of: "self"), let processes = try? FileSystem.entries(of: "/proc"),
+            let place = place(of: path, in: own)
+        else { return [] }
+        var seen: Set<String> = []
+        var views: Set<String> = []
+        for process in ["self"] + processes.filter({ $0.allSatisfy(\.isNumber) }) {
+            guard let namespace = try? FileSystem.linkText("/proc/\(process)/ns/mnt"), seen.insert(namespace).inserted,
+                let table = table(of: process)
+            else { continue }
+            for mount in table where mount.device == place.device {
+                let root = mount.root == "/" ? "" : mount.root
+                guard place.root == mount.root || place.root.hasPrefix(root + "/") else { continue }
+                let point = mount.point == "/" ? "" : mount.point
+                views.insert(point + place.root.dropFirst(root.count))
+            }
+        }
+        views.subtract([path, directory])
+        return views
+    }
+
     /// What stands in a line of `/proc/PID/mountinfo` where that process has a mount of this very directory; nil where it
     /// cannot be told.
     package static func mark(of directory: String) -> String? {

@@ -13,11 +13,15 @@ package struct NewLineage: Sendable {
         package var keyType: KeyType
         /// Each name and where its challenge files go.
         package var webroots: [(name: SubjectName, path: String)]
+        /// Further keys of `[renewalparams]`, such as hooks; those that are not among them stay as they are.
+        package var options: [(key: String, value: String)]
 
         package init(
-            server: String, account: String, keyType: KeyType, webroots: [(name: SubjectName, path: String)]
+            server: String, account: String, keyType: KeyType, webroots: [(name: SubjectName, path: String)],
+            options: [(key: String, value: String)] = []
         ) {
             (self.server, self.account, self.keyType, self.webroots) = (server, account, keyType, webroots)
+            self.options = options
         }
 
         /// Writes the settings into a conf; what is there already and the same stays byte for byte.
@@ -45,12 +49,17 @@ package struct NewLineage: Sendable {
                 }
             case .other: break
             }
+            for option in options { try conf.set(option.key, to: .string(option.value), in: section) }
             var paths: [String] = []
             for webroot in webroots where !paths.contains(webroot.path) { paths.append(webroot.path) }
             try conf.set("webroot_path", to: .list(paths), in: section)
             let map = section + ["webroot_map"]
             let wanted = Set(webroots.map(\.name.description))
-            for name in conf.keys(in: map) where !wanted.contains(name.lowercased()) { conf.remove(name, in: map) }
+            for name in conf.keys(in: map)
+            // An option that stands there by mistake is somebody's hook.
+            where !wanted.contains(name.lowercased()) && ConfOptions.isWebroot(name, conf.value(name, in: map)) {
+                conf.remove(name, in: map)
+            }
             let present = conf.keys(in: map)
             for webroot in webroots {
                 let key = present.first { $0.lowercased() == webroot.name.description } ?? webroot.name.description

@@ -8,6 +8,8 @@ package struct RenewalOptions: Sendable {
     package let account: String?
     /// How names are proven: certctl has `webroot` only.
     package let authenticator: String?
+    /// The `cli.ini` that names another authenticator than the conf does; nil where none does.
+    package let authenticatorSource: String?
     /// The webroot of each name, from `[[webroot_map]]`; names in lower case.
     package let webroots: [String: String]
     /// The webroot of names that the map lacks: the last of `webroot_path`.
@@ -62,6 +64,8 @@ package struct RenewalOptions: Sendable {
         let ofConf = isConfsServer ? try source.conf("account") : nil
         account = defaults.value("account") ?? ofConf
         authenticator = try source.string("authenticator")
+        let ownAuthenticator = try source.conf("authenticator")
+        authenticatorSource = authenticator == ownAuthenticator ? nil : defaults.source(of: "authenticator")
         // A webroot_path that is typed puts the conf's map out of force.
         let typed = defaults.values("webroot_path")
         webroots = typed.isEmpty ? source.webrootMap() : [:]
@@ -73,7 +77,7 @@ package struct RenewalOptions: Sendable {
         autorenew = try source.confBoolean("autorenew") ?? true
         directoryHooks = try source.flag("no_directory_hooks") != true
         preHook = try source.string("pre_hook")
-        deployHook = try source.string("renew_hook", cliName: "deploy_hook")
+        deployHook = try source.deployHook(&remarks)
         postHook = try source.string("post_hook")
         preferredChain = try source.string("preferred_chain")
         preferredProfile = try source.string("preferred_profile")
@@ -141,6 +145,27 @@ private struct OptionSource {
         return try conf(key)
     }
 
+    /// certbot 5.8 reads `deploy_hook` in a conf where there is no `renew_hook`; certbot 2.1 knows the latter alone.
+    func deployHook(_ remarks: inout [LineageProblem]) throws(LineageProblem) -> String? {
+        if let typed = defaults.value("deploy_hook") { return typed }
+        let own = try conf("renew_hook")
+        guard let newer = try conf("deploy_hook") else { return own }
+        let line = conf.line(of: "deploy_hook", in: ConfOptions.section)
+        let place = line.map { "line \($0): " } ?? ""
+        if own == nil {
+            remarks.append(
+                LineageProblem(
+                    .optionIgnored, "\(place)deploy_hook runs here, but older certbots ignore it: write renew_hook",
+                    isFatal: false, line: line))
+        } else if own != newer {
+            remarks.append(
+                LineageProblem(
+                    .optionIgnored, "\(place)deploy_hook is ignored, since renew_hook is set too", isFatal: false,
+                    line: line))
+        }
+        return own ?? newer
+    }
+
     func flag(_ key: String) throws(LineageProblem) -> Bool? {
         do throws(ConfError) {
             return try defaults.flag(key)
@@ -176,7 +201,8 @@ private struct OptionSource {
         let section = ["renewalparams", "webroot_map"]
         var map: [String: String] = [:]
         for name in conf.keys(in: section) {
-            if case .string(let path) = conf.value(name, in: section) {
+            let value = conf.value(name, in: section)
+            if ConfOptions.isWebroot(name, value), case .string(let path) = value {
                 map[SubjectName(name)?.description ?? name.lowercased()] = path
             }
         }

@@ -19,14 +19,19 @@ package struct SwitchJournal: Sendable {
         let archive: String
         /// The directory that was live/NAME, and is kept for those who have it open.
         var replaced: String?
+        /// Whether copies of such files are elsewhere, so that none has to be kept.
+        var areCopiesKept: Bool?
     }
 
     private let record: Record
     private let path: String
 
     /// A switch link by link.
-    init(_ paths: LineagePaths, targets: [PEMKind: String], in stateDirectory: String) throws(FileError) {
+    init(
+        _ paths: LineagePaths, targets: [PEMKind: String], in stateDirectory: String, areCopiesKept: Bool = false
+    ) throws(FileError) {
         var record = Record(archive: paths.archive)
+        record.areCopiesKept = areCopiesKept ? true : nil
         for kind in PEMKind.allCases {
             let link = paths.link(kind)
             let isLink = try FileSystem.status(link)?.kind == .link
@@ -93,7 +98,7 @@ package struct SwitchJournal: Sendable {
     private func replace(_ step: Step) throws(FileError) {
         let status = try FileSystem.status(step.link)
         if status?.kind == .link, try FileSystem.linkText(step.link) == step.text { return }
-        if let status, status.kind == .file { try keep(step, status) }
+        if let status, status.kind == .file, record.areCopiesKept != true { try keep(step, status) }
         let temporary = NewFile.temporaryPath(for: step.link)
         try FileSystem.remove(temporary)
         try FileSystem.makeLink(temporary, to: step.text)
@@ -129,6 +134,10 @@ package struct SwitchJournal: Sendable {
         }
         var completed: [String] = []
         var failure: FileError?
+        // What was on its way when a run was killed.
+        for name in names where name.hasPrefix(".") && name.hasSuffix(suffix + NewFile.suffix) {
+            try FileSystem.remove("\(directory)/\(name)")
+        }
         for name in names where name.hasSuffix(suffix) && !name.hasPrefix(".") {
             do throws(FileError) {
                 let journal = try SwitchJournal(at: "\(directory)/\(name)")

@@ -34,10 +34,13 @@ package struct Tree: Sendable {
         while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
         self.path = trimmed
         var files: [CLIFile] = []
+        var paths: [String] = []
         for file in [trimmed + "/cli.ini", userDefaults].compactMap(\.self) {
-            if let parsed = try Tree.defaults(at: file) { files.append(parsed) }
+            guard let parsed = try Tree.defaults(at: file) else { continue }
+            files.append(parsed)
+            paths.append(file)
         }
-        defaults = CLIDefaults(files)
+        defaults = CLIDefaults(files, paths: paths)
     }
 
     private static func defaults(at path: String) throws(Failure) -> CLIFile? {

@@ -4,12 +4,14 @@
 /// What counts is what paths lead to. A tree may be a link or mounted twice, `live/` and `archive/` may be on another disk, and
 /// `archive_dir` anywhere. Another tree's is only what a conf there, beside the files, has as its own.
 struct TreeBounds {
+    private let path: String
     private let root: FileSystem.Identity?
     private let renewal: FileSystem.Identity?
     /// Those of `live/` and `archive/` that are directories, and no links to elsewhere.
     private let parts: Set<String>
 
     init(_ path: String) {
+        self.path = path
         root = TreeBounds.identity(path)
         renewal = TreeBounds.identity("\(path)/renewal")
         parts = Set(
@@ -24,7 +26,22 @@ struct TreeBounds {
             guard let owner = owner(of: directory, name) else { continue }
             return LineageProblem(.anotherTree, "its conf leads to \(directory), which is of the tree \(owner)")
         }
-        return nil
+        return moved(paths)
+    }
+
+    /// The problem of a lineage whose directory in live/ is not there, and would not be in this tree: the tree was moved, or its
+    /// confs were made where it is mounted at another path. An installation would go where nobody looks.
+    private func moved(_ paths: LineagePaths) -> LineageProblem? {
+        let live = paths.live
+        // A new tree has no live/ yet.
+        guard let parent = FileSystem.directory(of: live), !parts.contains(parent), !live.hasPrefix(path + "/"),
+            TreeBounds.isMissing(live)
+        else { return nil }
+        if let identity = TreeBounds.identity(parent), identity == TreeBounds.identity("\(path)/live") { return nil }
+        // By another path, such as a symlink to the tree.
+        if let above = FileSystem.directory(of: parent), let root, TreeBounds.identity(above) == root { return nil }
+        return LineageProblem(
+            .movedTree, "its conf leads to \(live), which does not exist and is not in \(path)")
     }
 
     /// The other tree that a directory of a lineage is of.
@@ -64,6 +81,14 @@ struct TreeBounds {
         return paths.directories.contains { own in
             (try? FileSystem.isSame(own, directory)) == true
                 && FileSystem.directory(of: own).flatMap(FileSystem.directory).flatMap(TreeBounds.identity) == identity
+        }
+    }
+
+    private static func isMissing(_ path: String) -> Bool {
+        do throws(FileError) {
+            return try FileSystem.identity(path) == nil
+        } catch {
+            return false
         }
     }
 

@@ -38,7 +38,7 @@ package struct WebrootMove: Equatable, Sendable {
             try conf.set("authenticator", to: .string("webroot"), in: WebrootMove.section)
             conf.remove("installer", in: WebrootMove.section)
             try conf.set("webroot_path", to: .list([webroot]), in: WebrootMove.section)
-            for name in conf.keys(in: WebrootMove.map) { conf.remove(name, in: WebrootMove.map) }
+            for name in conf.webrootNames { conf.remove(name, in: WebrootMove.map) }
             for name in lineage.certificate?.names ?? [] {
                 try conf.set(name.description, to: .string(webroot), in: WebrootMove.map)
             }

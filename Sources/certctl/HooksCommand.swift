@@ -23,7 +23,8 @@ struct HooksCommand: AsyncParsableCommand {
 
         func run() throws {
             let tree = try tree.tree()
-            let options = try name.map { try tree.selected([$0])[0].options } ?? nil
+            let lineage = try name.map { try tree.selected([$0])[0] }
+            let options = lineage?.options
             let directory = HookDirectory(configDirectory: tree.path)
             let own = HookCommands(options, tree.defaults)
             let runsDirectory = try RunSetup.directoryHooks(tree)
@@ -47,6 +48,11 @@ struct HooksCommand: AsyncParsableCommand {
                     StandardStreams.print(line: "  none")
                 }
             }
+            let codes: [LineageProblem.Code] = [.optionMisplaced, .optionMisspelled, .optionIgnored]
+            let ignored = (lineage?.problems ?? []).filter { codes.contains($0.code) }
+            guard let lineage, !ignored.isEmpty else { return }
+            print("\(lineage.confPath.plain):")
+            for problem in ignored { print("  \(problem.message.plain)") }
         }
     }
 

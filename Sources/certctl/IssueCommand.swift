@@ -52,6 +52,11 @@ struct IssueCommand: AsyncParsableCommand {
         completion: .list(["ecdsa", "p384", "rsa", "rsa3072", "rsa4096"]), transform: IssueCommand.keyType)
     var keyType: KeyType?
 
+    @OptionGroup var saved: SavedOptions
+
+    @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
+    var yes = false
+
     func run() async throws {
         let names = try parsedNames()
         // A tree is made only where there is something to make it for.
@@ -63,6 +68,9 @@ struct IssueCommand: AsyncParsableCommand {
         let target = try IssueTarget(self, names: names, tree: setup.tree)
         if let reason = target.reasonToWait(at: Date.now) {
             setup.printer.result(reason)
+            if try target.saveOptions() {
+                setup.printer.result("\(target.name): the options were saved in its renewal config")
+            }
             // It may not have reached its listeners.
             let lineage = try setup.tree.selected([target.name])[0]
             let code = await setup.carryOut("issue", .finish, [lineage])
@@ -70,6 +78,7 @@ struct IssueCommand: AsyncParsableCommand {
             return
         }
         try target.checkWebroots()
+        try target.checkBudget(setup.settings.duplicateLimit, isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
         let certification = try target.certification(account: account.id)
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
@@ -96,18 +105,9 @@ struct IssueCommand: AsyncParsableCommand {
     }
 
     private func parsedNames() throws -> [SubjectName] {
-        var names: [SubjectName] = []
-        // certbot takes -d a,b as well.
-        for text in domains.flatMap({ $0.split(separator: ",") }) {
-            guard let name = SubjectName(String(text)) else {
-                throw CommandFailure(
-                    .usage, "\(text) is neither a DNS name nor an IP address",
-                    next: "give international names in their xn-- form")
-            }
-            guard !name.isWildcard else {
-                throw CommandFailure(.usage, "\(name) needs dns-01, and certctl proves names by http-01 only")
-            }
-            if !names.contains(name) { names.append(name) }
+        let names = try DomainArgument.names(domains)
+        if let name = names.first(where: \.isWildcard) {
+            throw CommandFailure(.usage, "\(name) needs dns-01, and certctl proves names by http-01 only")
         }
         guard !names.isEmpty else {
             throw CommandFailure(.usage, "there is no name to issue for", next: "give one with -d")

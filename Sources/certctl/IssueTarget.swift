@@ -16,6 +16,8 @@ struct IssueTarget {
     let existing: Lineage?
     private let newLineage: NewLineage
     private let tree: Tree
+    private let lineages: [Lineage]
+    private let options: [(key: String, value: String)]
 
     init(_ command: IssueCommand, names: [SubjectName], tree: Tree) throws {
         let lineages: [Lineage]
@@ -24,7 +26,8 @@ struct IssueTarget {
         } catch {
             throw CommandFailure(error)
         }
-        let lineage = try IssueTarget.existing(command, names: names, among: lineages)
+        try IssueTarget.requireWebroot(tree.defaults)
+        let lineage = try IssueTarget.existing(command, names: names, among: lineages, tree)
         let options = lineage?.options
         name = lineage?.name ?? command.name ?? names[0].description
         server = command.server ?? options?.server ?? tree.defaults.value("server") ?? RenewalOptions.defaultServer
@@ -36,6 +39,12 @@ struct IssueTarget {
         existing = lineage
         self.names = names
         self.tree = tree
+        self.lineages = lineages
+        do throws(ConfError) {
+            self.options = try command.saved.lines(tree.defaults)
+        } catch {
+            throw CommandFailure(.configuration, "cli.ini: \(error)")
+        }
         do {
             newLineage = try NewLineage(name: name, in: tree)
         } catch {
@@ -46,6 +55,18 @@ struct IssueTarget {
             throw CommandFailure(.failed, "\(name): \(problem)", next: NextStep.after(problem, lineage: name))
         }
         try IssueTarget.requireOwnFiles(paths, of: name, among: lineages)
+    }
+
+    /// An authenticator of cli.ini holds for every lineage: one that certctl orders would be left alone by its own renewals, and
+    /// ordered again at each call.
+    private static func requireWebroot(_ defaults: CLIDefaults) throws {
+        guard let other = defaults.value("authenticator"), other != "webroot",
+            let file = defaults.source(of: "authenticator")
+        else { return }
+        throw CommandFailure(
+            .configuration,
+            "\(file) sets authenticator = \(other) for every certificate, and certctl issue proves names by files in a webroot",
+            next: "take that line out of \(file), or order this certificate with certbot")
     }
 
     /// What is installed for one lineage must not be served for another: a copy of a conf leads to the original's files.
@@ -77,14 +98,16 @@ struct IssueTarget {
     }
 
     private static func existing(
-        _ command: IssueCommand, names: [SubjectName], among lineages: [Lineage]
+        _ command: IssueCommand, names: [SubjectName], among lineages: [Lineage], _ tree: Tree
     ) throws -> Lineage? {
         if let name = command.name {
             guard let lineage = lineages.first(where: { $0.name == name }) else { return nil }
             guard lineage.conf != nil, lineage.paths != nil else {
+                let refusal = (try? tree.repairPlan(for: name, at: Date.now))?.refusal
                 throw CommandFailure(
                     .failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used",
-                    next: "restore it from a backup, or move it away and run this again")
+                    next: refusal.map { NextStep.after($0, lineage: name, tree) }
+                        ?? "certctl repair \(name.quotedForShell)")
             }
             return lineage
         }
@@ -103,9 +126,18 @@ struct IssueTarget {
     func subject(_ certification: Certification, host: ConfFile) -> Subject {
         let old = existing.map { Subject($0, host: host) }
         return Subject(
-            name: name, leaf: old?.leaf, number: old?.number, options: existing?.options,
-            commands: HookCommands(existing?.options, tree.defaults), livePath: certification.paths.live,
-            settingsProblem: old?.settingsProblem)
+            name: name, leaf: old?.leaf, number: old?.number, options: existing?.options, commands: hooks,
+            livePath: certification.paths.live, settingsProblem: old?.settingsProblem)
+    }
+
+    /// The hooks that its renewals will run.
+    private var hooks: HookCommands {
+        if let conf = try? conf(account: account ?? ""),
+            let options = try? RenewalOptions(conf, defaults: tree.defaults)
+        {
+            return HookCommands(options)
+        }
+        return HookCommands(existing?.options, tree.defaults)
     }
 
     /// Why nothing is to be done: the lineage has what is asked for.
@@ -121,6 +153,57 @@ struct IssueTarget {
             return "\(name): has a certificate for these names until \(LocalTime.text(certificate.notAfter)); "
                 + "certctl renew --force \(name) replaces it"
         }
+    }
+
+    /// Saves options that differ from the renewal config of a lineage which has its certificate; false where none does.
+    func saveOptions() throws -> Bool {
+        guard let existing, var conf = existing.conf, !options.isEmpty else { return false }
+        do {
+            for option in options {
+                try conf.set(option.key, to: .string(option.value), in: ["renewalparams"])
+            }
+            guard conf.bytes != existing.conf?.bytes else { return false }
+            let path = FileSystem.resolved(existing.confPath)
+            let old = try FileSystem.status(path)
+            try NewFile(path, conf.bytes, mode: old?.mode ?? 0o644, owner: old?.owner, group: old?.group).commit()
+            return true
+        } catch {
+            throw CommandFailure(.failed, "\(existing.confPath): \(error)")
+        }
+    }
+
+    /// Refuses the order that may be the CA's last one for exactly these names.
+    ///
+    /// - Parameter limit: the host's `duplicate_limit`; nil takes Let's Encrypt's for Let's Encrypt.
+    func checkBudget(_ limit: Int?, isYes: Bool, at now: Date) throws {
+        let letsEncrypt = server == RenewalOptions.defaultServer ? IssueTarget.letsEncryptDuplicates : nil
+        let used = IssueTarget.count(of: Set(names), at: server, among: lineages, now)
+        let budget = CertificateBudget(used: used, limit: limit ?? letsEncrypt)
+        guard budget.used > 0, budget.isLow, !isYes else { return }
+        throw CommandFailure(
+            .failed, "\(name): \(BudgetRefusal(budget: budget))",
+            next: "if you are sure that a new one is what is missing, run it again with --yes")
+    }
+
+    /// Certificates per exact set of names and seven days (https://letsencrypt.org/docs/rate-limits/).
+    private static let letsEncryptDuplicates = 5
+
+    /// How many certificates for exactly these names archives have from the last seven days.
+    private static func count(
+        of names: Set<SubjectName>, at server: String, among lineages: [Lineage], _ now: Date
+    ) -> Int {
+        var seen: Set<[UInt8]> = []
+        for lineage in lineages where lineage.options?.server == server {
+            guard let paths = lineage.paths, let archive = try? Archive(directory: paths.archive) else { continue }
+            for version in archive.versions.keys {
+                guard let pem = try? FileSystem.read(archive.path(.cert, version)),
+                    let leaf = try? Certificate.chain(pem: pem).first, Set(leaf.names) == names,
+                    now.timeIntervalSince(leaf.notBefore) < 7 * 86_400
+                else { continue }
+                seen.insert(leaf.der)
+            }
+        }
+        return seen.count
     }
 
     /// Checks, before even an account is made, that challenges can be answered.
@@ -153,17 +236,22 @@ struct IssueTarget {
         }
     }
 
+    /// The renewal config as it will be.
+    private func conf(account: String) throws(ConfError) -> ConfFile {
+        let settings = NewLineage.Settings(
+            server: server, account: account, keyType: keyType, webroots: webroots, options: options)
+        guard var conf = existing?.conf else { return try newLineage.conf(settings) }
+        try settings.write(to: &conf)
+        return conf
+    }
+
     /// Everything that the order needs, the conf as it will be included.
     func certification(account: String) throws -> Certification {
-        let settings = NewLineage.Settings(server: server, account: account, keyType: keyType, webroots: webroots)
-        let bytes: [UInt8]
+        let conf: ConfFile
+        let wanted: RenewalOptions
         do {
-            if var conf = existing?.conf {
-                try settings.write(to: &conf)
-                bytes = conf.bytes
-            } else {
-                bytes = try newLineage.conf(settings).bytes
-            }
+            conf = try self.conf(account: account)
+            wanted = try RenewalOptions(conf, defaults: tree.defaults)
         } catch {
             throw CommandFailure(
                 .failed, "\(tree.confPath(name)) could not be rewritten faithfully: \(error)",
@@ -171,12 +259,12 @@ struct IssueTarget {
         }
         return Certification(
             name: name, names: names, server: server, account: account, key: .generate(keyType),
-            mustStaple: existing?.options?.mustStaple ?? false,
+            mustStaple: wanted.mustStaple,
             wishes: Issuance.Wishes(
-                preferredProfile: existing?.options?.preferredProfile ?? tree.defaults.value("preferred_profile"),
-                requiredProfile: existing?.options?.requiredProfile ?? tree.defaults.value("required_profile"),
-                preferredChain: existing?.options?.preferredChain ?? tree.defaults.value("preferred_chain")),
+                preferredProfile: wanted.preferredProfile, requiredProfile: wanted.requiredProfile,
+                preferredChain: wanted.preferredChain),
             solver: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
-            conf: (existing?.confPath ?? tree.confPath(name), bytes), newLineage: existing == nil ? newLineage : nil)
+            conf: (existing?.confPath ?? tree.confPath(name), conf.bytes),
+            newLineage: existing == nil ? newLineage : nil)
     }
 }

@@ -1,6 +1,7 @@
 import ACME
 import HTTP
 import Lineages
+import PKI
 import Renewal
 
 /// What an operator does about a failure: the second line of an error.
@@ -30,16 +31,59 @@ enum NextStep {
     }
 
     static func after(_ problem: LineageProblem, lineage: String) -> String? {
+        let name = lineage.quotedForShell
         switch problem.code {
-        case .confMalformed, .confUnreadable, .confIncomplete:
-            "restore renewal/\(lineage).conf from a backup, or move it away and run certctl issue --name \(lineage) -d …"
-        case .keyMismatch, .keyMalformed, .certificateMalformed, .fullchainMismatch, .liveMissing, .liveInconsistent,
-            .liveNotALink:
-            "certctl issue --name \(lineage) -d … gets a new certificate and sets all four links"
+        case .confMalformed where problem.line != nil:
+            return "correct line \(problem.line ?? 1) with an editor: certbot stops at it, too"
+        case _ where problem.isRepairable: return "certctl repair \(name)"
         case .anotherTree:
-            "name that tree with --config-dir; for a lineage of this one, mend the paths in renewal/\(lineage).conf"
-        case .optionInvalid: "mend the line in renewal/\(lineage).conf"
-        default: nil
+            return
+                "name that tree with --config-dir; for a lineage of this one, correct the paths in renewal/\(lineage).conf"
+        case .optionInvalid: return "correct the line in renewal/\(lineage).conf"
+        default: return nil
         }
+    }
+
+    /// What helps where a repair cannot: the names of a new certificate are the lineage's own.
+    static func after(_ refusal: RepairRefusal, lineage name: String, _ tree: Tree) -> String {
+        let lineage = tree.lineage(name)
+        return text(tree.remedy(after: refusal, lineage), name, tree)
+    }
+
+    /// A remedy as a command to paste, or as what a person does.
+    static func text(_ remedy: LineageRemedy, _ name: String, _ tree: Tree) -> String {
+        let place = tree.path == OperatorPath.tree.text ? "" : " --config-dir \(tree.path.quotedForShell)"
+        func issue(_ names: [SubjectName]) -> String {
+            if let wildcard = names.first(where: \.isWildcard) {
+                return "order it again with what ordered it: \(wildcard) needs dns-01, which certctl does not have"
+            }
+            let domains = names.map { " -d \($0.description.quotedForShell)" }.joined()
+            return "certctl issue\(place) --name \(name.quotedForShell)"
+                + (domains.isEmpty ? ", with a -d for each of its names" : domains)
+        }
+        switch remedy {
+        case .repair: return "certctl repair\(place) \(name.quotedForShell)"
+        case .issue(let names): return issue(names)
+        case .issueWithoutConf(let conf, let names):
+            guard ((try? FileSystem.status(conf)) ?? nil) != nil else { return issue(names) }
+            return "mv \(conf.quotedForShell) \((conf + ".lost").quotedForShell) && \(issue(names))"
+        case .editor(let path, let line):
+            return "editor \(line.map { "+\($0) " } ?? "")\(path.quotedForShell)"
+        case .person(let text): return text
+        }
+    }
+}
+
+extension String {
+    /// One word of a POSIX shell's command line, in quotes only where it needs them.
+    var quotedForShell: String {
+        let isPlain =
+            !isEmpty
+            && unicodeScalars.allSatisfy {
+                $0.isASCII
+                    && ($0.properties.isAlphabetic || ("0"..."9").contains($0)
+                        || "-_./:@%+,=".unicodeScalars.contains($0))
+            }
+        return isPlain ? self : "'\(replacing("'", with: #"'\''"#))'"
     }
 }

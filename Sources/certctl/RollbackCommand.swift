@@ -44,8 +44,10 @@ struct RollbackCommand: AsyncParsableCommand {
             let archive = try Archive(directory: paths.archive)
             let complete = archive.versions.filter { $0.value.count == PEMKind.allCases.count }.keys.sorted()
             let list = complete.map(String.init).joined(separator: ", ")
-            guard let version = to ?? complete.last(where: { $0 < lineage.version ?? .max }), complete.contains(version)
-            else {
+            let earlier = complete.filter { $0 < lineage.version ?? .max }
+            // One that has expired is passed over where another has not.
+            let valid = force ? nil : earlier.last { isValid(archive, $0) }
+            guard let version = to ?? valid ?? earlier.last, complete.contains(version) else {
                 throw CommandFailure(
                     .usage,
                     "\(name) has no \(to.map { "version \($0)" } ?? "earlier version") to go back to"
@@ -68,5 +70,12 @@ struct RollbackCommand: AsyncParsableCommand {
         } catch {
             throw CommandFailure(.failed, "\(name): \(error)")
         }
+    }
+
+    private func isValid(_ archive: Archive, _ version: Int) -> Bool {
+        guard let pem = try? FileSystem.read(archive.path(.cert, version)),
+            let leaf = try? Certificate.chain(pem: pem).first
+        else { return false }
+        return leaf.notAfter > Date.now
     }
 }

@@ -45,10 +45,11 @@ struct StatusCheck {
     /// It cannot be told.
     init(unknown reason: String) { (level, line) = (.unknown, "CERTCTL UNKNOWN - \(reason)".plain) }
 
-    init(_ answer: StatusSource.Answer, _ limits: Limits, at now: Date) {
+    /// - Parameter isRunUnderWay: whether a run works on the tree at this moment: what it has begun is not pending for want of one.
+    init(_ answer: StatusSource.Answer, _ limits: Limits, isRunUnderWay: Bool = false, at now: Date) {
         let (report, note) = (answer.report, answer.note)
         let findings = report.lineages.map { row in
-            let finding = StatusCheck.finding(row, limits, at: now)
+            let finding = StatusCheck.finding(row, limits, isRunUnderWay: isRunUnderWay, at: now)
             return answer.hidden.contains(row.name) ? StatusCheck.hidden(row, finding) : finding
         }
         var all = findings.compactMap { $0 }
@@ -80,14 +81,18 @@ struct StatusCheck {
         line = text + (data.isEmpty ? "" : " | \(data)")
     }
 
-    private static func finding(_ row: LineageStatus, _ limits: Limits, at now: Date) -> (level: Level, text: String)? {
+    private static func finding(
+        _ row: LineageStatus, _ limits: Limits, isRunUnderWay: Bool, at now: Date
+    ) -> (level: Level, text: String)? {
         guard let notAfter = row.notAfter, let notBefore = row.notBefore, let daysLeft = row.daysLeft else {
             return (.critical, "\(row.name): \(row.renewal.because)")
         }
         let lifetime = notAfter.timeIntervalSince(notBefore)
         let expiry = "\(row.name) expires \(LocalTime.distance(to: notAfter, from: now))"
         if notAfter <= now { return (.critical, "\(row.name) expired \(LocalTime.distance(to: notAfter, from: now))") }
-        if row.isServedWrongly {
+        // Between the installation and the reload the old one is served, as it has to be.
+        let isAtWork = isRunUnderWay && row.state == .pending && row.attempts ?? 0 == 0
+        if row.isServedWrongly, !isAtWork {
             let complaint = row.problems.first { $0.code == "served-wrongly" }?.message
             return (.critical, "\(row.name): \(complaint ?? "it is served wrongly")")
         }
@@ -97,6 +102,7 @@ struct StatusCheck {
             return (.warning, "\(row.name) should have been renewed \(LocalTime.distance(to: planned, from: now))")
         }
         switch row.state {
+        case .pending where isAtWork: return nil
         case .broken, .pending: return (.warning, "\(row.name): \(row.renewal.because)")
         default: break
         }

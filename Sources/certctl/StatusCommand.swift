@@ -113,7 +113,8 @@ struct StatusCommand: AsyncParsableCommand {
         do {
             let answer = try await StatusSource(tree).report(names, probing: probe, detail: .brief)
             result = StatusCheck(
-                answer, StatusCheck.Limits(warning: warning, critical: critical), at: answer.report.generatedAt)
+                answer, StatusCheck.Limits(warning: warning, critical: critical), isRunUnderWay: isRunUnderWay,
+                at: answer.report.generatedAt)
         } catch let failure as CommandFailure {
             result = StatusCheck(unknown: failure.message)
         }
@@ -126,6 +127,12 @@ struct StatusCommand: AsyncParsableCommand {
             throw ExitCode(StatusCheck.Level.unknown.rawValue)
         }
         if result.level != .ok { throw ExitCode(result.level.rawValue) }
+    }
+
+    /// Whether a process holds the tree's lock; only those who may read the lock file are told.
+    private var isRunUnderWay: Bool {
+        let holder = try? FileSystem.lockHolder(of: "\(tree.configDir.text)/\(TreeLock.fileName)")
+        return (holder ?? nil) != nil
     }
 
     @MainActor private func redraw() async throws {

@@ -36,7 +36,8 @@ struct ReferenceTests {
         )
         let commands: [(command: String, shared: [String])] = [
             ("status", []), ("renew", [ca, run]), ("issue", [ca, run]), ("deploy", [run]), ("rollback", [run]),
-            ("history", []), ("doctor", [ca]), ("hooks list", []), ("hooks run", [run]), ("setup", []),
+            ("repair", []), ("delete", []), ("history", []), ("doctor", [ca]), ("hooks list", []), ("hooks run", [run]),
+            ("setup", []),
         ]
         for (command, shared) in commands {
             let words = ["help"] + command.split(separator: " ").map(String.init)

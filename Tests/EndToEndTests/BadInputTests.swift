@@ -142,7 +142,7 @@ struct BadInputTests {
             #expect(try await certctl.lineage("good.example").problems.first?.code == "key-mismatch")
             let orders = stack.pebble.requestCount("/order-plz")
             try await unchanged(stack, status: 1) { try await certctl.renew("--force") }
-                .says("does not fit the certificate", "certctl issue --name good.example")
+                .says("does not fit the certificate", "certctl repair good.example")
             #expect(stack.pebble.requestCount("/order-plz") == orders)
         }
     }

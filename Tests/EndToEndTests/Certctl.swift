@@ -41,6 +41,14 @@ struct Certctl {
 
     func rollback(_ arguments: [String]) async throws -> Output { try await run("rollback", arguments) }
 
+    func repair(_ arguments: String...) async throws -> Output { try await run("repair", arguments) }
+
+    func repair(_ arguments: [String]) async throws -> Output { try await run("repair", arguments) }
+
+    func delete(_ arguments: String...) async throws -> Output { try await run("delete", arguments) }
+
+    func hooksList(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["list"]) }
+
     func history(_ arguments: String...) async throws -> Output { try await run("history", arguments) }
 
     func doctor(_ arguments: [String] = []) async throws -> Output { try await run("doctor", ca + arguments) }
