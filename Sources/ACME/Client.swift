@@ -68,7 +68,9 @@ package struct Client: Sendable {
         let url = try await session.fetchDirectory().newOrder
         let response = try await post(url, request)
         let location = try ServerURL.location(response.headers["Location"], of: "order", from: url)
-        return (location, try response.decode(Order.self, from: url))
+        let order = try response.decode(Order.self, from: url)
+        try order.requireBounds(names: request.identifiers.count, from: url)
+        return (location, order)
     }
 
     /// Reads an order, and how long the CA wants to be left alone before the next look.
@@ -82,7 +84,9 @@ package struct Client: Sendable {
             guard case .refused(let problem, _) = error, problem.saysGone else { throw error }
             throw .orderGone(url: url, problem)
         }
-        return (try response.decode(Order.self, from: url), RetryAfter.delay(in: response.headers, now: Date.now))
+        let order = try response.decode(Order.self, from: url)
+        try order.requireBounds(names: nil, from: url)
+        return (order, RetryAfter.delay(in: response.headers, now: Date.now))
     }
 
     func authorization(_ url: String) async throws(ACMEError) -> Authorization {
@@ -100,6 +104,7 @@ package struct Client: Sendable {
     ) {
         let response = try await post(order.finalize, ["csr": Base64URL.encode(request.der)], repeatable: false)
         let finalized = try response.decode(Order.self, from: order.finalize)
+        try finalized.requireBounds(names: order.identifiers?.count, from: order.finalize)
         return (finalized, RetryAfter.delay(in: response.headers, now: Date.now))
     }
 

@@ -123,7 +123,7 @@ package struct Issuance: Sendable {
     private func finalized(_ order: Order, at url: String, _ request: SigningRequest) async throws(ACMEError) -> Order {
         var order = order
         var retryAfter: Duration?
-        var patience = Patience()
+        var patience = Patience(client.session.stopwatch())
         if order.status == .ready { report(.finalizing) }
         while order.status == .ready {
             do throws(ACMEError) {
@@ -143,20 +143,24 @@ package struct Issuance: Sendable {
     }
 
     /// Looks at the order until its status is none of `waiting`.
+    ///
+    /// - Parameter look: called while it is, after each look at the order, with the time since the first one.
     func poll(
-        _ url: String, while waiting: Set<Order.Status>, for limit: Duration, retryAfter: Duration? = nil
+        _ url: String, while waiting: Set<Order.Status>, for limit: Duration, retryAfter: Duration? = nil,
+        look: (Duration) async throws(ACMEError) -> Void = { _ throws(ACMEError) in }
     ) async throws(ACMEError) -> Order {
-        var delays = OrderPoll(limit: limit)
+        let stopwatch = client.session.stopwatch()
+        var delays = OrderPoll()
         var asked = retryAfter
         while true {
-            let delay = delays.next(after: asked)
-            try await client.session.pause(delay)
+            try await client.session.pause(delays.next(after: asked, left: limit - stopwatch.elapsed))
             let (order, retryAfter) = try await client.order(url)
             if order.status == .invalid { throw .orderInvalid(order.error) }
             guard waiting.contains(order.status) else { return order }
-            guard !delays.isExhausted else {
-                throw .stillPending(url: url, status: order.status, waited: delays.waited)
+            guard stopwatch.elapsed < limit else {
+                throw .stillPending(url: url, status: order.status, waited: stopwatch.elapsed)
             }
+            try await look(stopwatch.elapsed)
             asked = retryAfter
         }
     }

@@ -8,6 +8,8 @@ package struct Order: Decodable, Sendable {
     }
 
     package let status: Status
+    /// What it is for; nil where the CA does not repeat it.
+    let identifiers: [Identifier]?
     /// The URLs of the authorizations that it needs.
     package let authorizations: [String]
     /// Where the request for the certificate goes.
@@ -20,17 +22,36 @@ package struct Order: Decodable, Sendable {
     package let error: Problem?
 
     private enum CodingKeys: String, CodingKey {
-        case status, authorizations, finalize, certificate, expires, error
+        case status, identifiers, authorizations, finalize, certificate, expires, error
     }
 
     package init(from decoder: any Decoder) throws {
         let members = try decoder.container(keyedBy: CodingKeys.self)
         status = try members.decode(Status.self, forKey: .status)
+        identifiers = try? members.decode([Identifier].self, forKey: .identifiers)
         authorizations = try members.decode([String].self, forKey: .authorizations)
         finalize = try members.decode(String.self, forKey: .finalize)
         certificate = try members.decodeIfPresent(String.self, forKey: .certificate)
         expires = (try? members.decode(String.self, forKey: .expires)).flatMap(Timestamp.date)
         error = try? members.decodeIfPresent(Problem.self, forKey: .error)
+    }
+}
+
+extension Order {
+    /// No CA takes more names than this.
+    private static let mostNames = 1_000
+
+    /// Makes sure that there are not many more authorizations than names: each costs requests. Some CAs give a name one for each
+    /// type of challenge, so there may be two of each, and a few.
+    ///
+    /// - Parameter names: how many were ordered, where that is known.
+    func requireBounds(names: Int?, from url: String) throws(ACMEError) {
+        let count = min(max(names ?? identifiers?.count ?? 100, 1), Order.mostNames)
+        let most = 2 * count + 10
+        guard authorizations.count <= most else {
+            throw .malformed(
+                url: url, what: "the order has \(authorizations.count) authorizations for \(count) names")
+        }
     }
 }
 

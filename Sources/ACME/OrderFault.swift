@@ -26,7 +26,8 @@ extension ACMEError {
         case .malformed, .noChallenge: .refused
         case .refused(let problem, _):
             problem.isTemporary || !(400..<500).contains(problem.status ?? 0) || problem.isAboutAccount ? nil : .refused
-        case .unreachable, .unknownAccount, .termsNotAgreed, .externalAccountRequired, .unknownProfile, .noSolver,
+        case .unreachable, .redirected, .unknownAccount, .termsNotAgreed, .externalAccountRequired, .unknownProfile,
+            .noSolver,
             .notPresented, .stillPending, .signing, .cancelled:
             nil
         }
