@@ -30,6 +30,10 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     case externalAccountRequired(server: String)
     /// The CA does not know the account that the tree holds.
     case unknownAccount(url: String)
+    /// The CA does not take the account that the tree holds: it was deactivated, by the operator or by the CA.
+    case accountDeactivated(url: String)
+    /// The CA refuses a profile that its directory has, for this account or these names; perhaps as late as at finalize.
+    case profileRefused(String, Problem)
     /// The directory has no such profile, and the lineage needs it.
     case unknownProfile(String, offered: [String])
     /// An answer to a challenge could not be shown.
@@ -63,7 +67,7 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         case .stillPending: true
         case .redirected, .malformed, .authorizationFailed, .noSolver, .noChallenge, .termsNotAgreed,
             .externalAccountRequired,
-            .unknownAccount, .unknownProfile, .signing, .cancelled:
+            .unknownAccount, .accountDeactivated, .profileRefused, .unknownProfile, .signing, .cancelled:
             false
         }
     }
@@ -114,9 +118,12 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
             "there is no account at \(server) yet; to make one, read \(terms ?? "its terms of service") "
                 + "and run again with --agree-tos"
         case .externalAccountRequired(let server):
-            "\(server) makes accounts only with external account binding, which certctl does not have yet"
+            "\(server) makes accounts only for those that it knows: get a key identifier and an HMAC key there, and make the "
+                + "account with certctl account register --eab-kid ID --eab-hmac-key-file FILE"
         case .unknownAccount(let url):
             "the CA does not know the account \(url): it was deleted there, or the tree is from another CA"
+        case .accountDeactivated(let url): "the account \(url) is deactivated at the CA"
+        case .profileRefused(let name, let problem): "the CA does not take the profile \(name): \(problem)"
         case .unknownProfile(let name, let offered):
             "the CA has no profile \(name), only \(ACMEError.list(offered))"
         case .notPresented(let failure): "\(failure)"

@@ -18,11 +18,13 @@ package struct Order: Decodable, Sendable {
     package let certificate: String?
     /// When the CA gives it up (RFC 8555 §7.1.3); nil where the CA does not say so, or not legibly.
     package let expires: Date?
+    /// The CA's profile that it is for (draft-ietf-acme-profiles §4); nil where the CA does not say so.
+    let profile: String?
     /// Why it became invalid.
     package let error: Problem?
 
     private enum CodingKeys: String, CodingKey {
-        case status, identifiers, authorizations, finalize, certificate, expires, error
+        case status, identifiers, authorizations, finalize, certificate, expires, profile, error
     }
 
     package init(from decoder: any Decoder) throws {
@@ -33,6 +35,7 @@ package struct Order: Decodable, Sendable {
         finalize = try members.decode(String.self, forKey: .finalize)
         certificate = try members.decodeIfPresent(String.self, forKey: .certificate)
         expires = (try? members.decode(String.self, forKey: .expires)).flatMap(Timestamp.date)
+        profile = (try? members.decode(String.self, forKey: .profile))?.line(atMost: 100)
         error = try? members.decodeIfPresent(Problem.self, forKey: .error)
     }
 }
@@ -59,4 +62,6 @@ extension Order {
 struct NewOrder: Encodable, Sendable {
     var identifiers: [Identifier]
     var profile: String?
+    /// The certificate that the new one is for in its stead (RFC 9773 §5).
+    var replaces: String?
 }

@@ -130,7 +130,7 @@ extension Issuance {
     }
 
     /// An authorization of the order; that the CA does not have it any more is an error of its own.
-    private func authorization(_ url: String) async throws(ACMEError) -> Authorization {
+    func authorization(_ url: String) async throws(ACMEError) -> Authorization {
         do throws(ACMEError) {
             return try await client.authorization(url)
         } catch {
