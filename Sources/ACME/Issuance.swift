@@ -119,6 +119,8 @@ package struct Issuance: Sendable {
     private func finalized(_ order: Order, at url: String, _ request: SigningRequest) async throws(ACMEError) -> Order {
         var order = order
         var retryAfter: Duration?
+        // What the CA said of the request, should the order not say it.
+        var refusal: Problem?
         var patience = Patience(client.session.stopwatch())
         if order.status == .ready { report(.finalizing) }
         while order.status == .ready {
@@ -128,14 +130,19 @@ package struct Issuance: Sendable {
                 break
             } catch {
                 guard let wait = patience.wait(afterFinalizing: error) else { throw error.atFinalize(order) }
+                if case .refused(let problem, _) = error { refusal = problem }
                 if wait > .zero { try await client.session.pause(wait) }
                 (order, retryAfter) = try await client.order(url)
             }
         }
-        if order.status == .invalid { throw ACMEError.orderInvalid(order.error).atFinalize(order) }
+        if order.status == .invalid { throw ACMEError.orderInvalid(order.error ?? refusal).atFinalize(order) }
         if order.status == .valid, order.certificate != nil { return order }
-        return try await poll(
-            url, while: [.pending, .ready, .processing], for: OrderPoll.issuance, retryAfter: retryAfter)
+        do throws(ACMEError) {
+            return try await poll(
+                url, while: [.pending, .ready, .processing], for: OrderPoll.issuance, retryAfter: retryAfter)
+        } catch {
+            throw error.atFinalize(order)
+        }
     }
 
     /// Looks at the order until its status is none of `waiting`.

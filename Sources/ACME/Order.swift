@@ -5,6 +5,16 @@ package struct Order: Decodable, Sendable {
     /// The state that the CA says it is in (RFC 8555 §7.1.6).
     package enum Status: String, Decodable, Sendable {
         case pending, ready, processing, valid, invalid
+
+        /// Pebble gives an order the state of an authorization that was given up; it cannot succeed any more.
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            guard
+                let status = Status(rawValue: ["deactivated", "expired", "revoked"].contains(text) ? "invalid" : text)
+            else { throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a status") }
+            self = status
+        }
     }
 
     package let status: Status

@@ -171,11 +171,17 @@ extension Issuance {
     func explained(_ error: ACMEError, _ order: Order) async -> ACMEError {
         guard case .orderInvalid = error else { return error }
         var refusals: [ACMEError.Refusal] = []
+        var gone: ACMEError?
         for url in order.authorizations {
             guard let authorization = try? await client.authorization(url) else { continue }
-            if authorization.status == .invalid { refusals.append(ACMEError.Refusal(authorization)) }
+            switch authorization.status {
+            case .invalid: refusals.append(ACMEError.Refusal(authorization))
+            case .deactivated, .expired, .revoked:
+                gone = gone ?? .authorizationGone(url: url, ACMEError.Refusal(authorization))
+            case .pending, .valid: break
+            }
         }
-        return refusals.isEmpty ? error : .authorizationFailed(refusals)
+        return refusals.isEmpty ? gone ?? error : .authorizationFailed(refusals)
     }
 }
 

@@ -374,6 +374,32 @@ struct IssuanceTests {
         #expect(error.isTemporary)
     }
 
+    @Test func `an order that fails without a word keeps what the CA said of the request`() async throws {
+        let fault = Step.problem("POST /finalize", 500, "serverInternal", "enrollment failed")
+        let scenario = try Scenario(
+            Step.beginning + [.newOrder("ready"), fault, .order("invalid")])
+        let error = try await scenario.failure()
+        #expect(error.description == "the order failed: enrollment failed (serverInternal)")
+        #expect(error.isTemporary && error.orderFault == .gone)
+    }
+
+    @Test(arguments: ["deactivated", "expired", "revoked"])
+    func `an order with the state of an authorization that was given up is gone`(status: String) async throws {
+        let scenario = try Scenario(
+            Step.beginning + [
+                .init(
+                    "POST /order", 200,
+                    """
+                    {"status": "\(status)", "authorizations": ["https://ca.example/authz/0"],
+                     "finalize": "https://ca.example/finalize"}
+                    """), .authorization(0, status),
+            ])
+        let error = await #expect(throws: ACMEError.self) {
+            _ = try await scenario.issuance.placed(at: "https://ca.example/order")
+        }
+        #expect(error?.orderFault == .authorizationGone)
+    }
+
     // MARK: Certificate
 
     @Test(arguments: ["", "\n", "<html></html>", "-----BEGIN CERTIFICATE-----\nAAAA"])
