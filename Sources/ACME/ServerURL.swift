@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Text
 
 /// URLs that a CA gives for its resources.
 enum ServerURL {

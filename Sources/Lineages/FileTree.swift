@@ -6,13 +6,13 @@ package enum FileTree {
     /// the original is removed. Symlinks keep their text, and everything its mode and owner.
     package static func move(_ from: String, to: String) throws(FileError) {
         do throws(FileError) {
-            try FileSystem.renameToNew(from, to: to)
+            try FileSystem.renameToNew(from, to: to, at: AT_FDCWD, to)
         } catch {
             guard error.code == EXDEV else { throw error }
             let temporary = NewFile.temporaryPath(for: to)
             try remove(temporary)
             try copy(from, to: temporary)
-            try FileSystem.renameToNew(temporary, to: to)
+            try FileSystem.renameToNew(temporary, to: to, at: AT_FDCWD, to)
             try sync(parentOf: to)
             try remove(from)
         }

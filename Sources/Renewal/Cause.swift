@@ -2,6 +2,7 @@ import ACME
 import Deployment
 import HTTP
 import Lineages
+import Text
 
 /// Why something has not succeeded: a code to decide by, and a sentence for people that nothing decides by.
 ///
@@ -14,6 +15,10 @@ package struct Cause: Error, Codable, Hashable, Sendable, CustomStringConvertibl
         case unreachable
         /// The CA's TLS certificate is not trusted here.
         case tlsNotTrusted
+        /// A proxy of the environment is in the way.
+        case proxy
+        /// The CA's directory has moved to another host.
+        case redirected
         /// The CA limits this account or these names (RFC 8555 §6.6).
         case rateLimited
         /// A name was paused after too many failures; `url` is where an operator unpauses it.
@@ -88,23 +93,17 @@ package struct Cause: Error, Codable, Hashable, Sendable, CustomStringConvertibl
     /// Whether it may pass by itself, with nothing changed on this host.
     package let isTemporary: Bool
 
-    /// Longer than any sentence, and short enough for a line of a journal and a variable of a hook.
-    static let longestMessage = 600
+    /// Longer than any sentence, and short enough for a line of a journal and a variable of a hook, in Unicode scalars.
+    static let longestMessage = 1000
 
     package init(
         _ code: Code, _ message: String, subject: String? = nil, url: String? = nil, isTemporary: Bool = false
     ) {
-        (self.code, self.message, self.subject) = (code, Cause.line(message), subject.map(Cause.line))
-        (self.url, self.isTemporary) = (url.map(Cause.line), isTemporary)
+        (self.code, self.message) = (code, message.line(atMost: Cause.longestMessage))
+        (self.subject, self.url, self.isTemporary) = (subject?.line(), url?.line(atMost: 2000), isTemporary)
     }
 
     package var description: String { message }
-
-    private static func line(_ text: String) -> String {
-        let plain = text.plain
-        guard plain.unicodeScalars.count > longestMessage else { return plain }
-        return String(String.UnicodeScalarView(plain.unicodeScalars.prefix(longestMessage))) + "…"
-    }
 }
 
 extension Cause {
@@ -129,49 +128,59 @@ extension Cause {
         }
     }
 
+    /// What an error of a conversation with a CA says. The message goes into files that others read: what could be used in the
+    /// operator's place is left to ``url``.
     private init(acme error: ACMEError) {
-        let text = "\(error)"
+        let text = error.publicDescription
         switch error {
         case .cancelled: self.init(.interrupted, text)
-        case .unreachable(let http) where http.kind == .tlsNotTrusted: self.init(.tlsNotTrusted, text)
-        case .unreachable(let http): self.init(.unreachable, text, isTemporary: http.isTemporary)
+        case .unreachable(let http): self.init(Cause.code(of: http), text, isTemporary: http.isTemporary)
         case .refused(let problem, _): self.init(problem: problem, text, isTemporary: error.isTemporary)
+        case .redirected(_, let url, _): self.init(.redirected, text, subject: url)
         case .malformed: self.init(.malformed, text)
         case .authorizationFailed: self.init(.notValidated, text)
-        case .orderInvalid: self.init(.orderInvalid, text, isTemporary: error.isTemporary)
+        case .orderInvalid, .orderGone, .authorizationGone:
+            self.init(.orderInvalid, text, isTemporary: error.isTemporary)
         case .stillPending: self.init(.stillPending, text, isTemporary: true)
-        case .orderGone, .authorizationGone: self.init(.orderInvalid, text, isTemporary: error.isTemporary)
         case .noChallenge, .noSolver: self.init(.noChallenge, text)
-        case .notPresented: self.init(.notPresented, text)
-        case .unknownAccount, .externalAccountRequired: self.init(.account, text)
-        case .termsNotAgreed: self.init(.terms, text)
-        case .unknownProfile: self.init(.profile, text)
-        case .signing: self.init(.account, text)
+        case .notPresented(let failure): self.init(.notPresented, text, isTemporary: failure.isTemporary)
+        case .unknownAccount, .accountDeactivated, .externalAccountRequired, .signing: self.init(.account, text)
+        case .termsNotAgreed(_, let terms): self.init(.terms, text, url: terms)
+        case .unknownProfile(let name, _), .profileRefused(let name, _): self.init(.profile, text, subject: name)
+        }
+    }
+
+    private static func code(of error: HTTPError) -> Code {
+        switch error.kind {
+        case .tlsNotTrusted: .tlsNotTrusted
+        case .proxy, .proxyRefused, .invalidProxy: .proxy
+        case .unreadableCABundle: .setting
+        default: .unreachable
         }
     }
 
     private init(problem: Problem, _ text: String, isTemporary: Bool) {
         let code: Code =
             switch problem.type {
-            // A name that failed too often, at Let's Encrypt: the detail holds the address of its self-service page.
-            case "rateLimited" where problem.pageURL != nil: .paused
-            case "accountDoesNotExist": .account
             case "userActionRequired": .terms
+            case "rateLimited" where problem.needsOperator: .paused
+            case "accountDoesNotExist": .account
             case "invalidProfile": .profile
             default: problem.isRateLimit ? .rateLimited : (problem.status ?? 0) >= 500 ? .serverError : .refused
             }
-        self.init(code, text, subject: problem.type, url: problem.pageURL, isTemporary: isTemporary && code != .paused)
+        self.init(
+            code, text, subject: problem.type, url: problem.needsOperator ? problem.page : nil, isTemporary: isTemporary)
     }
 }
 
 extension Problem {
-    /// The page that a rate-limited CA sends an operator to; nil where a wait is all there is to do.
-    ///
-    /// Let's Encrypt names it in the detail of a paused name ("…unpause…" in its path); RFC 8555 has no field for it.
-    fileprivate var pageURL: String? {
+    /// The page that an operator is to open: the instance (RFC 7807 §3.1), or the one in the detail of a paused name, for which
+    /// RFC 8555 has no field.
+    fileprivate var page: String? {
+        if let instance { return instance }
         guard let detail, let start = detail.firstRange(of: "https://")?.lowerBound else { return nil }
         var url = detail[start...].prefix { !$0.isWhitespace && $0 != ")" && $0 != "\"" }
         while url.last == "." || url.last == "," { url.removeLast() }
-        return url.contains("unpause") ? String(url) : nil
+        return String(url)
     }
 }

@@ -1,6 +1,6 @@
 package import FoundationEssentials
 package import Lineages
-import PKI
+package import PKI
 
 /// How many certificates for an exact set of names were made in the last seven days, and how many a CA makes.
 ///
@@ -37,9 +37,16 @@ package struct CertificateBudget: Hashable, Sendable {
     /// - Parameters:
     ///   - limit: the host's setting `duplicate_limit`; nil takes the CA's own, where it is known.
     package init(_ lineage: Lineage, among all: [Lineage], store: StateStore, limit: Int?, at now: Date) {
-        let server = lineage.options?.server
+        self.init(
+            Set(lineage.certificate?.names ?? []), at: lineage.options?.server, among: all, store: store, limit: limit,
+            now: now)
+    }
+
+    /// The same for names that no lineage need have yet, at a CA.
+    package init(
+        _ names: Set<SubjectName>, at server: String?, among all: [Lineage], store: StateStore, limit: Int?, now: Date
+    ) {
         self.limit = limit ?? (server == RenewalOptions.defaultServer ? CertificateBudget.letsEncrypt : nil)
-        let names = Set(lineage.certificate?.names ?? [])
         var seen: Set<[UInt8]> = []
         func count(_ path: String) {
             guard let pem = try? FileSystem.read(path), let leaf = try? Certificate.chain(pem: pem).first,

@@ -51,14 +51,15 @@ package struct History: Sendable {
         if let size = try FileSystem.status(path, followingLinks: true)?.size, size >= History.rotationSize {
             try FileSystem.rename(path, to: path + ".1")
         }
-        var event = event
-        event.error = event.error?.line(atMost: PlainText.longestSentence)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
         var lines: [UInt8] = []
         do {
-            for event in events { lines += try encoder.encode(event) + [UInt8(ascii: "\n")] }
+            for var event in events {
+                event.error = event.error?.line(atMost: PlainText.longestSentence)
+                lines += try encoder.encode(event) + [UInt8(ascii: "\n")]
+            }
         } catch {
             throw FileError("write", path, because: "\(error)")
         }

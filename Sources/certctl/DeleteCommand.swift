@@ -5,6 +5,7 @@ import FoundationEssentials
 import Lineages
 import Renewal
 import Scheduling
+import Text
 
 /// `certctl delete`: a certificate that is not used any more, out of the config directory.
 struct DeleteCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ACME
 import Lineages
 import PKI
+import Text
 
 /// The values of `-d`, and what to say about one that is no name.
 enum DomainArgument {

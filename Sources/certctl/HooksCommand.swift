@@ -4,6 +4,7 @@ import FoundationEssentials
 import Lineages
 import PKI
 import Renewal
+import Text
 
 /// `certctl hooks`: what will run, and whether it works.
 struct HooksCommand: AsyncParsableCommand {

@@ -78,7 +78,8 @@ struct IssueCommand: AsyncParsableCommand {
             return
         }
         try target.checkWebroots()
-        try target.checkBudget(setup.settings.duplicateLimit, isYes: yes, at: Date.now)
+        try target.checkBudget(
+            setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
         let certification = try target.certification(account: account.id)
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
@@ -145,7 +146,7 @@ struct IssueCommand: AsyncParsableCommand {
         }
     }
 
-    private static func keyType(_ text: String) throws -> KeyType {
+    static func keyType(_ text: String) throws -> KeyType {
         switch text.lowercased() {
         case "ecdsa", "p256", "p-256": return .ec(.p256)
         case "p384", "p-384": return .ec(.p384)

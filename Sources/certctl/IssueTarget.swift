@@ -175,35 +175,13 @@ struct IssueTarget {
     /// Refuses the order that may be the CA's last one for exactly these names.
     ///
     /// - Parameter limit: the host's `duplicate_limit`; nil takes Let's Encrypt's for Let's Encrypt.
-    func checkBudget(_ limit: Int?, isYes: Bool, at now: Date) throws {
-        let letsEncrypt = server == RenewalOptions.defaultServer ? IssueTarget.letsEncryptDuplicates : nil
-        let used = IssueTarget.count(of: Set(names), at: server, among: lineages, now)
-        let budget = CertificateBudget(used: used, limit: limit ?? letsEncrypt)
+    func checkBudget(_ limit: Int?, _ store: StateStore, isYes: Bool, at now: Date) throws {
+        let budget = CertificateBudget(
+            Set(names), at: server, among: lineages, store: store, limit: limit, now: now)
         guard budget.used > 0, budget.isLow, !isYes else { return }
         throw CommandFailure(
-            .failed, "\(name): \(BudgetRefusal(budget: budget))",
+            .failed, "\(name): \(budget.refusal)",
             next: "if you are sure that a new one is what is missing, run it again with --yes")
-    }
-
-    /// Certificates per exact set of names and seven days (https://letsencrypt.org/docs/rate-limits/).
-    private static let letsEncryptDuplicates = 5
-
-    /// How many certificates for exactly these names archives have from the last seven days.
-    private static func count(
-        of names: Set<SubjectName>, at server: String, among lineages: [Lineage], _ now: Date
-    ) -> Int {
-        var seen: Set<[UInt8]> = []
-        for lineage in lineages where lineage.options?.server == server {
-            guard let paths = lineage.paths, let archive = try? Archive(directory: paths.archive) else { continue }
-            for version in archive.versions.keys {
-                guard let pem = try? FileSystem.read(archive.path(.cert, version)),
-                    let leaf = try? Certificate.chain(pem: pem).first, Set(leaf.names) == names,
-                    now.timeIntervalSince(leaf.notBefore) < 7 * 86_400
-                else { continue }
-                seen.insert(leaf.der)
-            }
-        }
-        return seen.count
     }
 
     /// Checks, before even an account is made, that challenges can be answered.

@@ -11,11 +11,15 @@ enum NextStep {
         switch cause.code {
         case .tlsNotTrusted:
             return "see that this host's clock is right; for a private CA, name its root certificate with --ca-bundle FILE"
+        case .proxy:
+            return "correct that environment variable where it is set: for the service, in certctl.service or a drop-in of it"
+        case .redirected:
+            return "set server to the new URL in the renewal config and cli.ini, if the CA says that it has moved"
         case .unreachable: return "nothing to mend here if the CA or the network is down: run it again later"
         case .notValidated:
             return
                 "see that http://NAME/.well-known/acme-challenge/ reaches this host's nginx on port 80 and is served from the webroot"
-        case .paused: return cause.url.map { "unpause it at \($0)" }
+        case .paused: return cause.url.map { "open \($0) in a browser: the CA waits for a person" }
         case .rateLimited: return "wait: trying again sooner only adds to the count"
         case .lineage:
             return cause.subject.flatMap { LineageProblem.Code(rawValue: $0) }

@@ -4,6 +4,7 @@ import FoundationEssentials
 import Lineages
 import PKI
 import Renewal
+import Text
 
 /// `certctl repair`: what can be put right from what is on the disk, without a CA.
 struct RepairCommand: AsyncParsableCommand {
