@@ -2,32 +2,42 @@ import PKI
 
 /// The end of an issuance: the chain is fetched, the CA's default or another one (RFC 8555 §7.4.2).
 extension Issuance {
-    /// Fetches the chain of a certificate in PEM, the leaf first. The CA's default is as good as any: what keeps another one from
-    /// being had is reported, and no failure.
-    package func chain(at url: String, wishes: Wishes = Wishes()) async throws(ACMEError) -> [UInt8] {
+    /// Fetches the chain of a certificate in PEM, the leaf first.
+    ///
+    /// The preferred one of those that are accepted is taken; else the CA's default if that is accepted; else any that is; else
+    /// the default as it is. What keeps another one from being had is reported, and no failure.
+    ///
+    /// - Parameter isAccepted: whether a chain is one that could be installed.
+    package func chain(
+        at url: String, wishes: Wishes = Wishes(), isAccepted: @Sendable ([UInt8]) -> Bool = { _ in true }
+    ) async throws(ACMEError) -> [UInt8] {
         let (pem, alternates) = try await client.certificate(url)
         do throws(PKIError) {
             _ = try Certificate.chain(pem: pem)
         } catch {
             throw .malformed(url: url, what: "\(error)")
         }
-        guard let preference = wishes.chainPreference, !preference.isMet(by: pem) else { return pem }
+        let preference = wishes.chainPreference
+        let isGood = isAccepted(pem)
+        if isGood, preference.map({ $0.isMet(by: pem) }) ?? true { return pem }
         var failure: ACMEError?
+        var second: [UInt8]?
         for alternate in alternates.prefix(Issuance.mostAlternates) {
             do throws(ACMEError) {
                 let (other, _) = try await client.certificate(alternate)
-                if preference.isMet(by: other) { return other }
+                guard isAccepted(other) else { continue }
+                if preference.map({ $0.isMet(by: other) }) ?? true { return other }
+                second = second ?? other
             } catch {
                 if case .cancelled = error { throw error }
                 failure = failure ?? error
             }
         }
-        if let failure {
-            report(.fellBack("a chain to \(preference) could not be had: \(failure); the CA's default is taken"))
-        } else {
-            report(.fellBack("the CA offers no chain to \(preference); its default is taken"))
+        if let preference {
+            let reason = failure.map { "a chain to \(preference) could not be had: \($0)" }
+            report(.fellBack("\(reason ?? "the CA offers no chain to \(preference)"); its default is taken"))
         }
-        return pem
+        return isGood ? pem : second ?? pem
     }
 
     /// CAs offer one to three; a header with a thousand must not become a thousand requests.

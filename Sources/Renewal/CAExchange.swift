@@ -9,15 +9,20 @@ actor CAExchange: OrderExchange {
     private let certification: Certification
     private let issuance: Issuance
     private let staging: any StagingArea
+    /// What is installed, and what this host trusts: a chain that leads nowhere is not taken where another one does.
+    private let predecessor: [Certificate]
+    private let trust: TrustStore
     private var key: PrivateKey?
     private var order: Issuance.PlacedOrder?
     private var certificateURL: String?
 
     init(
-        _ certification: Certification, client: Client, staging: any StagingArea,
+        _ certification: Certification, client: Client, staging: any StagingArea, predecessor: [Certificate] = [],
+        trust: TrustStore = TrustStore(files: [], directories: []),
         report: @escaping @Sendable (Issuance.Step) -> Void
     ) {
         (self.certification, self.staging) = (certification, staging)
+        (self.predecessor, self.trust) = (predecessor, trust)
         issuance = Issuance(client: client, solver: certification.solver, report: report)
     }
 
@@ -69,10 +74,26 @@ actor CAExchange: OrderExchange {
         guard let certificateURL else { return }
         do {
             // Whatever keeps the chain from being fetched, the order has it.
-            try staging.stage(chain: try await issuance.chain(at: certificateURL, wishes: certification.wishes))
+            let pem = try await issuance.chain(at: certificateURL, wishes: certification.wishes) { pem in
+                guard let chain = try? Certificate.chain(pem: pem) else { return false }
+                if case .leadsNowhere? = try? ChainPath.judge(chain, after: predecessor, trust: trust) { return false }
+                return true
+            }
+            try staging.stage(chain: completed(pem))
         } catch {
             throw AcquisitionFailure(error)
         }
+    }
+}
+
+extension CAExchange {
+    /// A chain that leads nowhere, with the issuers that the installed one has, if they verify it.
+    private func completed(_ pem: [UInt8]) -> [UInt8] {
+        guard let chain = try? Certificate.chain(pem: pem),
+            case .leadsNowhere? = try? ChainPath.judge(chain, after: predecessor, trust: trust),
+            let whole = try? ChainPath.completed(chain, from: predecessor, trust: trust)
+        else { return pem }
+        return (try? ChainPath.pem(whole)) ?? pem
     }
 }
 

@@ -49,6 +49,8 @@ package struct Cause: Error, Codable, Hashable, Sendable, CustomStringConvertibl
         // What the CA has issued.
         /// The certificate is not one to be installed.
         case unfit
+        /// Its chain leads to no root, where the one before did.
+        case chain
 
         // This host.
         /// The lineage cannot be used as it is.

@@ -15,6 +15,8 @@ package struct LineageState: Codable, Equatable, Sendable {
     package let name: String
     /// What the CA is doing for the lineage.
     package internal(set) var acquisition = Acquisition.idle
+    /// When the CA wants the installed certificate to be renewed; nil where it was not asked.
+    package internal(set) var suggested: SuggestedRenewal?
     package internal(set) var host = HostState()
 
     package init(name: String) { self.name = name }

@@ -167,7 +167,8 @@ package struct LineageStatus: Codable, Equatable, Sendable {
             return (NextStep(because: "there is no certificate to go by"), false)
         }
         let rulings = RenewalPolicy().rulings(
-            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name), at: now)
+            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
+            suggested: state?.suggested, at: now)
         switch rulings.last?.decision {
         case nil: return (NextStep(because: "no rule has decided"), false)
         case .renew(let reason):

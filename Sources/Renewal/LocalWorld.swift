@@ -14,22 +14,25 @@ package struct LocalWorld: RenewalWorld {
     let lineages: [String: Lineage]
     /// What `certctl issue` orders, by the name of its lineage.
     private let issuing: Certification?
+    private let trust: TrustStore
     package let executor: (any TaskExecutor)?
 
     /// - Parameters:
     ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
+    ///   - caBundle: a PEM file of the CAs that are trusted beside the system's.
     ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
     ///     where it can, and looks.
     ///   - executor: where what must not be cancelled runs.
     package init(
         _ lineages: [Lineage], issuing: Certification? = nil, authorities: CertificateAuthorities, stateDirectory: String,
-        hostConf: ConfFile, isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
+        hostConf: ConfFile, caBundle: String? = nil, isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
         executor: (any TaskExecutor)? = nil
     ) {
         self.lineages = Dictionary(lineages.map { ($0.name, $0) }) { first, _ in first }
         (self.issuing, self.authorities, self.hostConf) = (issuing, authorities, hostConf)
         (store, history) = (StateStore(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
         (verification, self.isMounted, self.executor) = (Verification(), isMounted, executor)
+        trust = TrustStore.system(caBundle: caBundle)
     }
 
     // MARK: Clocks
@@ -76,13 +79,29 @@ package struct LocalWorld: RenewalWorld {
         }
     }
 
+    package func renewalAnswer(_ name: String) async -> RenewalAnswer? {
+        guard let server = lineages[name]?.options?.server, let certificate = lineages[name]?.certificate,
+            let session = try? await authorities.session(for: server),
+            let info = try? await session.renewalInfo(for: certificate)
+        else { return nil }
+        let nextLook = info.nextLook / .seconds(1)
+        switch info.answer {
+        case .window(let window, let page):
+            return RenewalAnswer(window: (window.start, window.end), explanationURL: page, nextLook: nextLook)
+        case .none: return RenewalAnswer(window: nil, explanationURL: nil, nextLook: nextLook)
+        }
+    }
+
     package func exchange(
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
         do {
             let certification = try certification(request.lineage)
             let client = try await authorities.client(for: certification.server, account: certification.account)
-            return CAExchange(certification, client: client, staging: store.staging(request.lineage)) { step in
+            return CAExchange(
+                certification, client: client, staging: store.staging(request.lineage),
+                predecessor: chain(of: request.lineage), trust: trust
+            ) { step in
                 report(.step(name: request.lineage, step))
             }
         } catch {
@@ -113,6 +132,11 @@ package struct LocalWorld: RenewalWorld {
         paths(name).flatMap { try? FileSystem.read($0.link(.cert)) }.flatMap { try? Certificate.chain(pem: $0) }?.first
     }
 
+    /// The installed chain, the leaf first; empty where there is none.
+    private func chain(of name: String) -> [Certificate] {
+        paths(name).flatMap { try? FileSystem.read($0.link(.fullchain)) }.flatMap { try? Certificate.chain(pem: $0) } ?? []
+    }
+
     package func live(of name: String) -> (leaf: Leaf, number: Int?)? {
         guard let paths = paths(name), let leaf = certificate(of: name).flatMap({ try? Leaf($0) }) else { return nil }
         return (leaf, Installation(paths: paths, stateDirectory: store.root).liveVersion)
@@ -128,8 +152,10 @@ package struct LocalWorld: RenewalWorld {
                 throw FileError("read", "the staged certificate", because: "it is not there any more")
             }
             let names = issuing?.name == name ? issuing?.names : lineages[name]?.certificate?.names
-            return try CertificateSet(
+            let set = try CertificateSet(
                 key: PrivateKey(pem: key), chain: chain, names: names ?? [], after: certificate(of: name), now: now)
+            if !isUrgent(name) { try set.requirePath(after: self.chain(of: name), trust: trust) }
+            return set
         case .quarantine:
             let directory = store.quarantineDirectory(name)
             return try CertificateSet(
@@ -139,12 +165,30 @@ package struct LocalWorld: RenewalWorld {
         }
     }
 
+    /// Whether so little of the installed certificate's lifetime is left that a new one is installed whatever its chain leads to.
+    private func isUrgent(_ name: String) -> Bool {
+        guard let live = certificate(of: name) else { return true }
+        return live.notAfter.timeIntervalSince(now) < live.validity.lifetime * Planner.shareThatEndsAQuarantine
+    }
+
+    package func warning(_ source: InstallSource, of name: String) -> String? {
+        guard case .staged = source, isUrgent(name), let set = try? set(source, of: name) else { return nil }
+        do throws(CertificateSet.Unfit) {
+            try set.requirePath(after: chain(of: name), trust: trust)
+            return nil
+        } catch {
+            return "\(error); it is installed all the same, since the one before is about to expire"
+        }
+    }
+
     package func candidate(_ source: InstallSource, of name: String) throws(InstallFailure) -> Leaf {
         do {
             return try Leaf(set(source, of: name).leaf)
         } catch CertificateSet.Unfit.notYetValid(let date) {
             // A clock that is wrong makes it no worse.
             throw InstallFailure(Cause(CertificateSet.Unfit.notYetValid(date)), .keeps)
+        } catch CertificateSet.Unfit.leadsNowhere(let reason) {
+            throw InstallFailure(Cause(.chain, "\(CertificateSet.Unfit.leadsNowhere(reason: reason))"), .keepsForADay)
         } catch let error as FileError where !error.isNotFound && error.code != 0 {
             throw InstallFailure(Cause(error), .keeps)
         } catch {

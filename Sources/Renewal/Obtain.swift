@@ -25,6 +25,7 @@ extension RenewalRun {
         var context = start
         if context.state.acquisition.isIssued {
             if isStaged(context, need) {
+                await fetchChainAgain(context)
                 context.isObtained = true
                 return context
             }
@@ -50,6 +51,18 @@ extension RenewalRun {
             context.isObtained = true
         }
         return context
+    }
+
+    /// A chain that leads nowhere is fetched once more from the order that it came from: the CA may have corrected it. Where that
+    /// fails, what is staged stays.
+    private func fetchChainAgain(_ context: LineageContext) async {
+        guard context.state.acquisition.retry?.cause.code == .chain, let order = context.state.acquisition.savedOrder,
+            !order.hasExpired(at: world.now), let request = try? world.prepare(context.name),
+            let exchange = try? await world.exchange(request, report: report),
+            (try? await exchange.resume(order.url)) != nil
+        else { return }
+        try? await exchange.finalize()
+        try? await exchange.download()
     }
 
     /// Whether what is staged is what is asked for. The planner has seen to it where a renewal was begun.
@@ -176,7 +189,7 @@ extension RenewalRun {
     func isDue(_ context: LineageContext) -> Bool {
         guard let leaf = context.leaf, let options = context.subject.options else { return false }
         let decision = RenewalPolicy().decision(
-            for: leaf.validity, options: options, spread: RenewalPolicy.spread(context.name), at: world.now)
+            for: leaf, of: context.name, options: options, context.state, nextRun: nextRun, at: world.now)
         if case .renew = decision { return true }
         return false
     }

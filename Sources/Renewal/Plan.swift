@@ -63,9 +63,13 @@ package struct Planner: Sendable {
     let policy: RenewalPolicy
     /// What an operator decided about lineages before they are renewed by force.
     let exceptions: RunExceptions
+    /// When the next run is expected.
+    let nextRun: Date?
 
-    package init(_ request: RunRequest, isExplicit: Bool, exceptions: RunExceptions = RunExceptions()) {
-        (self.request, self.isExplicit, self.exceptions) = (request, isExplicit, exceptions)
+    package init(
+        _ request: RunRequest, isExplicit: Bool, exceptions: RunExceptions = RunExceptions(), nextRun: Date? = nil
+    ) {
+        (self.request, self.isExplicit, self.exceptions, self.nextRun) = (request, isExplicit, exceptions, nextRun)
         if case .renew(let isForced) = request {
             policy = RenewalPolicy(isForced: isForced)
         } else {
@@ -129,7 +133,7 @@ package struct Planner: Sendable {
         }
         if holdsBack(state, leaf, at: now) { return plan }
         let decision = policy.decision(
-            for: leaf.validity, options: options, spread: RenewalPolicy.spread(subject.name), at: now)
+            for: leaf, of: subject.name, options: options, state, nextRun: nextRun, at: now)
         let isDue: Bool
         let because: String
         switch decision {

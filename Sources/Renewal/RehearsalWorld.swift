@@ -50,6 +50,8 @@ package struct RehearsalWorld: RenewalWorld {
         server ?? (own == RenewalOptions.defaultServer ? RenewalOptions.stagingServer : own)
     }
 
+    package func renewalAnswer(_ name: String) async -> RenewalAnswer? { nil }
+
     package func exchange(
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
@@ -83,6 +85,7 @@ package struct RehearsalWorld: RenewalWorld {
         }
     }
 
+    package func warning(_ source: InstallSource, of name: String) -> String? { nil }
     package func install(_ source: InstallSource, of name: String) async throws(FileError) -> Int {
         throw FileError("install", name, because: "this is a dry run")
     }

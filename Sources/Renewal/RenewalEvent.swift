@@ -12,6 +12,8 @@ package enum RenewalEvent: Sendable {
     case leftAlone(name: String, because: String)
     /// Something the operator should know that stops nothing.
     case remark(name: String?, String)
+    /// Something that an operator must see to, also where nothing has failed.
+    case alarm(name: String, String)
     /// What happened could not be written down.
     case stateFailed(String)
     /// A lineage's renewal begins.

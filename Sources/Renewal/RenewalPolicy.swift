@@ -30,6 +30,10 @@ package struct RenewalPolicy: Sendable {
         case twoThirds
         /// One half of a lifetime under ten days.
         case half
+        /// The CA suggests it (RFC 9773).
+        case suggested
+        /// The last twentieth of its lifetime, whatever the CA suggests.
+        case lastPart
 
         package var description: String {
             switch self {
@@ -41,6 +45,8 @@ package struct RenewalPolicy: Sendable {
             case .beforeExpiry(let span): "renew_before_expiry = \(Int(span)) seconds"
             case .twoThirds: "2/3 of its lifetime"
             case .half: "1/2 of its lifetime"
+            case .suggested: "suggested by the CA"
+            case .lastPart: "1/20 of its lifetime remains"
             }
         }
     }
@@ -58,6 +64,9 @@ package struct RenewalPolicy: Sendable {
         hash ^= hash >> 32
         return Double((hash &* 0x9E37_79B9_7F4A_7C15) >> 11) / Double(1 << 53)
     }
+
+    /// With less than this part of the lifetime left, it is renewed whatever a CA suggests.
+    static let lastPart = 1.0 / 20
 
     /// A lifetime below this is short: the certificate is renewed at its half.
     static let shortLifetime: TimeInterval = 10 * 86_400
@@ -80,6 +89,9 @@ package struct RenewalPolicy: Sendable {
         /// The conf's `renew_before_expiry` in seconds, and the date it leads to; no date where it is not below the lifetime, which
         /// would renew at every run: it is passed over.
         case beforeExpiry(TimeInterval?, Date?)
+        /// When the CA suggests it: the moment that was chosen of its window, the window's end, and a page that says why; nil where
+        /// the CA suggests nothing.
+        case suggestion(Date?, until: Date?, page: String?)
         /// The share of the lifetime, in words, and the date it leads to.
         case share(Reason, Date)
 
@@ -88,16 +100,20 @@ package struct RenewalPolicy: Sendable {
             switch self {
             case .force, .autorenew: nil
             case .expiry(let date), .share(_, let date): date
-            case .beforeExpiry(_, let date): date
+            case .beforeExpiry(_, let date), .suggestion(let date, _, _): date
             }
         }
     }
 
     /// Asks the rules one after the other, up to the one that decides: it is the last.
     ///
-    /// - Parameter spread: from 0 to 1, how much of ``widestSpread`` the share of the lifetime is brought forward.
+    /// - Parameters:
+    ///   - spread: from 0 to 1, how much of ``widestSpread`` the share of the lifetime is brought forward.
+    ///   - suggested: what the CA said of this certificate.
+    ///   - nextRun: when the next run is expected: what is suggested before it is done now.
     package func rulings(
-        for certificate: Validity, options: RenewalOptions, spread: Double = 0, at now: Date
+        for certificate: Validity, options: RenewalOptions, spread: Double = 0, suggested: SuggestedRenewal? = nil,
+        nextRun: Date? = nil, at now: Date
     ) -> [Ruling] {
         var rulings: [Ruling] = []
         /// Whether the rule has decided.
@@ -114,10 +130,26 @@ package struct RenewalPolicy: Sendable {
         }
         let hasExpired = now >= certificate.notAfter
         if ask(.expiry(certificate.notAfter), hasExpired ? .renew(because: .expired) : nil) { return rulings }
+        let window = suggested?.window
+        let isSuggested = window.map { $0.moment <= max(nextRun ?? now, now) } ?? false
+        if ask(
+            .suggestion(window?.moment, until: window?.end, page: suggested?.explanationURL),
+            isSuggested ? .renew(because: .suggested) : nil)
+        {
+            return rulings
+        }
         // Old settings, of ninety days say, meet ever shorter certificates.
         let span = options.renewBeforeExpiry
         let date = span.flatMap { $0 < certificate.lifetime ? certificate.notAfter.addingTimeInterval(-$0) : nil }
         if ask(.beforeExpiry(span, date), date.map { from($0, .beforeExpiry(span ?? 0)) }) { return rulings }
+        if let window {
+            let last = certificate.notAfter.addingTimeInterval(-certificate.lifetime * RenewalPolicy.lastPart)
+            let isLast = last < window.moment
+            _ = ask(
+                .share(isLast ? .lastPart : .suggested, isLast ? last : window.moment),
+                from(isLast ? last : window.moment, isLast ? .lastPart : .suggested))
+            return rulings
+        }
         let isShort = certificate.lifetime < RenewalPolicy.shortLifetime
         let part = (isShort ? 1.0 / 2 : 2.0 / 3) - spread * RenewalPolicy.widestSpread
         let share = certificate.notBefore.addingTimeInterval(certificate.lifetime * part)
@@ -128,10 +160,21 @@ package struct RenewalPolicy: Sendable {
 
     /// Decides for a certificate at a moment; the first rule that says anything wins.
     package func decision(
-        for certificate: Validity, options: RenewalOptions, spread: Double = 0, at now: Date
+        for certificate: Validity, options: RenewalOptions, spread: Double = 0, suggested: SuggestedRenewal? = nil,
+        nextRun: Date? = nil, at now: Date
     ) -> Decision {
         // The last rule always says something.
-        rulings(for: certificate, options: options, spread: spread, at: now).last?.decision
-            ?? .never(because: .autorenewOff)
+        rulings(
+            for: certificate, options: options, spread: spread, suggested: suggested, nextRun: nextRun, at: now
+        ).last?.decision ?? .never(because: .autorenewOff)
+    }
+
+    /// Decides for what is installed of a lineage.
+    func decision(
+        for leaf: Leaf, of name: String, options: RenewalOptions, _ state: LineageState, nextRun: Date?, at now: Date
+    ) -> Decision {
+        decision(
+            for: leaf.validity, options: options, spread: RenewalPolicy.spread(name),
+            suggested: state.suggestion(for: leaf.sha256), nextRun: nextRun, at: now)
     }
 }

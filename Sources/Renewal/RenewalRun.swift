@@ -1,5 +1,5 @@
 package import Deployment
-import FoundationEssentials
+package import FoundationEssentials
 import Lineages
 
 /// One run over lineages: what an earlier run left is finished, what is due is renewed, everything is rolled out and verified, and
@@ -18,6 +18,8 @@ package struct RenewalRun: Sendable {
     let recorder = RunRecorder()
     let authorities: AuthorityWatch
     let startedAt: Duration
+    /// When the next run is expected, for what a CA suggests before it.
+    let nextRun: Date?
 
     /// An acquisition may take this long, then its order waits for the next run.
     static let acquisitionBudget: Duration = .seconds(600)
@@ -28,13 +30,16 @@ package struct RenewalRun: Sendable {
     ///
     /// - Parameters:
     ///   - initiator: who began it, for the history: `timer` or `terminal`.
+    ///   - nextRun: when the next run is expected; nil where nobody knows, for a day from now.
     ///   - report: told of everything that happens, one event at a time.
     package init(
         _ world: any RenewalWorld, hooks: HookRun, jobs: Int = 1, initiator: String = "terminal",
+        nextRun: Date? = nil,
         report: @escaping @Sendable (RenewalEvent) -> Void
     ) {
         (self.world, self.hooks, self.jobs, self.initiator) = (world, hooks, jobs, initiator)
         (self.report, startedAt) = (report, world.uptime)
+        self.nextRun = nextRun ?? world.now.addingTimeInterval(Backoff.day)
         authorities = AuthorityWatch(world.authorityStates())
     }
 
@@ -46,8 +51,9 @@ package struct RenewalRun: Sendable {
         _ request: RunRequest, _ subjects: [Subject], isExplicit: Bool, exceptions: RunExceptions = RunExceptions()
     ) async -> RunReport {
         await payOwedHooks(isAcknowledged: request.isDeployment)
-        let planner = Planner(request, isExplicit: isExplicit, exceptions: exceptions)
-        var planned = subjects.map { plan($0, planner) }
+        let planner = Planner(request, isExplicit: isExplicit, exceptions: exceptions, nextRun: nextRun)
+        let suggestions = await suggestions(for: subjects, request)
+        var planned = subjects.map { plan($0, suggestions[$0.name], planner) }
         planned = await resolveTrials(planned, planner)
         for wave in Wave.waves(planned, await preHooks(of: planned)) {
             if Task.isCancelled { break }
@@ -62,7 +68,9 @@ package struct RenewalRun: Sendable {
     }
 
     /// Reads what is known of a lineage, brings it together with what live/ shows, and decides.
-    private func plan(_ subject: Subject, _ planner: Planner) -> LineageContext {
+    private func plan(
+        _ subject: Subject, _ suggested: SuggestedRenewal?, _ planner: Planner
+    ) -> LineageContext {
         let saved = knownState(of: subject.name)
         var state = saved
         let staged = state.acquisition == .idle ? (false, false, nil) : world.staged(subject.name)
@@ -71,6 +79,7 @@ package struct RenewalRun: Sendable {
             (state, effects) = saved.applying(
                 .found(leaf, number: subject.number, staged: staged.2?.sha256), at: world.now)
         }
+        if let suggested { state = state.applying(.suggested(suggested), at: world.now).state }
         let plan = planner.plan(subject, state, staged: staged, at: world.now)
         var context = LineageContext(
             subject, state, saved: saved, plan: plan, isExplicit: planner.isExplicit, at: world.uptime)

@@ -38,6 +38,8 @@ package protocol RenewalWorld: Sendable {
     func clearStaging(_ name: String) throws(FileError)
     /// Checks everything that a renewal needs here, before anybody is asked for anything; returns what is ordered.
     func prepare(_ name: String) throws(Cause) -> OrderRequest
+    /// Asks the CA of a lineage when the installed certificate is to be renewed; nil where it could not be asked.
+    func renewalAnswer(_ name: String) async -> RenewalAnswer?
     /// Begins to talk to the CA of a lineage: its directory has answered, and the account is known.
     func exchange(_ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void)
         async throws(AcquisitionFailure) -> any OrderExchange
@@ -48,6 +50,8 @@ package protocol RenewalWorld: Sendable {
 
     /// What is to be installed from a source, checked; nothing is changed.
     func candidate(_ source: InstallSource, of name: String) throws(InstallFailure) -> Leaf
+    /// What an operator has to know of it though it is installed; nil where nothing.
+    func warning(_ source: InstallSource, of name: String) -> String?
     /// Puts it into archive/ and has live/ show it; returns its number.
     func install(_ source: InstallSource, of name: String) async throws(FileError) -> Int
     /// The number that ``install(_:of:)`` will give it.

@@ -59,6 +59,9 @@ extension RenewalRun {
         } catch {
             return refuse(source, error, &context)
         }
+        if let warning = world.warning(source, of: name) {
+            report(.alarm(name: name, warning))
+        }
         // From now on it would be a step back.
         if case .staged = source, context.state.host.quarantine != nil { apply(.quarantineReleased, to: &context) }
         let predecessor = source.isChosen ? nil : await predecessor(of: leaf, context)

@@ -5,6 +5,9 @@ package enum StateEvent: Sendable {
     /// live/ shows this certificate, and this is the leaf that is staged. The beginning of every look at a state.
     case found(Leaf, number: Int?, staged: String?)
 
+    /// The CA has said when the installed certificate is to be renewed.
+    case suggested(SuggestedRenewal)
+
     // What the CA does.
     /// The CA has an order, and its key is staged.
     case orderPlaced(SavedOrder)

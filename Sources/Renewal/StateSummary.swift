@@ -16,6 +16,11 @@ extension LineageState {
         case verified
     }
 
+    /// What the CA has suggested for a certificate; nil for any other than it was asked about.
+    package func suggestion(for sha256: String) -> SuggestedRenewal? {
+        suggested.flatMap { $0.sha256 == sha256 ? $0 : nil }
+    }
+
     /// The stage that the newest certificate has reached; nil where there is none.
     package var stage: Stage? {
         switch acquisition {

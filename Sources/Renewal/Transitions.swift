@@ -13,6 +13,7 @@ extension LineageState {
     private mutating func apply(_ event: StateEvent, at now: Date) -> [StateEffect] {
         switch event {
         case .found(let leaf, let number, let staged): return found(leaf, number, staged: staged, at: now)
+        case .suggested(let suggested): self.suggested = suggested
         case .orderPlaced(let order):
             acquisition = .ordered(order: order, retry: acquisition.retry)
         case .finalizing:

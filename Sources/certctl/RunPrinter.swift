@@ -46,6 +46,7 @@ final class RunPrinter: Sendable {
             if options.verbose { note("\(name): not due before \(LocalTime.text(date)) (\(reason))", .debug) }
         case .leftAlone(let name, let reason): note("\(name): left alone: \(reason)")
         case .remark(let name, let text): warn(name.map { "\($0): \(text)" } ?? text)
+        case .alarm(let name, let text): fault("\(name): \(text)", next: nil)
         case .started(let name, let names, let reason):
             progress(name, "ordering \(RunPrinter.list(names)) (\(reason))")
         case .step(let name, let step): print(step, of: name)

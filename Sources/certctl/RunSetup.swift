@@ -21,6 +21,7 @@ struct RunSetup: ~Copyable {
     private let units: OutsideUnits?
     private let statePath: String
     private let jobs: Int
+    private let caBundle: String?
     private let statusFile: StatusFile?
 
     /// Takes the lock and completes what an earlier run left of a switch.
@@ -80,6 +81,7 @@ struct RunSetup: ~Copyable {
         self.hooks = hooks
         (self.units, self.statePath) = (units, statePath)
         jobs = jobsOption ?? settings.jobs
+        caBundle = ca?.caBundle?.text ?? settings.caBundle
         self.printer = printer
         self.lock = lock
     }
@@ -196,7 +198,7 @@ struct RunSetup: ~Copyable {
     func world(_ lineages: [Lineage], issuing: Certification? = nil) -> LocalWorld {
         let units = units
         return LocalWorld(
-            lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
+            lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf, caBundle: caBundle,
             isMounted: { await units?.isMounted($0) })
     }
 

@@ -62,7 +62,8 @@ struct StatusExplanation {
         if let reason = lineage.reasonUnmanaged { return ["certctl does not renew it: \(reason)"] }
         guard let certificate = lineage.certificate, let options = lineage.options else { return [] }
         var lines = RenewalPolicy().rulings(
-            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name), at: now
+            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
+            suggested: state?.suggested, at: now
         ).map { ruling in
             "\(StatusExplanation.text(ruling.rule)): \(StatusExplanation.text(ruling.decision, at: now))"
         }
@@ -84,6 +85,10 @@ struct StatusExplanation {
             "renew_before_expiry = \(Int(span / 86_400)) days, not less than its lifetime"
         case .beforeExpiry(let span?, let date?):
             "renew_before_expiry = \(Int(span / 86_400)) days, which is \(LocalTime.text(date))"
+        case .suggestion(nil, _, _): "suggested by the CA: nothing"
+        case .suggestion(let date?, let end, let page):
+            "suggested by the CA: \(LocalTime.text(date))" + (end.map { ", in a window until \(LocalTime.text($0))" } ?? "")
+                + (page.map { ": see \($0)" } ?? "")
         case .share(let reason, let date): "\(reason), which is \(LocalTime.text(date))"
         }
     }

@@ -47,6 +47,7 @@ struct SimulatedWorld: RenewalWorld {
     func prepare(_ name: String) throws(Cause) -> OrderRequest {
         OrderRequest(lineage: name, server: "https://ca.example/dir", names: [name])
     }
+    func renewalAnswer(_ name: String) async -> RenewalAnswer? { nil }
     func exchange(
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
@@ -85,6 +86,8 @@ struct SimulatedWorld: RenewalWorld {
         }
         return version.leaf
     }
+
+    func warning(_ source: InstallSource, of name: String) -> String? { nil }
 
     func number(_ source: InstallSource, of name: String) throws(FileError) -> Int {
         host.look { ($0.disk.archive[name]?.keys.max() ?? 0) + 1 }

@@ -1,0 +1,36 @@
+import FoundationEssentials
+import Lineages
+
+/// The stage before the plan, in which CAs are asked when they want certificates renewed (RFC 9773): side by side, over the one
+/// connection that a CA's session has.
+extension RenewalRun {
+    /// What CAs say now, of the lineages that they are to be asked about.
+    func suggestions(for subjects: [Subject], _ request: RunRequest) async -> [String: SuggestedRenewal] {
+        guard case .renew(isForced: false) = request else { return [:] }
+        let due = subjects.filter(isToBeAsked)
+        let answers = await sideBySide(due, most: RenewalRun.mostAsked) { await world.renewalAnswer($0.name) }
+        var suggestions: [String: SuggestedRenewal] = [:]
+        for (subject, answer) in zip(due, answers) {
+            guard let answer, let leaf = subject.leaf else { continue }
+            let known = world.knowledge(of: subject.name).state?.suggestion(for: leaf.sha256)
+            let suggested = SuggestedRenewal.keeping(
+                known, answer, about: leaf, fraction: world.jitter(), at: world.now)
+            suggestions[subject.name] = suggested
+            if let page = suggested.explanationURL, page != known?.explanationURL {
+                report(.alarm(name: subject.name, "the CA wants it renewed at a time of its own: see \(page)"))
+            }
+        }
+        return suggestions
+    }
+
+    /// Requests that are under way at once.
+    private static let mostAsked = 16
+
+    private func isToBeAsked(_ subject: Subject) -> Bool {
+        guard let leaf = subject.leaf, let options = subject.options, options.autorenew, subject.problem == nil,
+            subject.reasonUnmanaged == nil, !subject.isCopy, !Task.isCancelled
+        else { return false }
+        let state = world.knowledge(of: subject.name).state
+        return SuggestedRenewal.isToBeAsked(state?.suggestion(for: leaf.sha256), about: leaf, at: world.now)
+    }
+}
