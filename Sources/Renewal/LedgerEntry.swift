@@ -125,6 +125,8 @@ package struct LedgerEntry: Codable, Equatable, Sendable {
     /// How often the work at hand has failed in a row.
     package var attempts = 0
     package var lastError: String?
+    /// The same as a value, for what decides by it; nil where an older version noted the failure.
+    package var lastCause: RecordedCause?
     /// Whether that may pass by itself.
     package var lastErrorIsTemporary = false
     /// Not before then is it tried again, unless an operator wants it.

@@ -67,6 +67,7 @@ extension RenewalRun {
             work.entry.fail(
                 "\(failure)", at: now(), notBefore: failure.retryAfter, jitter: Double.random(in: 0...1))
             work.entry.lastErrorIsTemporary = failure.isTemporary
+            work.entry.lastCause = RecordedCause(failure.cause)
             // Where nothing was asked of a CA, trying again costs nothing, and who has mended it need not wait.
             if failure.stage == .preparation, !(failure.cause is ACMEError) { work.entry.nextAttempt = nil }
             note(.failed, work, error: "\(failure)", &run)
@@ -159,6 +160,8 @@ extension RenewalRun {
             "CERTCTL_LINEAGE": work.name,
             "CERTCTL_STAGE": work.failure?.stage.rawValue ?? work.entry.stage?.rawValue ?? "",
             "CERTCTL_ERROR": isInTrouble ? error : "",
+            "CERTCTL_NEXT": isInTrouble
+                ? Fault.known(of: work.lineage, work.entry, name: work.name).first?.remedy?.line ?? "" : "",
             "CERTCTL_ATTEMPTS": String(max(work.entry.attempts, work.entry.failedHooks.map(\.failures).max() ?? 0)),
         ]
         let results = await hooks.tell(isInTrouble ? .failure : .recovered, facts, only: isNews ? nil : untold)

@@ -1,5 +1,6 @@
 import ACME
 import Diagnosis
+import Renewal
 
 /// What `certctl doctor` prints: for each cause its name, the remedy, what was seen, and what follows from it.
 struct DoctorText {
@@ -47,11 +48,11 @@ struct DoctorText {
         let check = cause.check
         let others = Set(cause.alike.compactMap(\.lineage)).subtracting([check.lineage ?? ""]).count
         let more = others == 0 ? "" : " and \(others) more"
-        var lines = ["\(mark) \(check.id.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
+        var lines = ["\(mark) \(check.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
         // One line, however long: it is to be pasted.
-        switch check.remedy {
-        case .command(let text)?: lines.append("  run: " + style.command(text.plain))
-        case .advice(let text)?: lines.append("  do: " + style.command(text.plain))
+        switch cause.remedy?.step {
+        case .run(let text)?: lines.append("  run: " + style.command(text.plain))
+        case .do(let text)?: lines.append("  do: " + style.command(text.plain))
         case nil: break
         }
         lines += wrapped(check.evidence, indent: "  ")
@@ -64,7 +65,7 @@ struct DoctorText {
         var seen: Set<String> = []
         var following: [String] = []
         for check in cause.consequences {
-            let line = "\(check.id.title): \(subject(check))"
+            let line = "\(check.title): \(subject(check))"
             if seen.insert(line).inserted { following.append(line) }
         }
         if !following.isEmpty {
