@@ -103,7 +103,7 @@ enum ChallengeJudgement {
                 .challengeLocation(webroot: webroot, server: facts.server?.place))
             return
         }
-        if let refusal = location.refusal, status != 404 || location.root == nil {
+        if let refusal = location.refusal, status != 404 {
             findings.fail(
                 .challengeDenied, facts.lineage, at: place,
                 "\(evidence): \(location.text) at \(location.place) says \(refusal)",

@@ -1,11 +1,12 @@
 import Lineages
+import Renewal
 import Testing
 
 @testable import Diagnosis
 
 struct ReportTests {
     private func failure(_ id: CheckID, _ lineage: String? = nil) -> Check {
-        Check(id, .failure, lineage: lineage, lookedAt: id.rawValue, evidence: "\(id)", action: .operator)
+        Check(id, .failure, lineage: lineage, lookedAt: id.rawValue, evidence: "\(id)")
     }
 
     @Test func `what follows from a fault is folded under it, through others`() {
@@ -41,6 +42,26 @@ struct ReportTests {
         #expect(DiagnosisReport(checks).causes.map(\.alike.count) == [1])
     }
 
+    @Test func `the same fault of a thousand lineages is one cause, with one command for all`() {
+        let checks = (1...1000).map { number in
+            Check(
+                .servedStale, .failure, lineage: "l\(number)", lookedAt: "127.0.0.1:443 as l\(number)", evidence: "\(number)",
+                fault: .served(name: "l\(number)", tried: false, restart: nil))
+        }
+        let report = DiagnosisReport(checks)
+        #expect(report.causes.count == 1 && report.causes[0].alike.count == 999)
+        #expect(report.causes[0].remedy?.command == "certctl deploy")
+        #expect(DiagnosisReport(Array(checks.prefix(2))).causes[0].remedy?.command == "certctl deploy l1 l2")
+    }
+
+    @Test func `what was recorded of a renewal is explained by what fits it, and by nothing else`() {
+        let failed = Check(
+            .renewalFailed, .failure, lineage: "a", lookedAt: "x",
+            explainedBy: RenewalJudgement.causes(of: .file(path: "/w", code: 28)))
+        #expect(DiagnosisReport([failure(.nameUnresolved, "a"), failed]).causes.count == 2)
+        #expect(DiagnosisReport([failure(.diskFull), failed]).causes.map(\.check.id) == [.diskFull])
+    }
+
     @Test func `a warning explains no failure, and a failure a warning`() {
         let warning = Check(.challengeUnreachable, .warning, lineage: "a", lookedAt: "x")
         let report = DiagnosisReport([warning, failure(.httpNotListening, "a")])
@@ -74,16 +95,6 @@ struct ReportTests {
 }
 
 struct WordsTests {
-    @Test func `refusals of CAs are told apart by certctl's own words for them`() {
-        #expect(
-            RenewalJudgement.Refusal(of: "the CA refuses: too many certificates (rateLimited); try again in 60 s")
-                == .rateLimited)
-        #expect(RenewalJudgement.Refusal(of: "webroot /x does not exist") == .other)
-        let paused =
-            "the CA refuses: Your account is temporarily prevented from requesting certificates for a.example. Please visit: https://ca.example/unpause?jwt=x.y.z (rateLimited)"
-        #expect(RenewalJudgement.Refusal(of: paused) == .paused("https://ca.example/unpause?jwt=x.y.z"))
-    }
-
     @Test(arguments: [
         ("https://b.example/x", "https://b.example/x", "b.example", 443), ("/y", "http://a.example/y", "a.example", 80),
         ("//c.example/z", "http://c.example/z", "c.example", 80),

@@ -30,11 +30,13 @@ struct DoctorAuthorityTests {
             #expect(gone.status == 0, "\(gone.stderr)")
             try? FileManager.default.removeItem(atPath: accounts)
             try FileManager.default.copyItem(atPath: backup, toPath: accounts)
-            try await host.diagnosed("--ca").expectCause("account-deactivated", action: "operator")
+            try await host.diagnosed("--ca").expectCause(
+                "account-deactivated", remedy: "certctl account register --server", action: "operator")
 
             try await check("kill", ["\(host.stack.pebble.server.pid)"])
             try await eventually("Pebble is gone") { !Daemon.isRunning(host.stack.pebble.server.pid) }
-            try await host.diagnosed("--ca").expectCause("ca-unreachable", remedy: "curl -sS", action: "operator")
+            try await host.diagnosed("--ca").expectCause(
+                "ca-unreachable", remedy: "see that this host reaches", action: "operator")
         }
     }
 
@@ -65,7 +67,7 @@ struct DoctorAuthorityTests {
                 try ca.say(clock: 40 * 86_400)
                 try await certctl.diagnosed(resolver + ["--ca"])
                     .expectCause(
-                        "clock-wrong", remedy: "timedatectl", action: "operator",
+                        "clock-wrong", remedy: "date -u -s", action: "operator",
                         evidence: "40 days behind that of \(ca.url)")
                 #expect(
                     try await certctl.diagnosed(resolver).document.causes.isEmpty, "this host's own files fit its clock"
@@ -92,7 +94,7 @@ struct DoctorAuthorityTests {
                     ))
                 _ = try await certctl.renew("--force", "example.org")
                 try await certctl.diagnosed(resolver)
-                    .expectCause("account-paused", remedy: "unpause it at \(url)", action: "operator")
+                    .expectCause("account-paused", remedy: "unpause it at \(url), then: certctl renew example.org", action: "operator")
 
                 // The CA's own word for itself in CAA records.
                 try ca.say(caa: "ca.example")

@@ -280,7 +280,7 @@ extension Fault {
         case .timerMasked(let unit): .run("systemctl unmask \(unit) && systemctl enable --now \(unit)")
         case .timerDisabled(let unit): .run("systemctl enable --now \(unit)")
         case .serviceFailed(let service):
-            .do("correct what journalctl -u \(service) says, then: systemctl reset-failed \(service); systemctl start \(service)")
+            .do("correct what journalctl -u \(service) says, then: systemctl reset-failed \(service) && systemctl start \(service)")
         case .serviceFailedBefore(let again): .run(again)
         case .certbotTimer(let unit): .run("systemctl disable --now \(unit)")
         case .lockHung(let pid): .do("see what process \(pid) does; if it hangs: kill \(pid)")
