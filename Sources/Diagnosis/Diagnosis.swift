@@ -52,6 +52,9 @@ package struct Diagnosis: Sendable {
     /// Whether there is anything to look at.
     package var isTreeReadable: Bool { host.treeFailure == nil }
 
+    /// How many lineages are looked at.
+    package var count: Int { host.lineages.count }
+
     /// The whole examination.
     package func run() async -> DiagnosisReport {
         var findings = TreeJudgement.findings(host.treeFailure, path: host.treePath, lineages: host.lineages)

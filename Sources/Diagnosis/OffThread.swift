@@ -66,7 +66,7 @@ enum OffThread {
 
 /// Does the same for many things, a few at a time, and gives the results in the things' order.
 func sideBySide<Item: Sendable, Result: Sendable>(
-    _ items: [Item], most: Int = 16, _ body: @escaping @Sendable (Item) async -> Result
+    _ items: [Item], most: Int = 32, _ body: @escaping @Sendable (Item) async -> Result
 ) async -> [Result] {
     var results: [Int: Result] = [:]
     await withTaskGroup(of: (Int, Result).self) { group in

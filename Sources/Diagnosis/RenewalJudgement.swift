@@ -155,6 +155,7 @@ enum RenewalJudgement {
         case .hook(let kind, _): "the \(kind) hook failed before the renewal"
         case .lineage: "the certificate's files or settings are wrong"
         case .budget: "the CA's limit for these names is near"
+        case .server: "nginx refused its configuration"
         case .refused(nil), .other: "the last renewal failed"
         }
     }
@@ -168,6 +169,7 @@ enum RenewalJudgement {
         case .refused(type: "caa"): return [.caaForbids]
         case .refused(type: "dns"): return [.nameUnresolved, .resolverSilent]
         case .refused, .paused, .termsChanged, .profile, .budget: return []
+        case .server: return [.nginxConfigInvalid, .upstreamStopped]
         case .notValidated(let types): return challenge.union(types.contains("caa") ? [.caaForbids] : [])
         case .account: return [.accountMissing, .accountUnusable, .accountDeactivated]
         case .webroot: return [.webrootMissing, .webrootNotWritable, .diskFull, .diskReadOnly]

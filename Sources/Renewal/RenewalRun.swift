@@ -57,7 +57,7 @@ package struct RenewalRun: Sendable {
         /// Deployed again and not renewed.
         package var deployed: Set<String> = []
         /// Neither: why.
-        package var refused: [String: BudgetRefusal] = [:]
+        package var refused: [String: any Error] = [:]
 
         package init() {}
     }

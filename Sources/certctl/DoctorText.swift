@@ -21,7 +21,7 @@ struct DoctorText {
     /// What a terminal has at the least.
     private static let width = 80
     /// More than anybody reads of one kind.
-    private static let most = 4
+    private static let most = 3
 
     init(_ report: DiagnosisReport, style: Style) { (self.report, self.style) = (report, style) }
 
@@ -69,7 +69,7 @@ struct DoctorText {
             if seen.insert(line).inserted { following.append(line) }
         }
         if !following.isEmpty {
-            lines.append("  from which follows:")
+            lines.append("  also caused by this:")
             for line in following.prefix(DoctorText.most * 2) { lines += wrapped(line, indent: "    ", bullet: "  - ") }
             if following.count > DoctorText.most * 2 {
                 lines.append("  - and \(following.count - DoctorText.most * 2) more")
@@ -93,10 +93,20 @@ struct DoctorText {
         }
         guard !reasons.isEmpty else { return [] }
         var lines = ["not looked at:"]
+        // Of many certificates, each with a reason of its own, three stand for all.
+        var counts: [[String]: Int] = [:]
         for (text, ids) in reasons {
+            let count = counts[ids, default: 0]
+            counts[ids] = count + 1
+            guard count < DoctorText.most else { continue }
             let head = ids.prefix(DoctorText.most).joined(separator: ", ")
             let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
             lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
+        }
+        for (ids, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) where count > DoctorText.most {
+            lines += wrapped(
+                "\(ids.prefix(DoctorText.most).joined(separator: ", ")): \(count - DoctorText.most) more reasons",
+                indent: "    ", bullet: "  - ")
         }
         return lines
     }
@@ -114,11 +124,11 @@ struct DoctorText {
             count(Set(looked.compactMap(\.lineage)).count, "lineage", "lineages"),
             count(places(.nameUnresolved), "name", "names"), count(places(.webrootMissing), "webroot", "webroots"),
             count(places(.containerStopped), "container", "containers"),
-            count(places(.servedStale), "listener", "listeners"),
+            count(places(.servedStale), "endpoint", "endpoints"),
         ].compactMap(\.self).joined(separator: ", ")
         let result = [
             count(report.causes.count, "cause", "causes"), count(report.warnings.count, "warning", "warnings"),
-            "\(ids.count) kinds of fault looked for", count(unseen, "not looked for", "not looked for"),
+            "\(ids.count) checks run", count(unseen, "skipped", "skipped"),
         ].compactMap(\.self).joined(separator: ", ")
         return seen.isEmpty ? result : "\(seen): \(result)"
     }

@@ -78,7 +78,8 @@ struct DoctorAuthorityTests {
                     .expectCause(
                         "rate-limited", remedy: "wait", action: "none", evidence: "too many requests of this account")
 
-                // What a renewal was told is in the books: the CA need not be asked.
+                // What a renewal was told is kept: the CA need not be asked.
+                try await host.makeDue()
                 try ca.say(
                     order: (
                         429, "rateLimited", "too many certificates (5) already issued for this exact set of identifiers"
@@ -93,6 +94,8 @@ struct DoctorAuthorityTests {
                         "Your account is temporarily prevented from requesting certificates for example.org. Please visit: \(url)"
                     ))
                 _ = try await certctl.renew("--force", "example.org")
+                let robot = RobotOperator(certctl: certctl, arguments: resolver)
+                try await robot.follow("the CA has paused the name", person: true)
                 try await certctl.diagnosed(resolver)
                     .expectCause("account-paused", remedy: "unpause it at \(url), then: certctl renew example.org", action: "operator")
 

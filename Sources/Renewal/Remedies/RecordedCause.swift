@@ -33,6 +33,8 @@ package enum RecordedCause: Codable, Hashable, Sendable {
     case lineage(code: String)
     /// The CA's limit for these names is near.
     case budget
+    /// nginx refuses its configuration, so that a new certificate could not be served.
+    case server
     /// Nothing of the above.
     case other
 
@@ -57,6 +59,7 @@ package enum RecordedCause: Codable, Hashable, Sendable {
         case let failure as HookFailure:
             self = .hook(kind: failure.hook.kind.rawValue, identity: failure.hook.identity)
         case is BudgetRefusal: self = .budget
+        case is ServerRefusal: self = .server
         default: self = .other
         }
     }
@@ -88,6 +91,13 @@ package enum RecordedCause: Codable, Hashable, Sendable {
         default: self = .refused(type: problem.type)
         }
     }
+}
+
+/// A certificate by force that could not be served: nginx refuses its configuration.
+package struct ServerRefusal: Error, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ evidence: String) { description = "not ordered: \(evidence)" }
 }
 
 extension Problem {

@@ -46,8 +46,8 @@ extension Fault {
         "for a private CA name its root with --ca-bundle; for a public one see the clock and the package ca-certificates")
     /// Makes an account, lets every certificate of the CA use it, and renews what is due.
     static func register(_ server: String?) -> Remedy {
-        guard let server else { return .do("certctl account register --server URL, then: certctl renew") }
-        return .run("certctl account register --server \(server.shellWord) && certctl renew")
+        guard let server else { return .do("certctl account register --server with the CA's directory, then: certctl renew") }
+        return .run("certctl account register --server \(server.shellWord) --agree-tos && certctl renew")
     }
 
     // MARK: The config directory
@@ -327,6 +327,10 @@ extension Fault {
                 ? .do("correct \(identity), then: certctl renew \(subject.name.shellWord)") : .renew([subject.name])
         case .lineage(let code):
             LineageProblem.Code(rawValue: code).flatMap { remedy($0, subject) } ?? .renew([subject.name])
+        case .server:
+            .do(
+                "correct nginx's configuration until nginx -t passes, then: certctl renew --force \(subject.name.shellWord) (with --yes it is ordered all the same)"
+            )
         case .budget:
             .run("certctl renew --force --yes \(subject.name.shellWord)", cost: .order)
         }
