@@ -13,7 +13,8 @@ package enum Causes {
         .webrootMissing: [.renewalFailed, .webrootNotMounted, .challengeLocationMissing],
         .webrootNotWritable: [.renewalFailed],
 
-        .resolverSilent: [.renewalFailed, .caUnreachable], .nameUnresolved: [.renewalFailed], .addressesDiffer: [.renewalFailed], .wrongServer: [.renewalFailed],
+        .resolverSilent: [.renewalFailed, .caUnreachable], .nameUnresolved: [.renewalFailed],
+        .addressesDiffer: [.renewalFailed], .wrongServer: [.renewalFailed],
         .caaForbids: [.renewalFailed],
 
         .dockerUnreachable: down,
@@ -29,7 +30,9 @@ package enum Causes {
             .challengeLocationMissing, .webrootUnreadable, .servedOther, .nginxConfigInvalid, .certificateFileWrong,
             .containerUnhealthy, .containerRestarting, .containerStopped, .wrongServer, .renewalFailed,
         ]),
-        .configStale: [.servedStale, .servedOther, .certificateFileWrong, .serverNameMissing, .challengeLocationMissing],
+        .configStale: [
+            .servedStale, .servedOther, .certificateFileWrong, .serverNameMissing, .challengeLocationMissing,
+        ],
         .containerMissing: down, .containerStopped: down, .containerRestarting: down, .containerUnhealthy: down,
         .treeNotMounted: unloadable, .archiveNotMounted: unloadable,
         .singleFileMounted: [.servedStale],

@@ -93,7 +93,8 @@ enum ChallengeJudgement {
         let webroot = facts.server?.webroot ?? facts.webroot
         if [429, 503].contains(status), let limit = facts.server?.limit {
             findings.fail(
-                .challengeDenied, facts.lineage, at: place, "\(evidence): \(limit.place) limits requests: \(limit.text)",
+                .challengeDenied, facts.lineage, at: place,
+                "\(evidence): \(limit.place) limits requests: \(limit.text)",
                 .challengeLimited(directive: limit.text, at: limit.place))
             return
         }
@@ -161,10 +162,12 @@ enum ChallengeJudgement {
                         .addressRefused(facts.name, family: "AAAA"))
                 } else if answer.isOwn, isRefused {
                     findings.fail(
-                        .httpNotListening, facts.lineage, at: place, evidence, .familyNotListening(address: answer.place))
+                        .httpNotListening, facts.lineage, at: place, evidence,
+                        .familyNotListening(address: answer.place))
                 } else if answer.isOwn {
                     findings.fail(
-                        .challengeUnreachable, facts.lineage, at: place, evidence + "; a CA may take any of its addresses",
+                        .challengeUnreachable, facts.lineage, at: place,
+                        evidence + "; a CA may take any of its addresses",
                         .httpSilent(port: answer.place.split(separator: ":").last.flatMap { Int($0) } ?? 80))
                 } else {
                     findings.warn(

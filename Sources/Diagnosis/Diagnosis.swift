@@ -88,7 +88,11 @@ package struct Diagnosis: Sendable {
         findings += scheduleFindings
         findings += clock(clocks, isSynchronized: isSynchronized)
         if budget.isOver {
-            findings.skip([.budgetSpent], at: "the time", because: "\(Budget.whole.components.seconds) s were not enough to look at everything: name fewer certificates")
+            findings.skip(
+                [.budgetSpent], at: "the time",
+                because:
+                    "\(Budget.whole.components.seconds) s were not enough to look at everything: name fewer certificates"
+            )
         }
         return DiagnosisReport(findings.checks)
     }

@@ -81,7 +81,8 @@ extension Diagnosis {
             listeners: facts.listeners, ports: ports, isServed: isServed,
             rightPorts: Set(matches.map(\.endpoint).filter(\.isLoopback).map(\.port)))
         if case .unreachable = facts.docker {
-            let origin = endpoint.origin == "DOCKER_HOST" ? VariableOrigin.place(of: "DOCKER_HOST", home: host.home) : nil
+            let origin =
+                endpoint.origin == "DOCKER_HOST" ? VariableOrigin.place(of: "DOCKER_HOST", home: host.home) : nil
             let isAnswering = unsafe access(DockerEndpoint.defaultSocket, R_OK | W_OK) == 0
             let hasDefault = isAnswering && endpoint.address != .socket(DockerEndpoint.defaultSocket)
             around.engineFault = endpoint.fault(setBy: origin, defaultAnswers: hasDefault)

@@ -106,7 +106,9 @@ package struct DiagnosisReport: Sendable {
         let title: String
         let isCommand: Bool?
 
-        init(_ check: Check) { (id, title, isCommand) = (check.id, check.title, check.remedy.map { $0.command != nil }) }
+        init(_ check: Check) {
+            (id, title, isCommand) = (check.id, check.title, check.remedy.map { $0.command != nil })
+        }
     }
 }
 

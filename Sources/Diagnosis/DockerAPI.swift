@@ -55,7 +55,9 @@ struct InspectedContainer: Decodable {
         var published: [Int: Int] = [:]
         for (port, bindings) in HostConfig.PortBindings ?? [:] where port.hasSuffix("/tcp") {
             guard let inside = Int(port.dropLast("/tcp".count)) else { continue }
-            for outside in (bindings ?? []).compactMap({ $0.HostPort.flatMap { Int($0) } }) { published[outside] = inside }
+            for outside in (bindings ?? []).compactMap({ $0.HostPort.flatMap { Int($0) } }) {
+                published[outside] = inside
+            }
         }
         var facts = ContainerFacts(
             id: Id, name: Name.hasPrefix("/") ? String(Name.dropFirst()) : Name, image: Config.Image,

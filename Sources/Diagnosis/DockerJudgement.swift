@@ -66,7 +66,9 @@ enum DockerJudgement {
     ) {
         if web.names {
             let instead = all.filter { $0.isRunning && $0.isNginx }.map { container in
-                container.composeFile.map { "container \(container.name) (service \(container.service ?? "?") of \($0))" }
+                container.composeFile.map {
+                    "container \(container.name) (service \(container.service ?? "?") of \($0))"
+                }
                     ?? "container \(container.name)"
             }
             findings.fail(

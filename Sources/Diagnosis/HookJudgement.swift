@@ -102,7 +102,8 @@ enum HookJudgement {
             }
         }
         if isServed, !isMeant, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
-            let evidence = "no deploy or post hook: after a renewal nothing reloads nginx, so that it goes on with the old certificate"
+            let evidence =
+                "no deploy or post hook: after a renewal nothing reloads nginx, so that it goes on with the old certificate"
             if isStale {
                 findings.fail(
                     .hookMissing, name, at: place, evidence, .noReload(name: name), title: "no hook reloads nginx")

@@ -37,7 +37,8 @@ enum LockJudgement {
             let span = age.map { ", running for \(Span.text(max(0, $0)))" } ?? ""
             if let age, age > long {
                 findings.fail(
-                    .lockHeld, at: path, "the tree is locked by process \(pid) (\(program))\(span)", .lockHung(pid: pid))
+                    .lockHeld, at: path, "the tree is locked by process \(pid) (\(program))\(span)", .lockHung(pid: pid)
+                )
             } else {
                 findings.warn(
                     .lockHeld, at: path, "the tree is locked by process \(pid) (\(program))\(span): a run is going on",

@@ -110,7 +110,9 @@ extension NginxConf {
         var hosts: Set<String> = []
         func walk(_ all: [Directive]) {
             for directive in all {
-                if let text = directive.arguments.first, !text.contains("$"), let host = NginxConf.host(of: directive, text) {
+                if let text = directive.arguments.first, !text.contains("$"),
+                    let host = NginxConf.host(of: directive, text)
+                {
                     hosts.insert(host)
                 }
                 walk(directive.block ?? [])

@@ -15,12 +15,14 @@ enum PortOwner {
             container.pid > 0 && owners.contains { $0.ancestry.contains(container.pid) }
         }
         if container.isRunning, has(container) { return nil }
-        if container.isRunning, container.publishedPorts[port] != nil, owners.contains(where: { proxies.contains($0.name) })
+        if container.isRunning, container.publishedPorts[port] != nil,
+            owners.contains(where: { proxies.contains($0.name) })
         {
             return nil
         }
         let others = all.filter { $0.id != container.id && $0.isRunning }
-        if let other = others.first(where: { has($0) || $0.publishedPorts[port] != nil || $0.hostPorts.contains(port) }) {
+        if let other = others.first(where: { has($0) || $0.publishedPorts[port] != nil || $0.hostPorts.contains(port) })
+        {
             return .container(other.name)
         }
         guard let owner = owners.first(where: { !proxies.contains($0.name) }), !has(container) else { return nil }
@@ -34,7 +36,8 @@ enum PortOwner {
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             // 0::/system.slice/nginx.service
             guard let group = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).last,
-                group.hasPrefix("/system.slice/"), let unit = group.split(separator: "/").last, unit.hasSuffix(".service"),
+                group.hasPrefix("/system.slice/"), let unit = group.split(separator: "/").last,
+                unit.hasSuffix(".service"),
                 !unit.hasPrefix("docker")
             else { continue }
             return String(unit)

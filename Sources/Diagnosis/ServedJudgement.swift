@@ -108,7 +108,8 @@ enum ServedJudgement {
                 return
             }
             findings.fail(
-                id, name, at: lookedAt, seen + "; a deployment has run since, its hooks ended well, and it did not help",
+                id, name, at: lookedAt,
+                seen + "; a deployment has run since, its hooks ended well, and it did not help",
                 .served(name: name, tried: true, restart: around.restart))
         }
     }

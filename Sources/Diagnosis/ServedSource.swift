@@ -64,7 +64,8 @@ extension ServedSource {
             let port = nginx.port(port)
             guard let server = nginx.configuration.server(for: name, at: port) else { continue }
             if server.listens(at: port).contains(where: { $0.arguments.contains("proxy_protocol") }), served == nil {
-                self = .proxyProtocol(at: server.listens(at: port).first.map(nginx.shown) ?? nginx.shown(server.directive))
+                self = .proxyProtocol(
+                    at: server.listens(at: port).first.map(nginx.shown) ?? nginx.shown(server.directive))
                 return
             }
             guard server.isNamed(name) else {
@@ -74,7 +75,8 @@ extension ServedSource {
                             directive.arguments.first.flatMap(nginx.leaf)?.der == expected.der
                         }
                 }
-                self = .noServer(answering: nginx.shown(server.directive), right: right.map { nginx.shown($0.directive) })
+                self = .noServer(
+                    answering: nginx.shown(server.directive), right: right.map { nginx.shown($0.directive) })
                 return
             }
             let directives = server.effective("ssl_certificate")

@@ -10,7 +10,8 @@ enum VariableOrigin {
         let own = home.map { home in
             [".bashrc", ".bash_profile", ".profile", ".zshrc"].map { "\(home)/\($0)" }
         }
-        return ["/etc/environment", "/etc/default/docker", "/etc/profile", "/etc/bash.bashrc"] + directories + (own ?? [])
+        return ["/etc/environment", "/etc/default/docker", "/etc/profile", "/etc/bash.bashrc"] + directories
+            + (own ?? [])
     }
 
     /// `FILE:LINE` of the first one that assigns it; nil where none does, as for `export` in the shell at hand.

@@ -56,17 +56,22 @@ struct DoctorText {
         case nil: break
         }
         lines += wrapped(check.evidence, indent: "  ")
-        let alike = cause.alike.map { other in
+        let alike = cause.alike.filter { $0.evidence != check.evidence }.map { other in
             let seen = other.lookedAt == check.lookedAt ? other.evidence : other.lookedAt
             return other.lineage == check.lineage || other.lineage == nil ? seen : "\(other.lineage ?? ""): \(seen)"
         }.filter { $0 != check.evidence }
         for other in alike.prefix(DoctorText.most) { lines += wrapped(other, indent: "  ", bullet: "  also: ") }
         if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
-        var seen: Set<String> = []
-        var following: [String] = []
+        var titles: [String] = []
+        var subjects: [String: [String]] = [:]
         for check in cause.consequences {
-            let line = "\(check.title): \(subject(check))"
-            if seen.insert(line).inserted { following.append(line) }
+            if subjects[check.title] == nil { titles.append(check.title) }
+            let subject = subject(check)
+            if subjects[check.title]?.contains(subject) != true { subjects[check.title, default: []].append(subject) }
+        }
+        let following = titles.map { title in
+            let all = subjects[title, default: []]
+            return "\(title): \(all[0])" + (all.count > 1 ? " and \(all.count - 1) more" : "")
         }
         if !following.isEmpty {
             lines.append("  also caused by this:")
@@ -103,7 +108,8 @@ struct DoctorText {
             let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
             lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
         }
-        for (ids, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) where count > DoctorText.most {
+        for (ids, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
+        where count > DoctorText.most {
             lines += wrapped(
                 "\(ids.prefix(DoctorText.most).joined(separator: ", ")): \(count - DoctorText.most) more reasons",
                 indent: "    ", bullet: "  - ")

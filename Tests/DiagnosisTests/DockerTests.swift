@@ -51,7 +51,8 @@ struct DockerTests {
                 == .nginxConfig(.container("web-nginx-1"), file: "/etc/letsencrypt/a.conf:3", isFixed: false))
         let missing = NginxComplaint("host not found in upstream \"app:8080\" in /etc/nginx/conf.d/app.conf:7")
         #expect(missing.upstream == "app" && missing.place == "/etc/nginx/conf.d/app.conf:7")
-        let app = DockerTests.container.named("web-app-1", image: "app:1", sees: "/srv", service: "app", status: "exited")
+        let app = DockerTests.container.named(
+            "web-app-1", image: "app:1", sees: "/srv", service: "app", status: "exited")
         #expect(
             missing.fault(.container("web-nginx-1"), containers: [nginx, app], nginx: nginx)
                 == .upstreamStopped(containers: ["web-app-1"], nginx: nil))
@@ -73,7 +74,11 @@ struct DockerTests {
             let file = "\(directory)/compose.yml"
             try "services: {}\n".write(toFile: file, atomically: false, encoding: .utf8)
             let unnamed = ReloadSettings("compose_file = \(file)")
-            #expect(unnamed.expectedProject == directory.split(separator: "/").last.map { $0.lowercased().filter { $0.isLetter || $0.isNumber || "-_".contains($0) } })
+            #expect(
+                unnamed.expectedProject
+                    == directory.split(separator: "/").last.map {
+                        $0.lowercased().filter { $0.isLetter || $0.isNumber || "-_".contains($0) }
+                    })
             try "name: \"shop\"  # ours\nservices: {}\n".write(toFile: file, atomically: false, encoding: .utf8)
             #expect(unnamed.expectedProject == "shop")
         }
@@ -199,7 +204,8 @@ struct ListenerTests {
             return DockerJudgement.findings(
                 .present([DockerTests.container]), at: "socket", web,
                 .init(tree: "/etc/letsencrypt", lineages: [], webroots: []),
-            .init(listeners: listeners, ports: [80], isServed: true)).checks.first { $0.id == .portHeld }?.verdict
+                .init(listeners: listeners, ports: [80], isServed: true)
+            ).checks.first { $0.id == .portHeld }?.verdict
         }
         func owner(_ name: String, _ ancestry: [Int32]) -> ListenerFacts.Owner {
             .init(pid: ancestry[0], name: name, ancestry: ancestry, title: "", isHere: true, user: 0)
@@ -241,7 +247,8 @@ extension ContainerFacts {
         _ name: String, image: String, sees source: String, service: String? = nil, status: String = "running"
     ) -> ContainerFacts {
         ContainerFacts(
-            id: "c-\(name)", name: name, image: image, service: service ?? name, project: project, composeFile: composeFile,
+            id: "c-\(name)", name: name, image: image, service: service ?? name, project: project,
+            composeFile: composeFile,
             status: status, exitCode: exitCode, error: error, finishedAt: "", health: health,
             healthOutput: healthOutput, pid: pid, mounts: [.init(source: source, destination: "/files")],
             hostPorts: hostPorts, isOnHostNetwork: isOnHostNetwork, lastWords: nil, configTest: configTest)

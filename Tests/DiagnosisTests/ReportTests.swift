@@ -45,7 +45,8 @@ struct ReportTests {
     @Test func `the same fault of a thousand lineages is one cause, with one command for all`() {
         let checks = (1...1000).map { number in
             Check(
-                .servedStale, .failure, lineage: "l\(number)", lookedAt: "127.0.0.1:443 as l\(number)", evidence: "\(number)",
+                .servedStale, .failure, lineage: "l\(number)", lookedAt: "127.0.0.1:443 as l\(number)",
+                evidence: "\(number)",
                 fault: .served(name: "l\(number)", tried: false, restart: nil))
         }
         let report = DiagnosisReport(checks)

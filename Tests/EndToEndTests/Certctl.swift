@@ -47,7 +47,9 @@ struct Certctl {
 
     func issue(_ arguments: [String]) async throws -> Output { try await run("issue", ca + arguments) }
 
-    func hooksRun(_ name: String) async throws -> Output { try await run("hooks", ["--keep-environment", name], subcommand: ["run"]) }
+    func hooksRun(_ name: String) async throws -> Output {
+        try await run("hooks", ["--keep-environment", name], subcommand: ["run"])
+    }
 
     private var ca: [String] { caBundle.isEmpty ? [] : ["--ca-bundle", caBundle] }
 

@@ -97,7 +97,9 @@ struct DoctorAuthorityTests {
                 let robot = RobotOperator(certctl: certctl, arguments: resolver)
                 try await robot.follow("the CA has paused the name", person: true)
                 try await certctl.diagnosed(resolver)
-                    .expectCause("account-paused", remedy: "unpause it at \(url), then: certctl renew example.org", action: "operator")
+                    .expectCause(
+                        "account-paused", remedy: "unpause it at \(url), then: certctl renew example.org",
+                        action: "operator")
 
                 // The CA's own word for itself in CAA records.
                 try ca.say(caa: "ca.example")

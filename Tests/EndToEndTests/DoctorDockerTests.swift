@@ -119,7 +119,9 @@ struct DoctorDockerTests {
                 try write(conf + "\nno_such_directive on;\n", host.stack.productionConf)
                 let requests = host.stack.pebble.requests().count
                 let refused = try await host.certctl.renew("--force")
-                #expect(refused.status == 1 && refused.stderr.contains("a new certificate could not be served"), "\(refused.stderr)")
+                #expect(
+                    refused.status == 1 && refused.stderr.contains("a new certificate could not be served"),
+                    "\(refused.stderr)")
                 #expect(host.stack.pebble.requests().count == requests, "nothing was ordered")
                 let renewal = try await host.certctl.renew("--force", "--yes")
                 #expect(renewal.status == 1, "\(renewal.stdout)")

@@ -12,7 +12,8 @@ struct DoctorMountTests {
         try await DockerHost.serving { served in
             let host = try served.prepared()
             for (what, path) in [("webroot", host.stack.webroot), ("config directory", host.stack.tree)] {
-                try await check("sh", ["-ec", "cp -a \(path) \(path).new; mv \(path) \(path).old; mv \(path).new \(path)"])
+                try await check(
+                    "sh", ["-ec", "cp -a \(path) \(path).new; mv \(path) \(path).old; mv \(path).new \(path)"])
                 let stale = try await host.diagnosed()
                 stale.expectCause(
                     "mount-stale", remedy: "docker run --rm --volumes-from", action: "operator",
@@ -71,7 +72,8 @@ struct DoctorMountTests {
                 let stopped = try await host.diagnosed()
                 stopped.expectCause("upstream-stopped", remedy: "docker start \(name)", action: "operator")
                 #expect(
-                    stopped.checks("nginx-config-invalid").first { $0.verdict == "failure" }?.because == "upstream-stopped")
+                    stopped.checks("nginx-config-invalid").first { $0.verdict == "failure" }?.because
+                        == "upstream-stopped")
                 try await host.follow("an upstream's service is stopped")
                 outcome = .success(())
             } catch {
@@ -166,7 +168,8 @@ struct DoctorMountTests {
             }
             try write("kontainer = web\n")
             try await host.diagnosed().expectCause(
-                "hook-settings-wrong", remedy: "correct the line in \(settings)", evidence: "there is no setting kontainer")
+                "hook-settings-wrong", remedy: "correct the line in \(settings)",
+                evidence: "there is no setting kontainer")
             try await host.follow("a setting of the hook is misspelt") { try write("") }
 
             var wrong = host

@@ -245,7 +245,8 @@ struct DoctorServerTests {
                 try addHook("deploy", "reload", host.stack, host.stack.nginx.reloadCommand)
                 #expect(try await host.certctl.deploy("example.org").status == 0)
             }
-            missing.expectCause("hook-missing", remedy: "certctl setup --yes && certctl deploy", evidence: "no deploy or post hook")
+            missing.expectCause(
+                "hook-missing", remedy: "certctl setup --yes && certctl deploy", evidence: "no deploy or post hook")
 
             // The hook is there, and may not run.
             chmod("\(hooks)/reload", 0o644)

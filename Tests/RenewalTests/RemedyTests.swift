@@ -17,7 +17,8 @@ struct RemedyTests {
         let url = "https://ca.example/sfe/v1/unpause?jwt=x.y.z"
         #expect(refused("rateLimited", "temporarily prevented. Please visit: \(url).") == .paused(url: url))
         #expect(
-            refused("userActionRequired", "agree at https://ca.example/terms") == .termsChanged(url: "https://ca.example/terms"))
+            refused("userActionRequired", "agree at https://ca.example/terms")
+                == .termsChanged(url: "https://ca.example/terms"))
         #expect(RecordedCause(ACMEError.unknownAccount(url: "x")) == .account(server: nil))
         #expect(RecordedCause(WebrootResponder.Failure.missing("/w")) == .webroot(path: nil))
         #expect(RecordedCause(FileError("write", "/x", because: "y")) == .file(path: "/x", code: 0))
@@ -50,8 +51,11 @@ struct RemedyTests {
         func steps(_ names: [String], _ remedy: (String) -> Remedy) -> [(name: String, remedy: Remedy)] {
             names.map { ($0, remedy($0)) }
         }
-        #expect(Remedy.joined(steps(["a", "b"]) { .renew([$0], isForced: true) })?.command == "certctl renew --force a b")
+        #expect(
+            Remedy.joined(steps(["a", "b"]) { .renew([$0], isForced: true) })?.command == "certctl renew --force a b")
         #expect(Remedy.joined(steps(["a", "b", "c", "d"]) { .renew([$0]) })?.command == "certctl renew")
+        let reloads = steps(["a", "b", "c", "d"]) { Fault.noReload(name: $0).remedy ?? .deploy() }
+        #expect(Remedy.joined(reloads)?.command == "certctl setup --yes && certctl deploy")
         #expect(Remedy.joined(steps(["a", "b"]) { .run("mkdir -p /\($0)") }) == nil)
         #expect(Remedy.joined([]) == nil)
     }

@@ -102,12 +102,16 @@ extension Remedy {
     package static func joined(_ steps: [(name: String, remedy: Remedy)]) -> Remedy? {
         guard let first = steps.first?.remedy else { return nil }
         if steps.allSatisfy({ $0.remedy == first }) { return first }
-        let names = steps.map(\.name)
-        for (verb, mayBeAll) in [("deploy", true), ("renew --force", false), ("renew", true)] {
-            guard steps.allSatisfy({ $0.remedy.command == command(verb, [$0.name]) }) else { continue }
-            let listed = mayBeAll && names.count > mostNames ? [] : names
-            return Remedy(.run(command(verb, listed)), by: .root, cost: first.cost, action: first.action)
+        // Commands that differ in the name at their end alone.
+        guard let command = first.command, let name = steps.first?.name.shellWord, command.hasSuffix(" \(name)") else {
+            return nil
         }
-        return nil
+        let verb = command.dropLast(name.count + 1)
+        guard steps.allSatisfy({ $0.remedy.command == "\(verb) \($0.name.shellWord)" }) else { return nil }
+        // Without a name these are for all that need it.
+        let mayBeAll = verb.hasSuffix("certctl deploy") || verb.hasSuffix("certctl renew")
+        let names = mayBeAll && steps.count > mostNames ? [] : steps.map(\.name.shellWord)
+        return Remedy(
+            .run(([String(verb)] + names).joined(separator: " ")), by: .root, cost: first.cost, action: first.action)
     }
 }

@@ -34,7 +34,8 @@ extension Fault {
             schedule
         case .renewal(let cause, let subject, let isRepeated): Fault.remedy(cause, subject, isRepeated: isRepeated)
         case .quarantined(let name): .deploy([name])
-        case .caUnreachable(let server): .do("see that this host reaches \(server): a firewall, a proxy, the CA's status page")
+        case .caUnreachable(let server):
+            .do("see that this host reaches \(server): a firewall, a proxy, the CA's status page")
         case .caNotTrusted: Fault.trust
         case .rateLimited: Fault.wait
         }
@@ -43,10 +44,13 @@ extension Fault {
     static let wait = Remedy.do(
         "wait: certctl renew goes on by itself, and trying sooner only adds to the count", by: .certctl)
     static let trust = Remedy.do(
-        "for a private CA name its root with --ca-bundle; for a public one see the clock and the package ca-certificates")
+        "for a private CA name its root with --ca-bundle; for a public one see the clock and the package ca-certificates"
+    )
     /// Makes an account, lets every certificate of the CA use it, and renews what is due.
     static func register(_ server: String?) -> Remedy {
-        guard let server else { return .do("certctl account register --server with the CA's directory, then: certctl renew") }
+        guard let server else {
+            return .do("certctl account register --server with the CA's directory, then: certctl renew")
+        }
         return .run("certctl account register --server \(server.shellWord) --agree-tos && certctl renew")
     }
 
@@ -98,7 +102,8 @@ extension Fault {
         case .clock(.chrony, _): .run("chronyc makestep")
         case .clock(.none, let right?):
             .run("date -u -s '\(right.formatted(.iso8601))' && apt-get install systemd-timesyncd")
-        case .clock(.none, nil): .do("set the clock with date -s, and install something that keeps it: systemd-timesyncd")
+        case .clock(.none, nil):
+            .do("set the clock with date -s, and install something that keeps it: systemd-timesyncd")
         default: nil
         }
     }
@@ -122,7 +127,8 @@ extension Fault {
             .do("set webroot_path under [renewalparams] in \(conf): the directory that nginx serves challenges from")
         case .webrootObstructed(let path):
             .do(
-                "put a directory there, or a symlink of root's to one (chown -h root \(path), if it leads where it should)")
+                "put a directory there, or a symlink of root's to one (chown -h root \(path), if it leads where it should)"
+            )
         case .webrootNotWritable(let path):
             .do("let root write to \(path): see findmnt -T \(path.shellWord) and ls -ld \(path.shellWord)")
         default: nil
@@ -155,10 +161,12 @@ extension Fault {
         case .dockerStopped: .run("systemctl start docker")
         case .dockerHostWrong(let variable, let origin, let defaultAnswers):
             .do(
-                "correct or remove \(variable)" + (origin.map { ", which \($0) sets" } ?? " of the environment that certctl was started with")
+                "correct or remove \(variable)"
+                    + (origin.map { ", which \($0) sets" } ?? " of the environment that certctl was started with")
                     + (defaultAnswers ? ": without it Docker answers" : ""))
         case .dockerContextWrong(let name, true) where !name.isEmpty: .run("docker context use default")
-        case .dockerContextWrong(let name, _): .do("correct the Docker context \(name): docker context inspect \(name.shellWord)")
+        case .dockerContextWrong(let name, _):
+            .do("correct the Docker context \(name): docker context inspect \(name.shellWord)")
         case .portHeld(.container(let other), let name):
             .run("docker stop \(other.shellWord) && docker restart \(name.shellWord)")
         case .portHeld(.unit(let unit), let name):
@@ -202,7 +210,9 @@ extension Fault {
                 "docker start \((containers + [nginx].compactMap(\.self)).map(\.shellWord).joined(separator: " "))"
                     + (nginx == nil ? " && certctl deploy" : ""))
         case .upstreamUnknown(let host, let place):
-            .do("start what answers to \(host), or correct the name in nginx's configuration, until \(place.test) passes; then: certctl deploy")
+            .do(
+                "start what answers to \(host), or correct the name in nginx's configuration, until \(place.test) passes; then: certctl deploy"
+            )
         default: nil
         }
     }
@@ -236,7 +246,8 @@ extension Fault {
     private var hooks: Remedy? {
         switch self {
         case .noReload(let name): .run("certctl setup --yes && certctl deploy \(name.shellWord)")
-        case .hookDangling(let path): .do("restore what \(path) leads to, or remove it: certctl setup puts its own hook there")
+        case .hookDangling(let path):
+            .do("restore what \(path) leads to, or remove it: certctl setup puts its own hook there")
         case .hookGone(let conf): .do("correct the hook in \(conf), or restore its program")
         case .hookNotExecutable(let path): .run("chmod +x \(path.shellWord)")
         case .hookNoScript: nil
@@ -254,7 +265,9 @@ extension Fault {
         case .deploymentDue(let name), .served(let name, false, _): .deploy([name])
         case .served(_, true, let restart?): .run(restart)
         case .served(let name, true, nil):
-            .do("find which server of nginx -T answers for \(name), and what its ssl_certificate leads to; then: certctl deploy \(name.shellWord)")
+            .do(
+                "find which server of nginx -T answers for \(name), and what its ssl_certificate leads to; then: certctl deploy \(name.shellWord)"
+            )
         case .servedFile(let directive, let place, let wanted, let name):
             .do(
                 "\(place.map { "in \($0), " } ?? "")in place of \"\(directive)\" write \"ssl_certificate \(wanted)/fullchain.pem; ssl_certificate_key \(wanted)/privkey.pem;\", then: certctl deploy \(name.shellWord)"
@@ -264,9 +277,13 @@ extension Fault {
                 "add \(name) to server_name of \(place.map { "the server at \($0)" } ?? "a server with its ssl_certificate"), then: certctl deploy \(lineage.shellWord)"
             )
         case .handshakeBroken(let endpoint, let name, let place):
-            .do("see nginx's error log, and openssl s_client -connect \(endpoint) -servername \(name): is there a server for \(name)? then \(place.test), and restart it")
+            .do(
+                "see nginx's error log, and openssl s_client -connect \(endpoint) -servername \(name): is there a server for \(name)? then \(place.test), and restart it"
+            )
         case .proxyProtocol(let endpoint):
-            .do("nginx expects the PROXY protocol at \(endpoint): name another endpoint, or none, with verify in certctl.conf")
+            .do(
+                "nginx expects the PROXY protocol at \(endpoint): name another endpoint, or none, with verify in certctl.conf"
+            )
         case .tlsNotListening(hasDocker: true): .do("start nginx's container: docker compose up -d")
         case .tlsNotListening(hasDocker: false): .run("systemctl start nginx")
         case .endpointUnknown: .do("set verify in certctl.conf: the endpoint that serves it, or none")
@@ -280,7 +297,9 @@ extension Fault {
         case .timerMasked(let unit): .run("systemctl unmask \(unit) && systemctl enable --now \(unit)")
         case .timerDisabled(let unit): .run("systemctl enable --now \(unit)")
         case .serviceFailed(let service):
-            .do("correct what journalctl -u \(service) says, then: systemctl reset-failed \(service) && systemctl start \(service)")
+            .do(
+                "correct what journalctl -u \(service) says, then: systemctl reset-failed \(service) && systemctl start \(service)"
+            )
         case .serviceFailedBefore(let again): .run(again)
         case .certbotTimer(let unit): .run("systemctl disable --now \(unit)")
         case .lockHung(let pid): .do("see what process \(pid) does; if it hangs: kill \(pid)")
@@ -294,21 +313,33 @@ extension Fault {
     private static func remedy(_ cause: RecordedCause, _ subject: FaultSubject, isRepeated: Bool) -> Remedy? {
         switch cause {
         case .unreachable:
-            .do("see that this host reaches the CA; certctl renew tries again by itself", by: .certctl)
+            .do(
+                "see that this host reaches the CA, or run it again later: certctl renew goes on by itself",
+                by: .certctl)
         case .notTrusted: trust
         case .refused(type: "rateLimited"): wait
         case .paused(let url):
-            .do(url.map { "unpause it at \($0), then: certctl renew \(subject.name.shellWord)" } ?? "unpause the name at the CA", by: .person)
+            .do(
+                url.map { "unpause it at \($0), then: certctl renew \(subject.name.shellWord)" }
+                    ?? "unpause the name at the CA", by: .person)
         case .termsChanged(let url):
-            .do("agree to the CA's terms\(url.map { " at \($0)" } ?? ""), then: certctl renew \(subject.name.shellWord)", by: .person)
+            .do(
+                "agree to the CA's terms\(url.map { " at \($0)" } ?? ""), then: certctl renew \(subject.name.shellWord)",
+                by: .person)
         case .account(let server): register(server)
         case .profile(let name):
-            .do("take \(name) out of required_profile and preferred_profile in \(subject.conf), or write one that the CA has; then: certctl renew \(subject.name.shellWord)")
+            .do(
+                "take \(name) out of required_profile and preferred_profile in \(subject.conf), or write one that the CA has; then: certctl renew \(subject.name.shellWord)"
+            )
         case .refused(type: "caa"):
-            .do("let the CAA records of its names allow the CA, then: certctl renew \(subject.name.shellWord)", by: .person)
+            .do(
+                "let the CAA records of its names allow the CA, then: certctl renew \(subject.name.shellWord)",
+                by: .person)
         case .refused, .other:
             isRepeated
-                ? .do("correct what the CA says of \(subject.name), then: certctl renew \(subject.name.shellWord)", cost: .validation)
+                ? .do(
+                    "correct what the CA says of \(subject.name), then: certctl renew \(subject.name.shellWord)",
+                    cost: .validation)
                 : .renew([subject.name], cost: .validation)
         case .notValidated:
             isRepeated
@@ -320,7 +351,9 @@ extension Fault {
         case .webroot(nil): .renew([subject.name], cost: .validation)
         case .file(let path, _):
             isRepeated
-                ? .do("let root write to \(path): see ls -ld, findmnt -T and df of it; then: certctl renew \(subject.name.shellWord)")
+                ? .do(
+                    "let root write to \(path): see ls -ld, findmnt -T and df of it; then: certctl renew \(subject.name.shellWord)"
+                )
                 : .renew([subject.name], cost: .validation)
         case .hook(_, let identity):
             isRepeated
@@ -332,7 +365,9 @@ extension Fault {
                 "correct nginx's configuration until nginx -t passes, then: certctl renew --force \(subject.name.shellWord) (with --yes it is ordered all the same)"
             )
         case .budget:
-            .run("certctl renew --force --yes \(subject.name.shellWord)", cost: .order)
+            .do(
+                "if you are sure that a new one is what is missing: certctl renew --force --yes \(subject.name.shellWord)",
+                cost: .order)
         }
     }
 }
