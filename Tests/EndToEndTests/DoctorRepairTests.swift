@@ -43,7 +43,10 @@ struct DoctorRepairTests {
             let text = string(conf)
             func restored() throws { try text.write(toFile: conf, atomically: false, encoding: .utf8) }
             for (fault, broken) in [
-                ("a setting has an impossible value", text + "autorenew = maybe\n"),
+                (
+                    "a setting has an impossible value",
+                    text.replacing("[renewalparams]\n", with: "[renewalparams]\nautorenew = maybe\n")
+                ),
                 ("the renewal config cannot be parsed", "no key and no section\n"),
                 ("the renewal config is empty", ""),
                 (

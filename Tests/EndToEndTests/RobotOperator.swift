@@ -39,6 +39,9 @@ struct RobotOperator {
             if first == nil { first = seen }
             let start = first ?? seen
             guard seen.status != 0 else {
+                if round == 0 {
+                    Issue.record("\(fault): doctor sees no fault\n\(seen.text)", sourceLocation: sourceLocation)
+                }
                 try note(fault, start, "\(round)")
                 return start
             }
