@@ -29,9 +29,34 @@ package struct HookDirectory: HookListing, Hashable, Sendable {
 
     /// Something in a hook directory that is not run.
     package struct Skipped: Hashable, Sendable {
+        /// Why it is not run.
+        package enum Why: Hashable, Sendable {
+            /// Its name ends in `~`.
+            case backup
+            case dangling
+            /// In the system's words.
+            case unreadable(String)
+            case notExecutable
+            case directory
+            case notRegular
+            case notUTF8
+        }
+
         package let name: String
+        package let why: Why
+
         /// A predicate, like "is not executable".
-        package let reason: String
+        package var reason: String {
+            switch why {
+            case .backup: "is a backup: its name ends in ~"
+            case .dangling: "is a link to nothing"
+            case .unreadable(let cause): "cannot be looked at: \(cause)"
+            case .notExecutable: "is not executable"
+            case .directory: "is a directory"
+            case .notRegular: "is not a regular file"
+            case .notUTF8: "has a name that is not UTF-8"
+            }
+        }
     }
 
     /// A hook directory that could not be read.
@@ -74,11 +99,11 @@ package struct HookDirectory: HookListing, Hashable, Sendable {
         for bytes in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             guard let name = String(validating: bytes, as: UTF8.self) else {
                 let repaired = String(decoding: bytes, as: UTF8.self)
-                skipped.append(Skipped(name: repaired, reason: "has a name that is not UTF-8"))
+                skipped.append(Skipped(name: repaired, why: .notUTF8))
                 continue
             }
-            if let reason = Self.reasonToSkip("\(directory)/\(name)") {
-                skipped.append(Skipped(name: name, reason: reason))
+            if let why = Self.reasonToSkip("\(directory)/\(name)") {
+                skipped.append(Skipped(name: name, why: why))
             } else {
                 hooks.append(Hook(kind, .directory(path: "\(directory)/\(name)")))
             }
@@ -86,18 +111,18 @@ package struct HookDirectory: HookListing, Hashable, Sendable {
         return Listing(hooks: hooks, skipped: skipped)
     }
 
-    private static func reasonToSkip(_ path: String) -> String? {
-        if path.hasSuffix("~") { return "is a backup: its name ends in ~" }
+    private static func reasonToSkip(_ path: String) -> Skipped.Why? {
+        if path.hasSuffix("~") { return .backup }
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
             let cause = errno
             return unsafe cause == ENOENT && lstat(path, &status) == 0
-                ? "is a link to nothing" : "cannot be looked at: \(message(cause))"
+                ? .dangling : .unreadable(message(cause))
         }
         switch status.st_mode & S_IFMT {
-        case S_IFREG: return unsafe access(path, X_OK) == 0 ? nil : "is not executable"
-        case S_IFDIR: return "is a directory"
-        default: return "is not a regular file"
+        case S_IFREG: return unsafe access(path, X_OK) == 0 ? nil : .notExecutable
+        case S_IFDIR: return .directory
+        default: return .notRegular
         }
     }
 

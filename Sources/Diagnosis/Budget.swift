@@ -1,7 +1,7 @@
 /// The time that a whole diagnosis has.
 struct Budget: Sendable {
     /// Nobody waits longer at 3 a.m.; whatever hangs, the rest is told by then.
-    static let whole: Duration = .seconds(25)
+    static let whole: Duration = .seconds(30)
 
     private let end: ContinuousClock.Instant
 

@@ -2,6 +2,7 @@ import ACME
 import FoundationEssentials
 import HTTP
 import Lineages
+import Renewal
 
 /// What a CA says when it is asked: only with `--ca`.
 struct CAFacts: Sendable {
@@ -70,10 +71,6 @@ struct CAProbe: Sendable {
 enum CAJudgement {
     static let ids: [CheckID] = [.caUnreachable, .caNotTrusted, .accountDeactivated, .rateLimited]
 
-    /// An account that the CA does not take stays in the tree until somebody moves it.
-    private static let newAccount = Check.Remedy.advice(
-        "move it away from accounts/, then: certctl issue --name LINEAGE -d NAME --agree-tos")
-
     static func findings(_ facts: CAFacts) -> Findings {
         var findings = Findings()
         let place = facts.server
@@ -87,7 +84,7 @@ enum CAJudgement {
             case .success(let status):
                 findings.fail(
                     .accountDeactivated, at: place, "the account \(account) is \(status) at the CA",
-                    remedy: newAccount)
+                    .accountRefused(server: place))
             case .failure(let error):
                 guard error.isRefusal, !error.isTemporary else {
                     judge(error, place, &findings)
@@ -95,7 +92,7 @@ enum CAJudgement {
                 }
                 findings.fail(
                     .accountDeactivated, at: place, "the CA does not take the account \(account): \(error)",
-                    remedy: newAccount)
+                    .accountRefused(server: place))
             }
         }
         findings.pass(ids, at: place)
@@ -106,16 +103,12 @@ enum CAJudgement {
         switch error {
         case .unreachable(let cause) where cause.kind == .tlsNotTrusted || cause.kind == .unreadableCABundle:
             findings.fail(
-                .caNotTrusted, at: place, "\(cause)",
-                remedy: .advice(
-                    "name a private CA's root with --ca-bundle; for a public CA see the clock and the package ca-certificates"
-                ))
+                .caNotTrusted, at: place, "\(cause)", .caNotTrusted)
         case .refused(let problem, _) where problem.isRateLimit:
             findings.fail(
-                .rateLimited, at: place, "\(error)", remedy: .advice("wait: trying sooner only adds to the count"),
-                action: .none)
+                .rateLimited, at: place, "\(error)", .rateLimited)
         default:
-            findings.fail(.caUnreachable, at: place, "\(error)", remedy: "curl -sS \(place.shellWord)")
+            findings.fail(.caUnreachable, at: place, "\(error)", .caUnreachable(server: place))
         }
     }
 }

@@ -13,7 +13,8 @@ package enum Causes {
         .webrootMissing: [.renewalFailed, .webrootNotMounted, .challengeLocationMissing],
         .webrootNotWritable: [.renewalFailed],
 
-        .nameUnresolved: [.renewalFailed], .addressesDiffer: [.renewalFailed], .wrongServer: [.renewalFailed],
+        .resolverSilent: [.renewalFailed, .caUnreachable], .nameUnresolved: [.renewalFailed],
+        .addressesDiffer: [.renewalFailed], .wrongServer: [.renewalFailed],
         .caaForbids: [.renewalFailed],
 
         .dockerUnreachable: down,
@@ -21,6 +22,17 @@ package enum Causes {
             .containerStopped, .containerRestarting, .containerUnhealthy, .servedOther, .challengeLocationMissing,
             .challengeRedirected, .wrongServer, .webrootUnreadable,
         ]),
+        .hookSettingsWrong: [.hookFailed, .servedStale],
+        .upstreamStopped: down.union([
+            .nginxConfigInvalid, .containerStopped, .containerRestarting, .containerUnhealthy,
+        ]),
+        .mountStale: down.union([
+            .challengeLocationMissing, .webrootUnreadable, .servedOther, .nginxConfigInvalid, .certificateFileWrong,
+            .containerUnhealthy, .containerRestarting, .containerStopped, .wrongServer, .renewalFailed,
+        ]),
+        .configStale: [
+            .servedStale, .servedOther, .certificateFileWrong, .serverNameMissing, .challengeLocationMissing,
+        ],
         .containerMissing: down, .containerStopped: down, .containerRestarting: down, .containerUnhealthy: down,
         .treeNotMounted: unloadable, .archiveNotMounted: unloadable,
         .singleFileMounted: [.servedStale],
@@ -29,11 +41,14 @@ package enum Causes {
 
         .httpNotListening: [.challengeUnreachable, .servedUnreachable, .renewalFailed],
         .challengeRedirected: [.renewalFailed, .wrongServer], .webrootUnreadable: [.renewalFailed, .wrongServer],
+        .challengeDenied: [.renewalFailed, .wrongServer],
         .challengeLocationMissing: [.renewalFailed, .wrongServer],
         .challengeUnreachable: [.renewalFailed],
 
         .hookMissing: [.servedStale], .hookNotExecutable: [.hookFailed, .servedStale],
         .hookBadInterpreter: [.hookFailed, .servedStale], .hookFailed: [.servedStale, .timerFailing],
+        .certificateFileWrong: [.servedStale, .servedOther],
+        .serverNameMissing: [.servedStale, .servedOther, .servedBroken], .proxyProtocol: [.servedBroken],
         .servedStale: [.timerFailing], .servedOther: [.timerFailing], .servedBroken: [.timerFailing],
 
         .lockHeld: [.renewalFailed, .timerFailing],

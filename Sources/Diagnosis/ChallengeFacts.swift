@@ -44,6 +44,63 @@ struct ChallengeFacts: Sendable {
     let obstacle: String?
     /// Whether this host has private addresses only, so that its public one is a router's.
     let isBehindNAT: Bool
+    /// What nginx's configuration has for the path; nil where none could be read.
+    var server: ChallengeServer?
+}
+
+/// What nginx is told to do with the challenge path of a name.
+struct ChallengeServer: Equatable, Sendable {
+    /// Where the server is, `FILE:LINE`.
+    let place: String
+    /// The path at which nginx sees the webroot.
+    let webroot: String
+    /// The location that it chooses: as it is written, and where; nil where the server itself answers.
+    let location: Location?
+    /// A `limit_req` that holds there: as it is written, and where.
+    let limit: Location?
+
+    struct Location: Equatable, Sendable {
+        let text: String
+        let place: String
+        /// Whether it is for challenges alone, so that a second one would be a duplicate.
+        var isForChallenges = false
+        /// A `deny` or `return` that refuses everybody: as it is written.
+        var refusal: String?
+        /// Its `root` or `alias`.
+        var root: String?
+    }
+
+    static let path = "/.well-known/acme-challenge/"
+
+    /// The server that answers for a name on the http port; nil where no configuration has one.
+    init?(_ name: String, port: Int, webroot: String, _ all: [NginxFacts]) {
+        for nginx in all {
+            guard let server = nginx.configuration.server(for: name, at: nginx.port(port)) else { continue }
+            let found = NginxConf.location(for: "\(ChallengeServer.path)token", in: server.directive)
+            place = nginx.shown(server.directive)
+            self.webroot = nginx.inside(FileSystem.resolved(webroot))
+            location = found.map { found in
+                let refusal = ChallengeServer.refusal(in: found) ?? ChallengeServer.refusal(in: server.directive)
+                return Location(
+                    text: found.text, place: nginx.shown(found),
+                    isForChallenges: found.arguments.last?.contains("well-known") ?? false, refusal: refusal,
+                    root: (found.first("root") ?? found.first("alias"))?.text)
+            }
+            let limits = found.map { $0.all("limit_req") } ?? []
+            limit = (limits.isEmpty ? server.effective("limit_req") : limits).first.map {
+                Location(text: $0.text, place: nginx.shown($0))
+            }
+            return
+        }
+        return nil
+    }
+
+    private static func refusal(in block: NginxConf.Directive) -> String? {
+        if block.first("allow") == nil, let deny = block.all("deny").first(where: { $0.arguments == ["all"] }) {
+            return deny.text
+        }
+        return block.all("return").first { $0.arguments.first?.hasPrefix("4") ?? false }?.text
+    }
 }
 
 /// Asks for the probe file as a CA would (RFC 8555 §8.3): plain http, redirects followed, no proxy.
@@ -54,6 +111,8 @@ struct ChallengeProbe: Sendable {
     let port: Int
     let budget: Budget
     let own: Set<String>
+    /// The port on which this host serves TLS where CAs see 443.
+    var tlsPort = 443
 
     static let timeout: Duration = .seconds(5)
     /// As many redirects as Let's Encrypt follows.
@@ -95,7 +154,9 @@ struct ChallengeProbe: Sendable {
             }
             let nextHost = nextAddress.contains(":") ? "[\(nextAddress)]" : nextAddress
             url = target.url
-            outcome = await self.outcome(url, at: "\(nextHost):\(target.port == 80 ? port : target.port)", file)
+            let isOwn = OwnAddresses.contain(nextAddress, in: own)
+            let nextPort = target.port == 80 ? port : target.port == 443 && isOwn ? tlsPort : target.port
+            outcome = await self.outcome(url, at: "\(nextHost):\(nextPort)", file)
             answer.last = outcome
         }
         return answer
@@ -103,9 +164,10 @@ struct ChallengeProbe: Sendable {
 
     private func outcome(_ url: String, at place: String, _ file: ProbeFile) async -> ChallengeAnswer.Outcome {
         do throws(HTTPError) {
-            let response = try await transport.send(
-                HTTPRequest(
-                    url: url, timeout: budget.time(ChallengeProbe.timeout), largestBody: 65_536, connectTo: place))
+            var request = HTTPRequest(
+                url: url, timeout: budget.time(ChallengeProbe.timeout), largestBody: 65_536, connectTo: place)
+            request.verifiesServer = false
+            let response = try await transport.send(request)
             if response.status == 200, response.body == Array(file.content.utf8) { return .content }
             return .other(
                 status: response.status, location: response.headers["Location"], server: response.headers["Server"])

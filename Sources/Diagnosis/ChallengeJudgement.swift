@@ -1,16 +1,18 @@
 import Lineages
+import Renewal
 
 /// Whether a CA would find a challenge's answer.
 enum ChallengeJudgement {
     static let ids: [CheckID] = [
-        .httpNotListening, .challengeRedirected, .webrootUnreadable, .challengeLocationMissing, .challengeUnreachable,
-        .wrongServer, .addressesDiffer,
+        .httpNotListening, .challengeRedirected, .webrootUnreadable, .challengeDenied, .challengeLocationMissing,
+        .challengeUnreachable, .wrongServer, .addressesDiffer,
     ]
 
     /// - Parameters:
     ///   - port: the port of http.
     ///   - isListening: whether any process listens there; nil where that could not be seen.
-    static func findings(_ facts: ChallengeFacts, port: Int, isListening: Bool?) -> Findings {
+    ///   - hasDocker: whether nginx may be in a container.
+    static func findings(_ facts: ChallengeFacts, port: Int, isListening: Bool?, hasDocker: Bool = false) -> Findings {
         var findings = Findings()
         let place = "http://\(facts.name)/.well-known/acme-challenge/"
         let own = facts.local + facts.fromOutside.filter(\.isOwn)
@@ -18,18 +20,19 @@ enum ChallengeJudgement {
         let right = (facts.local + facts.fromOutside).filter(\.hasContent)
 
         if answering.isEmpty {
-            judgeSilence(facts, own, port, isListening, place, &findings)
+            judgeSilence(facts, own, port, isListening, hasDocker, place, &findings)
         } else if let served = own.first(where: \.hasContent) ?? answering.first, !served.hasContent {
             judge(served, facts, place, &findings)
         }
+        if !answering.isEmpty { judgeFamilies(facts, port, place, &findings) }
         judgeAddresses(facts, isRightHere: own.contains(where: \.hasContent), right: right, place, &findings)
         findings.pass(ids, facts.lineage, at: place)
         return findings
     }
 
     private static func judgeSilence(
-        _ facts: ChallengeFacts, _ own: [ChallengeAnswer], _ port: Int, _ isListening: Bool?, _ place: String,
-        _ findings: inout Findings
+        _ facts: ChallengeFacts, _ own: [ChallengeAnswer], _ port: Int, _ isListening: Bool?, _ hasDocker: Bool,
+        _ place: String, _ findings: inout Findings
     ) {
         let refused = own.compactMap { answer -> String? in
             if case .none(let words, _) = answer.first { "\(answer.place): \(words)" } else { nil }
@@ -39,8 +42,7 @@ enum ChallengeJudgement {
         if isSilent {
             findings.fail(
                 .challengeUnreachable, facts.lineage, at: place,
-                "what listens on port \(port) of this host does not answer: \(words)",
-                remedy: "ss -ltnp 'sport = :\(port)'; docker ps -a   # restart what hangs")
+                "what listens on port \(port) of this host does not answer: \(words)", .httpSilent(port: port))
         } else if isListening == true {
             findings.warn(
                 .challengeUnreachable, facts.lineage, at: place,
@@ -48,7 +50,7 @@ enum ChallengeJudgement {
         } else if !facts.fromOutside.contains(where: \.hasContent) {
             findings.fail(
                 .httpNotListening, facts.lineage, at: place, "nobody listens on port \(port): \(words)",
-                remedy: "docker compose up -d   # or: systemctl start nginx")
+                .httpNotListening(port: port, hasDocker: hasDocker))
         }
     }
 
@@ -69,18 +71,9 @@ enum ChallengeJudgement {
                 findings.skip([.challengeRedirected], facts.lineage, at: place, because: evidence)
                 return
             }
-            // What a CA does not verify stops the look from here: https with a certificate that is not right yet.
-            if case .none(_, isRefused: false)? = answer.last, target.hasPrefix("https://"),
-                target.contains("/.well-known/acme-challenge/")
-            {
-                findings.warn(
-                    .challengeRedirected, facts.lineage, at: place,
-                    evidence + "; a CA does not verify that certificate, so it may get the file")
-                return
-            }
             findings.fail(
                 .challengeRedirected, facts.lineage, at: place, evidence,
-                remedy: .advice("give nginx a location of its own for it: \(location(facts))"))
+                .challengeRedirected(webroot: facts.server?.webroot ?? facts.webroot, server: facts.server?.place))
             return
         }
         if let reason = facts.notWritten {
@@ -93,13 +86,58 @@ enum ChallengeJudgement {
             findings.fail(
                 .webrootUnreadable, facts.lineage, at: place,
                 "\(answer.place) answers \(status): nginx's user cannot read the webroot: \(obstacle)",
-                remedy: "chmod o+x \(obstacle.prefix { $0 != " " })")
+                .webrootUnreadable(path: String(obstacle.prefix { $0 != " " })))
             return
         }
-        findings.fail(
-            .challengeLocationMissing, facts.lineage, at: place,
-            "\(answer.place) answers \(status) for a file that is in \(facts.webroot)",
-            remedy: .advice("give nginx: \(location(facts))"))
+        let evidence = "\(answer.place) answers \(status) for a file that is in \(facts.webroot)"
+        let webroot = facts.server?.webroot ?? facts.webroot
+        if [429, 503].contains(status), let limit = facts.server?.limit {
+            findings.fail(
+                .challengeDenied, facts.lineage, at: place,
+                "\(evidence): \(limit.place) limits requests: \(limit.text)",
+                .challengeLimited(directive: limit.text, at: limit.place))
+            return
+        }
+        guard let location = facts.server?.location else {
+            findings.fail(
+                .challengeLocationMissing, facts.lineage, at: place, evidence,
+                .challengeLocation(webroot: webroot, server: facts.server?.place))
+            return
+        }
+        if let refusal = location.refusal, status != 404 {
+            findings.fail(
+                .challengeDenied, facts.lineage, at: place,
+                "\(evidence): \(location.text) at \(location.place) says \(refusal)",
+                location.isForChallenges
+                    ? .challengeLimited(directive: refusal, at: location.place)
+                    : .challengeDenied(
+                        directive: "\(location.text) { \(refusal); }", at: location.place, webroot: webroot))
+        } else if location.isForChallenges {
+            findings.fail(
+                .challengeLocationMissing, facts.lineage, at: place,
+                "\(evidence): \(location.text) at \(location.place) has \(location.root ?? "no root")",
+                .challengeRoot(directive: location.root.map { "\($0);" }, at: location.place, webroot: webroot))
+        } else {
+            findings.fail(
+                .challengeLocationMissing, facts.lineage, at: place, evidence,
+                .challengeLocation(webroot: webroot, server: facts.server?.place))
+        }
+    }
+
+    /// One family that takes connections and never answers, while the other one works: a CA may take either.
+    private static func judgeFamilies(
+        _ facts: ChallengeFacts, _ port: Int, _ place: String, _ findings: inout Findings
+    ) {
+        for answer in facts.local {
+            let isV6 = answer.place.hasPrefix("[")
+            guard case .none(let words, isRefused: false) = answer.first,
+                facts.fromOutside.contains(where: { $0.place.hasPrefix("[") == isV6 })
+            else { continue }
+            findings.fail(
+                .challengeUnreachable, facts.lineage, at: place,
+                "\(answer.place) takes connections and does not answer: \(words); \(facts.name) has an \(isV6 ? "IPv6" : "IPv4") address, and a CA may take either",
+                .httpSilent(port: port))
+        }
     }
 
     /// The addresses of the name beside this host's own answer.
@@ -121,15 +159,20 @@ enum ChallengeJudgement {
                     findings.fail(
                         .addressesDiffer, facts.lineage, at: place,
                         evidence + "; its IPv4 address does, and CAs try IPv6 first",
-                        remedy: .advice("give nginx: listen [::]:80;   or remove the AAAA record of \(facts.name)"))
+                        .addressRefused(facts.name, family: "AAAA"))
                 } else if answer.isOwn, isRefused {
                     findings.fail(
                         .httpNotListening, facts.lineage, at: place, evidence,
-                        remedy: .advice("give nginx: listen \(answer.place);"))
+                        .familyNotListening(address: answer.place))
+                } else if answer.isOwn {
+                    findings.fail(
+                        .challengeUnreachable, facts.lineage, at: place,
+                        evidence + "; a CA may take any of its addresses",
+                        .httpSilent(port: answer.place.split(separator: ":").last.flatMap { Int($0) } ?? 80))
                 } else {
                     findings.warn(
                         .challengeUnreachable, facts.lineage, at: place,
-                        evidence + (answer.isOwn ? "" : "; behind NAT that can be so although CAs reach it"))
+                        evidence + "; behind NAT that can be so although CAs reach it")
                 }
             case .other(let status, let location, let server):
                 let seen =
@@ -140,23 +183,19 @@ enum ChallengeJudgement {
                     findings.fail(
                         .addressesDiffer, facts.lineage, at: place,
                         evidence + "; its IPv4 address leads here, and CAs try IPv6 first",
-                        remedy: "dig +short AAAA \(facts.name)   # point it to this host, or remove it")
+                        .wrongAddress(facts.name, family: "AAAA"))
                 } else if answer.isOwn || !facts.isBehindNAT {
                     findings.fail(
                         .wrongServer, facts.lineage, at: place, evidence,
-                        remedy: "dig +short A \(facts.name)   # point it to this host")
+                        .wrongAddress(facts.name, family: isV6 ? "AAAA" : "A"))
                 } else {
                     findings.warn(
                         .wrongServer, facts.lineage, at: place,
                         evidence + "; from behind NAT that may be the router itself",
-                        remedy: "dig +short A \(facts.name)   # this host's public address?")
+                        .wrongAddress(facts.name, family: isV6 ? "AAAA" : "A"))
                 }
             }
         }
-    }
-
-    private static func location(_ facts: ChallengeFacts) -> String {
-        "location ^~ /.well-known/acme-challenge/ { root \(facts.webroot); }"
     }
 
     private static func short(_ url: String, _ facts: ChallengeFacts) -> String {

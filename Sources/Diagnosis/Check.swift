@@ -1,3 +1,5 @@
+package import Renewal
+
 /// One look at one thing: what was looked at, what was seen, what to do.
 package struct Check: Hashable, Sendable {
     /// How it turned out.
@@ -10,37 +12,6 @@ package struct Check: Hashable, Sendable {
         case skipped
     }
 
-    /// What to do about a fault. A literal is a command.
-    package enum Remedy: Hashable, Sendable, ExpressibleByStringInterpolation {
-        /// To be pasted into a root shell.
-        case command(String)
-        /// What a command cannot do, such as a change to nginx's configuration.
-        case advice(String)
-
-        package init(stringLiteral text: String) { self = .command(text) }
-
-        package var text: String {
-            switch self {
-            case .command(let text), .advice(let text): text
-            }
-        }
-
-        /// Nil for advice.
-        package var command: String? { if case .command(let text) = self { text } else { nil } }
-    }
-
-    /// What is to be run for it, for programs: the one command, or a person.
-    package enum Action: String, Sendable, CaseIterable, Codable {
-        /// Nothing is to be run.
-        case none
-        /// `certctl deploy` mends it: the disk has what is needed.
-        case deploy
-        /// `certctl renew` mends it: a new certificate is needed.
-        case renew
-        /// Somebody has to change something first.
-        case `operator`
-    }
-
     package let id: CheckID
     package let verdict: Verdict
     /// The lineage it is about; nil for the host as a whole.
@@ -49,26 +20,41 @@ package struct Check: Hashable, Sendable {
     package let lookedAt: String
     /// What was seen there, in a line; why nothing was, where it was skipped; empty where all is well.
     package let evidence: String
-    /// What to do; nil where there is nothing.
-    package let remedy: Remedy?
-    package let action: Action
+    /// What the fault is, with what its remedy depends on; nil where nothing can be done about it.
+    package let fault: Fault?
+    /// The fault in a few words, where the id's own do not say enough.
+    private let ownTitle: String?
     /// What follows from it as it was seen, where that is not what ``Causes`` has for every fault of the kind.
     package let explains: Set<CheckID>?
+    /// What alone can be behind it, by what was recorded of it; nil where anything can that ``Causes`` names.
+    let explainedBy: Set<CheckID>?
     /// The fault that this one follows from; nil where it stands for itself.
     package internal(set) var because: CheckID?
 
     package init(
         _ id: CheckID, _ verdict: Verdict, lineage: String? = nil, lookedAt: String, evidence: String = "",
-        remedy: Remedy? = nil, action: Action = .none, because: CheckID? = nil,
-        explains: Set<CheckID>? = nil
+        fault: Fault? = nil, title: String? = nil, because: CheckID? = nil, explains: Set<CheckID>? = nil,
+        explainedBy: Set<CheckID>? = nil
     ) {
         (self.id, self.verdict, self.lineage, self.lookedAt) = (id, verdict, lineage, lookedAt)
-        (self.evidence, self.remedy, self.action, self.because) = (evidence, remedy, action, because)
-        self.explains = explains
+        (self.evidence, self.fault, ownTitle, self.because) = (evidence, fault, title, because)
+        (self.explains, self.explainedBy) = (explains, explainedBy)
     }
+
+    /// What to do; nil where there is nothing.
+    package var remedy: Remedy? { fault?.remedy }
+
+    /// What a program may do about it: for a failure alone.
+    package var action: Remedy.Action { verdict == .failure ? remedy?.action ?? .operator : .none }
+
+    /// The fault in a few words.
+    package var title: String { ownTitle ?? id.title }
 
     /// Whether a fault of another kind follows from this one.
     func isCause(of other: CheckID) -> Bool { (explains ?? Causes.all(of: id)).contains(other) }
+
+    /// Whether a fault of another kind may be behind this one.
+    func mayFollow(from cause: CheckID) -> Bool { explainedBy?.contains(cause) ?? true }
 }
 
 /// The checks of one part of the way, as a judge finds them.
@@ -79,23 +65,23 @@ package struct Findings: Sendable {
 
     /// A fault that keeps something from working.
     package mutating func fail(
-        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: Check.Remedy? = nil,
-        action: Check.Action = .operator, explains: Set<CheckID>? = nil
+        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, _ fault: Fault?,
+        title: String? = nil, explains: Set<CheckID>? = nil, explainedBy: Set<CheckID>? = nil
     ) {
         checks.append(
             Check(
-                id, .failure, lineage: lineage, lookedAt: lookedAt, evidence: evidence, remedy: remedy, action: action,
-                explains: explains))
+                id, .failure, lineage: lineage, lookedAt: lookedAt, evidence: evidence, fault: fault, title: title,
+                explains: explains, explainedBy: explainedBy))
     }
 
-    /// Something to know, and to mend by day.
+    /// Something to know, and to correct by day.
     package mutating func warn(
-        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, remedy: Check.Remedy? = nil,
-        action: Check.Action = .none
+        _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, _ fault: Fault? = nil,
+        title: String? = nil
     ) {
         checks.append(
             Check(
-                id, .warning, lineage: lineage, lookedAt: lookedAt, evidence: evidence, remedy: remedy, action: action))
+                id, .warning, lineage: lineage, lookedAt: lookedAt, evidence: evidence, fault: fault, title: title))
     }
 
     /// What could not be looked at.

@@ -49,6 +49,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case webrootNotWritable = "webroot-not-writable"
 
     // Names.
+    case resolverSilent = "resolver-silent"
     case nameUnresolved = "name-unresolved"
     case addressesDiffer = "addresses-differ"
     case wrongServer = "wrong-server"
@@ -56,11 +57,15 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
 
     // The web server.
     case dockerUnreachable = "docker-unreachable"
+    case hookSettingsWrong = "hook-settings-wrong"
     case portHeld = "port-held"
+    case upstreamStopped = "upstream-stopped"
     case containerMissing = "container-missing"
     case containerStopped = "container-stopped"
     case containerRestarting = "container-restarting"
     case containerUnhealthy = "container-unhealthy"
+    case mountStale = "mount-stale"
+    case configStale = "config-stale"
     case treeNotMounted = "tree-not-mounted"
     case archiveNotMounted = "archive-not-mounted"
     case singleFileMounted = "single-file-mounted"
@@ -71,6 +76,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case httpNotListening = "http-not-listening"
     case challengeRedirected = "challenge-redirected"
     case webrootUnreadable = "webroot-unreadable"
+    case challengeDenied = "challenge-denied"
     case challengeLocationMissing = "challenge-location-missing"
     case challengeUnreachable = "challenge-unreachable"
 
@@ -81,6 +87,9 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case hookFailed = "hook-failed"
 
     // What is served.
+    case certificateFileWrong = "certificate-file-wrong"
+    case serverNameMissing = "server-name-missing"
+    case proxyProtocol = "proxy-protocol"
     case servedStale = "served-stale"
     case servedOther = "served-other"
     case servedBroken = "served-broken"
@@ -101,6 +110,9 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case caUnreachable = "ca-unreachable"
     case caNotTrusted = "ca-not-trusted"
     case accountDeactivated = "account-deactivated"
+
+    // doctor itself.
+    case budgetSpent = "budget-spent"
 
     /// Its place in the order of travel.
     package var place: Int { CheckID.places[self, default: 0] }

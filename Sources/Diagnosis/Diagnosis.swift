@@ -52,6 +52,9 @@ package struct Diagnosis: Sendable {
     /// Whether there is anything to look at.
     package var isTreeReadable: Bool { host.treeFailure == nil }
 
+    /// How many lineages are looked at.
+    package var count: Int { host.lineages.count }
+
     /// The whole examination.
     package func run() async -> DiagnosisReport {
         var findings = TreeJudgement.findings(host.treeFailure, path: host.treePath, lineages: host.lineages)
@@ -64,27 +67,33 @@ package struct Diagnosis: Sendable {
         let subjects = host.lineages.map { Subject($0, host) }
         for subject in subjects { findings += subject.findings(at: host.now) }
         async let web = webServer(subjects)
-        async let challenges = challenges(subjects)
-        async let served = served(subjects)
+        async let looks = served(subjects)
         async let schedule = schedule(tree)
         async let authorities = authorities(subjects, tree)
         findings += disks(subjects, tree)
-        findings += hooks(subjects, tree)
         for subject in subjects {
             findings += RenewalJudgement.past(
                 subject.state, unreadable: subject.unreadableBooks, of: subject.lineage, at: host.now)
         }
-        let (listeners, webFindings) = await web
+        let (facts, webFindings) = await web
         findings += webFindings
-        let (challengeFacts, challengeFindings) = await challenges
-        findings += challengeFindings
-        let isListening = listeners.map { $0.isListening(host.settings.httpPort) }
-        for facts in challengeFacts {
-            findings += ChallengeJudgement.findings(facts, port: host.settings.httpPort, isListening: isListening)
+        let reports = await looks
+        findings += docker(facts, reports, subjects)
+        findings += await judged(reports, subjects, tree, facts)
+        findings += hooks(subjects, tree, reports)
+        findings += await challenges(subjects, facts)
+        let (authorityFindings, clocks) = await authorities
+        findings += authorityFindings
+        let (scheduleFindings, isSynchronized) = await schedule
+        findings += scheduleFindings
+        findings += clock(clocks, isSynchronized: isSynchronized)
+        if budget.isOver {
+            findings.skip(
+                [.budgetSpent], at: "the time",
+                because:
+                    "\(Budget.whole.components.seconds) s were not enough to look at everything: name fewer certificates"
+            )
         }
-        findings += await served
-        findings += await authorities
-        findings += await schedule
         return DiagnosisReport(findings.checks)
     }
 }
@@ -93,12 +102,16 @@ extension Diagnosis {
     /// What keeps this host's own web server from showing the answers to challenges, and nothing else: for a run that is about to
     /// ask a CA. Names are not looked up: what they lead to from here is not what a CA sees (hairpin NAT, split DNS).
     package func challengeFaults() async -> [Check] {
-        let (facts, found) = await challenges(host.lineages.map { Subject($0, host) }, locally: true)
-        var findings = found
-        for facts in facts {
-            findings += ChallengeJudgement.findings(facts, port: host.settings.httpPort, isListening: nil)
-        }
+        let findings = await challenges(host.lineages.map { Subject($0, host) }, WebFacts(), locally: true)
         return findings.checks.filter { $0.verdict == .failure || $0.verdict == .warning }
+    }
+
+    /// Why nginx would not take up a new certificate, as its own test has it; nil where it would, or nobody could be asked.
+    package func configurationFault() async -> Check? {
+        let (facts, found) = await webServer(host.lineages.map { Subject($0, host) })
+        var findings = found
+        findings += docker(facts, [], [])
+        return findings.checks.first { $0.id == .nginxConfigInvalid && $0.verdict == .failure }
     }
 }
 
@@ -144,8 +157,7 @@ struct Subject: Sendable {
         var findings = LineageJudgement.findings(lineage, chain: chain, at: now)
         if let problem = verificationProblem {
             findings.fail(
-                .optionInvalid, lineage.name, at: lineage.confPath, problem.message,
-                remedy: "editor \(lineage.confPath.shellWord)")
+                .optionInvalid, lineage.name, at: lineage.confPath, problem.message, .fileMalformed(lineage.confPath))
         }
         return findings
     }

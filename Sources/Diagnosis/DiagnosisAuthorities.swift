@@ -6,7 +6,9 @@ import Renewal
 
 extension Diagnosis {
     /// Accounts, CAA and, where they may be asked, the CAs themselves.
-    func authorities(_ subjects: [Subject], _ tree: Tree) async -> Findings {
+    ///
+    /// - Returns: the clocks of those that were asked, beside what was found.
+    func authorities(_ subjects: [Subject], _ tree: Tree) async -> (Findings, [ClockFacts.Other]) {
         var findings = Findings()
         let store = AccountStore(configDirectory: tree.path)
         var accounts: [String: StoredAccount] = [:]
@@ -36,25 +38,28 @@ extension Diagnosis {
                 facts[answer.server] = answer
                 findings += CAJudgement.findings(answer)
             }
-            var clock = ClockFacts()
-            if let (server, seen) = facts.compactMap({ server, facts in facts.clock.map { (server, $0) } }).first {
-                clock.server = (server, seen.date, seen.here)
-            }
-            clock.future = newestCertificate
-            findings += ClockJudgement.findings(clock, at: host.now)
         } else {
             findings.skip(
                 CAJudgement.ids.filter { $0 != .rateLimited }, at: "the CA", because: "not asked without --ca")
         }
         findings += await caa(subjects, accounts, facts)
-        return findings
+        let clocks = facts.values.compactMap { facts in
+            facts.clock.map { ClockFacts.Other(name: facts.server, date: $0.date, here: $0.here) }
+        }
+        return (findings, clocks)
     }
 
     /// What this host has with the latest date in it.
-    var newestCertificate: (what: String, date: Date)? {
-        host.lineages.compactMap { lineage in
-            lineage.certificate.map { (what: "the certificate of \(lineage.name)", date: $0.notBefore) }
-        }.max { $0.date < $1.date }
+    var newest: ClockFacts.Dated? {
+        let certificates = host.lineages.compactMap { lineage in
+            lineage.certificate.map {
+                ClockFacts.Dated(what: "the certificate of \(lineage.name)", date: $0.notBefore)
+            }
+        }
+        let run = StateStore(stateDirectory: host.stateDirectory).lastRun.map {
+            ClockFacts.Dated(what: "certctl's last run", date: $0.at)
+        }
+        return (certificates + [run].compactMap(\.self)).max { $0.date < $1.date }
     }
 
     private struct Question: Sendable {

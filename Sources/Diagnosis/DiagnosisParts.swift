@@ -15,52 +15,105 @@ extension Diagnosis {
 
     // MARK: The web server
 
-    func webServer(_ subjects: [Subject]) async -> (ListenerFacts?, Findings) {
-        let ports = subjects.reduce(into: Set([host.settings.httpPort])) { $0.formUnion($1.tlsPorts) }
-        let treePath = FileSystem.resolved(host.treePath)
-        let webroots = webroots(subjects).map { (lineage: $0.lineage, path: FileSystem.resolved($0.path)) }
+    func webServer(_ subjects: [Subject]) async -> (WebFacts, Findings) {
+        let ports = ports(of: subjects)
         let endpoint = DockerEndpoint(environment: host.environment, home: host.home)
-        let settings = ReloadSettings.found(environment: host.environment)
         let listeners =
             await OffThread.value(within: budget.time(Diagnosis.fileTimeout)) {
                 ListenerFacts.look(at: ports)
             } ?? nil
-        let web = WebServer(
-            tree: treePath, webroots: webroots.map(\.path), settings: settings, ports: ports, listeners: listeners)
-        let facts = await DockerProbe(endpoint: endpoint, transport: host.transport, budget: budget).facts {
+        let web = web(subjects, listeners)
+        let found = await DockerProbe(endpoint: endpoint, transport: host.transport, budget: budget).facts {
             web.mayBe($0)
         }
+        var facts = WebFacts(listeners: listeners, docker: found)
+        // A hook that asks for Docker fails where there is none.
+        if case .absent(let reason) = found, web.settings.needsDocker {
+            facts.docker = .unreachable("\(reason), which \(web.settings.path) needs")
+        }
         var running: Set<Int32> = []
-        if case .present(let all) = facts { running = Set(all.map(\.pid).filter { $0 > 0 }) }
+        if case .present(let all) = found {
+            running = Set(all.map(\.pid).filter { $0 > 0 })
+            facts.nginx = web.containers(in: all).compactMap { container in
+                container.configuration.map {
+                    NginxFacts(
+                        place: .container(container.name), container: container, configuration: $0,
+                        startedAt: container.startedAt)
+                }
+            }
+        }
+        var findings = Findings()
+        if let problem = web.settings.problem {
+            findings.fail(
+                .hookSettingsWrong, at: web.settings.path, "reload-nginx stops at its settings: \(problem)",
+                .hookSettings(path: web.settings.path, isAbsolute: true))
+        }
+        if let nginx = HostNginx.found(listeners, containers: running) {
+            findings += await hostNginx(nginx, &facts)
+        }
+        return (facts, findings)
+    }
+
+    private func ports(of subjects: [Subject]) -> Set<Int> {
+        subjects.reduce(into: Set([host.settings.httpPort])) { $0.formUnion($1.tlsPorts) }
+    }
+
+    private func web(_ subjects: [Subject], _ listeners: ListenerFacts?) -> WebServer {
+        WebServer(
+            tree: FileSystem.resolved(host.treePath),
+            webroots: webroots(subjects).map { FileSystem.resolved($0.path) },
+            settings: ReloadSettings.found(environment: host.environment), ports: ports(of: subjects),
+            listeners: listeners)
+    }
+
+    /// What is wrong with containers, now that it is known who serves what.
+    func docker(_ facts: WebFacts, _ reports: [ProbeReport??], _ subjects: [Subject]) -> Findings {
+        let subjects = subjects.isEmpty ? host.lineages.map { Subject($0, host) } : subjects
+        let endpoint = DockerEndpoint(environment: host.environment, home: host.home)
+        let ports = ports(of: subjects)
+        var isServed = facts.listeners?.listeners.isEmpty == false
+        // Docker may lead a port to a container without anybody who listens.
+        if case .present(let all) = facts.docker {
+            isServed = isServed || all.contains { $0.isRunning && !$0.hostPorts.isDisjoint(with: ports) }
+        }
+        let matches = reports.compactMap { $0 ?? nil }.flatMap(\.matches)
+        var around = DockerJudgement.Surroundings(
+            listeners: facts.listeners, ports: ports, isServed: isServed,
+            rightPorts: Set(matches.map(\.endpoint).filter(\.isLoopback).map(\.port)))
+        if case .unreachable = facts.docker {
+            let origin =
+                endpoint.origin == "DOCKER_HOST" ? VariableOrigin.place(of: "DOCKER_HOST", home: host.home) : nil
+            let isAnswering = unsafe access(DockerEndpoint.defaultSocket, R_OK | W_OK) == 0
+            let hasDefault = isAnswering && endpoint.address != .socket(DockerEndpoint.defaultSocket)
+            around.engineFault = endpoint.fault(setBy: origin, defaultAnswers: hasDefault)
+        }
         let files = DockerJudgement.Files(
-            tree: treePath,
+            tree: FileSystem.resolved(host.treePath),
             lineages: subjects.compactMap { subject in
                 subject.lineage.paths.map {
                     (subject.lineage.name, FileSystem.resolved($0.live), FileSystem.resolved($0.archive))
                 }
             },
-            webroots: webroots)
-        var isServed = listeners?.listeners.isEmpty == false
-        // Docker may lead a port to a container without anybody who listens.
-        if case .present(let all) = facts {
-            isServed = isServed || all.contains { $0.isRunning && !$0.hostPorts.isDisjoint(with: ports) }
-        }
-        var findings = DockerJudgement.findings(
-            facts, at: endpoint.description, web, files, listeners: listeners, ports: ports, isServed: isServed)
-        if let nginx = HostNginx.found(listeners, containers: running) {
-            findings += await hostNginx(nginx)
-        }
-        return (listeners, findings)
+            webroots: webroots(subjects).map { (lineage: $0.lineage, path: FileSystem.resolved($0.path)) })
+        return DockerJudgement.findings(
+            facts.docker, at: endpoint.description, web(subjects, facts.listeners), files, around)
     }
 
-    private func hostNginx(_ found: Result<HostNginx, NotAsked>) async -> Findings {
+    private func hostNginx(_ found: Result<HostNginx, NotAsked>, _ facts: inout WebFacts) async -> Findings {
         var findings = Findings()
         switch found {
         case _ where geteuid() != 0:
             findings.skip([.nginxConfigInvalid], at: HostNginx.place, because: "nginx -t can read keys as root alone")
         case .failure(let cause): findings.skip([.nginxConfigInvalid], at: HostNginx.place, because: cause.reason)
         case .success(let nginx):
-            findings += HostNginx.findings(await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout)))
+            let (test, configuration) = await nginx.configTest(runner, within: budget.time(HostNginx.testTimeout))
+            if let configuration {
+                facts.nginx.append(
+                    NginxFacts(
+                        place: .host, container: nil, configuration: configuration,
+                        startedAt: ProcessTimes.start(of: nginx.pid), unit: PortOwner.unit(of: nginx.pid)))
+            }
+            findings += HostNginx.findings(test)
         }
         return findings
     }
@@ -88,7 +141,7 @@ extension Diagnosis {
     }
 
     /// - Parameter locally: asks this host's own listeners only, and no DNS.
-    func challenges(_ subjects: [Subject], locally: Bool = false) async -> ([ChallengeFacts], Findings) {
+    func challenges(_ subjects: [Subject], _ web: WebFacts, locally: Bool = false) async -> Findings {
         var findings = Findings()
         var questions: [Question] = []
         for subject in subjects {
@@ -111,6 +164,10 @@ extension Diagnosis {
             return await names.addresses(of: name.description, within: budget.time(NameProbe.timeout))
         }
         let addresses = Dictionary(uniqueKeysWithValues: zip(texts, found))
+        if !locally {
+            let asked = zip(texts, found).filter { if case .ip = $0.0 { false } else { true } }.map(\.1)
+            findings += NameJudgement.findings(asked, by: names.description, isNamed: host.resolver != nil)
+        }
         for question in questions {
             if case .ip = question.name { continue }
             if locally { continue }
@@ -129,14 +186,15 @@ extension Diagnosis {
                 findings.fail(
                     .webrootMissing, lineage, at: "webroot of \(question.name)",
                     "no webroot is known for \(question.name): its conf has neither webroot_map nor webroot_path",
-                    remedy: .advice(
-                        "set webroot_path under [renewalparams] in \(host.treePath)/renewal/\(lineage).conf: the directory that nginx serves challenges from"
-                    ))
+                    .webrootUnknown(conf: "\(host.treePath)/renewal/\(lineage).conf"))
             }
         }
         let own = OwnAddresses.all()
-        let probe = ChallengeProbe(
+        var probe = ChallengeProbe(
             transport: host.transport, names: names, port: host.settings.httpPort, budget: budget, own: own)
+        let tlsPorts = subjects.reduce(into: Set()) { $0.formUnion($1.tlsPorts) }
+        probe.tlsPort = tlsPorts.contains(443) ? 443 : tlsPorts.min() ?? 443
+        let (asking, port) = (probe, host.settings.httpPort)
         let isBehindNAT = own.allSatisfy(OwnAddresses.isPrivate)
         let facts = await sideBySide(questions) { question -> ChallengeFacts? in
             guard let webroot = question.webroot, !budget.isOver else { return nil }
@@ -144,7 +202,7 @@ extension Diagnosis {
             let name = question.name.description
             let all = addresses[question.name]?.all ?? []
             let places = ["127.0.0.1", "::1"] + all.filter { $0 != "127.0.0.1" && $0 != "::1" }
-            let answers = await sideBySide(places) { await probe.answer(of: $0, name: name, file: file) }
+            let answers = await sideBySide(places) { await asking.answer(of: $0, name: name, file: file) }
             let named = Set(all)
             // ::1 counts where the name has it; 127.0.0.1 stands for this host's own listener in any case.
             let local = answers.filter { $0.place.hasPrefix("127.0.0.1:") || $0.place.hasPrefix("[::1]:") }
@@ -153,12 +211,18 @@ extension Diagnosis {
                 lineage: question.lineage, name: name, webroot: webroot,
                 notWritten: isThere ? nil : states[webroot]?.reason ?? "the time was up", local: local,
                 fromOutside: zip(places, answers).filter { named.contains($0.0) }.map(\.1),
-                obstacle: isThere ? ProbeFile.obstacle(onWayTo: file.path) : nil, isBehindNAT: isBehindNAT)
+                obstacle: isThere ? ProbeFile.obstacle(onWayTo: file.path) : nil, isBehindNAT: isBehindNAT,
+                server: ChallengeServer(name, port: port, webroot: webroot, web.nginx))
         }
         if facts.contains(where: { $0 == nil }) {
             findings.skip(ChallengeJudgement.ids, at: "challenges", because: "the time was up, or no webroot is known")
         }
-        return (facts.compactMap(\.self), findings)
+        let isListening = locally ? nil : web.listeners.map { $0.isListening(port) }
+        for facts in facts.compactMap(\.self) {
+            findings += ChallengeJudgement.findings(
+                facts, port: port, isListening: isListening, hasDocker: web.hasDocker)
+        }
+        return findings
     }
 
     /// Puts a file into each webroot that takes one.
@@ -197,24 +261,92 @@ extension Diagnosis {
 
     // MARK: What is served
 
-    func served(_ subjects: [Subject]) async -> Findings {
-        let (budget, settings, now) = (budget, host.settings.conf, host.now)
-        let reports = await sideBySide(subjects, most: 8) { subject -> ProbeReport?? in
+    /// What was seen at each subject's endpoints; nil in nil where its time was up, nil where there is nothing to look at.
+    func served(_ subjects: [Subject]) async -> [ProbeReport??] {
+        let (budget, settings) = (budget, host.settings.conf)
+        return await sideBySide(subjects, most: 16) { subject -> ProbeReport?? in
             guard subject.verification != nil else { return .some(nil) }
+            guard !budget.isOver else { return nil }
             return await timed(budget.time(.seconds(20))) {
                 await Verification().look(at: subject.lineage, state: subject.state, host: settings)
             }
         }
+    }
+
+    func judged(_ reports: [ProbeReport??], _ subjects: [Subject], _ tree: Tree, _ web: WebFacts) async -> Findings {
+        let (budget, now) = (budget, host.now)
+        let wrong = zip(subjects, reports).flatMap { subject, report -> [WrongEndpoint] in
+            guard let certificate = subject.lineage.certificate, let paths = subject.lineage.paths else { return [] }
+            return ((report ?? nil)?.observations ?? []).filter(\.isWrong).map {
+                WrongEndpoint(place: $0.target, verdict: $0.verdict, expected: certificate, live: paths.live)
+            }
+        }
+        var sources: [ProbeTarget: ServedSource] = [:]
+        if !wrong.isEmpty {
+            let lineages = (try? tree.lineages()) ?? []
+            let index = await OffThread.value(within: budget.time(Diagnosis.fileTimeout)) { LeafIndex(lineages) }
+            let found = await sideBySide(Array(wrong.prefix(Diagnosis.mostNames))) { endpoint -> ServedSource? in
+                var leaf: Certificate?
+                if case .broken = endpoint.verdict {
+                } else if case .leaf(let served, _) = await TLSProbe(timeout: budget.time(.seconds(5)))
+                    .leaf(at: endpoint.place.endpoint, serverName: endpoint.place.name)
+                {
+                    leaf = served
+                }
+                let served = leaf
+                return await OffThread.value(within: budget.time(Diagnosis.fileTimeout)) {
+                    ServedSource(
+                        served, name: endpoint.place.name, port: endpoint.place.endpoint.port,
+                        expected: endpoint.expected, live: endpoint.live, index: index ?? LeafIndex([]), web.nginx)
+                }
+            }
+            for (endpoint, source) in zip(wrong, found) { sources[endpoint.place] = source }
+        }
         var findings = Findings()
         for (subject, report) in zip(subjects, reports) {
             guard let report else {
-                findings.skip(ServedJudgement.ids, subject.lineage.name, at: "listeners", because: "the time was up")
+                findings.skip(ServedJudgement.ids, subject.lineage.name, at: "endpoints", because: "the time was up")
                 continue
             }
+            var around = ServedJudgement.Surroundings()
+            (around.sources, around.hasDocker) = (sources, web.hasDocker)
+            around.server = web.nginx.first?.place ?? .host
+            if let run = deployment(triedFor: subject) {
+                (around.isTried, around.restart) = (true, nextCause(after: run, subject, tree, web))
+            }
             findings += ServedJudgement.findings(
-                report, subject.lineage, installed: subject.lineage.certificate?.serial, at: now)
+                report, subject.lineage, installed: subject.lineage.certificate?.serial, around, at: now)
         }
         return findings
+    }
+
+    private struct WrongEndpoint: Sendable {
+        let place: ProbeTarget
+        let verdict: Verdict
+        let expected: Certificate
+        let live: String
+    }
+
+    /// The run that has deployed what is installed, all hooks with success, without that it was served; nil where there is none.
+    private func deployment(triedFor subject: Subject) -> LastRun? {
+        guard let live = subject.state?.host.live, let rollout = live.rollout, rollout.trouble != nil,
+            rollout.failedHooks.isEmpty, rollout.deployedAt != nil, let installed = live.version, let run = StateStore(stateDirectory: host.stateDirectory).lastRun,
+            run.command == "deploy", run.exitCode != 0, run.at >= installed.at
+        else { return nil }
+        return run
+    }
+
+    /// What is left where hooks end well and nginx does not serve it: the hook that reloads nginx, then nginx itself.
+    private func nextCause(after run: LastRun, _ subject: Subject, _ tree: Tree, _ web: WebFacts) -> String? {
+        let directory = HookDirectory(configDirectory: tree.path)
+        let hasOurs = [Hook.Kind.deploy, .post].contains { kind in
+            directory.list(kind).hooks.contains { $0.name == "reload-nginx" }
+        }
+        if !hasOurs, subject.lineage.options?.directoryHooks ?? true {
+            return "certctl setup --yes && certctl deploy \(subject.lineage.name.shellWord)"
+        }
+        let old = web.nginx.filter { nginx in nginx.startedAt.map { $0 < run.at } ?? true }
+        return old.lazy.compactMap(\.restart).first
     }
 
     // MARK: Files and hooks
@@ -224,21 +356,24 @@ extension Diagnosis {
         return DiskJudgement.findings([tree.path] + archives + [host.stateDirectory])
     }
 
-    func hooks(_ subjects: [Subject], _ tree: Tree) -> Findings {
+    func hooks(_ subjects: [Subject], _ tree: Tree, _ reports: [ProbeReport??]) -> Findings {
         let directory = HookDirectory(configDirectory: tree.path)
-        var findings = HookJudgement.findings(directory)
+        let stale = Set(
+            zip(subjects, reports).filter { ($0.1 ?? nil)?.isStale ?? false }.map(\.0.lineage.name))
+        var findings = HookJudgement.findings(directory, isStale: !stale.isEmpty)
         for subject in subjects where subject.lineage.reasonUnmanaged == nil {
             let isServed = subject.verification.map { $0.endpoints != .none } ?? true
             findings += HookJudgement.findings(
                 subject.lineage, own: HookCommands(subject.lineage.options, tree.defaults), directory: directory,
-                isServed: isServed, state: subject.state)
+                isServed: isServed, isStale: stale.contains(subject.lineage.name), state: subject.state)
         }
         return findings
     }
 
     // MARK: Timer, lock, clock
 
-    func schedule(_ tree: Tree) async -> Findings {
+    /// - Returns: whether systemd says that the clock is synchronized, beside what was found.
+    func schedule(_ tree: Tree) async -> (Findings, Bool?) {
         var findings = Findings()
         let systemd = SystemdProbe(runner: runner)
         async let isSynchronized = timed(budget.time(SystemdProbe.timeout)) { await systemd.isClockSynchronized() }
@@ -259,12 +394,14 @@ extension Diagnosis {
         }
         let path = "\(tree.path)/\(TreeLock.fileName)"
         findings += LockJudgement.findings(LockFacts.look(at: path), at: path, now: host.now)
-        var clock = ClockFacts(isSynchronized: await isSynchronized ?? nil)
-        clock.future = newestCertificate
-        // With a CA's clock at hand, that one is asked.
-        if host.asksCA { return findings }
-        findings += ClockJudgement.findings(clock, at: host.now)
-        return findings
+        return (findings, await isSynchronized ?? nil)
+    }
+
+    func clock(_ others: [ClockFacts.Other], isSynchronized: Bool?) -> Findings {
+        var facts = ClockFacts(isSynchronized: isSynchronized)
+        facts.others = others + [ClockFacts.hardware(at: host.now)].compactMap(\.self)
+        (facts.newest, facts.setter) = (newest, ClockFacts.setterOfHost())
+        return ClockJudgement.findings(facts, at: host.now)
     }
 }
 

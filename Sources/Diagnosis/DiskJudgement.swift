@@ -1,5 +1,6 @@
 import Glibc
 import Lineages
+import Renewal
 
 /// Whether files can be written where a renewal writes them.
 enum DiskJudgement {
@@ -16,12 +17,10 @@ enum DiskJudgement {
                 switch error.code {
                 case ENOSPC, EDQUOT:
                     findings.fail(
-                        .diskFull, at: directory, "\(error)",
-                        remedy: "df -h \(place.shellWord); df -i \(place.shellWord)")
+                        .diskFull, at: directory, "\(error)", .diskFull(place))
                 case EROFS:
                     findings.fail(
-                        .diskReadOnly, at: directory, "\(error)",
-                        remedy: "findmnt -T \(place.shellWord)   # then: mount -o remount,rw")
+                        .diskReadOnly, at: directory, "\(error)", .diskReadOnly(place))
                 case EACCES, EPERM:
                     findings.skip(ids, at: directory, because: "\(error): run it as root")
                 default: findings.skip(ids, at: directory, because: "\(error)")

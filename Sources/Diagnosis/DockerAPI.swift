@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Lineages
 
 /// An entry of GET /containers/json.
@@ -15,6 +16,7 @@ struct InspectedContainer: Decodable {
         let ExitCode: Int
         let Error: String
         let FinishedAt: String
+        let StartedAt: String?
         let Pid: Int32
         let Health: Checked?
     }
@@ -28,7 +30,7 @@ struct InspectedContainer: Decodable {
             guard let Source, !Source.isEmpty else { return nil }
             let isDirectory = (try? FileSystem.status(Source, followingLinks: true))?.kind == .directory
             return ContainerFacts.Mount(
-                source: isDirectory ? FileSystem.resolved(Source) : Source, destination: Destination)
+                source: isDirectory ? FileSystem.resolved(Source) : Source, destination: Destination, written: Source)
         }
     }
     struct Settings: Decodable {
@@ -50,7 +52,14 @@ struct InspectedContainer: Decodable {
     var facts: ContainerFacts {
         let labels = Config.Labels ?? [:]
         let bindings = (HostConfig.PortBindings ?? [:]).values.compactMap(\.self).joined()
-        return ContainerFacts(
+        var published: [Int: Int] = [:]
+        for (port, bindings) in HostConfig.PortBindings ?? [:] where port.hasSuffix("/tcp") {
+            guard let inside = Int(port.dropLast("/tcp".count)) else { continue }
+            for outside in (bindings ?? []).compactMap({ $0.HostPort.flatMap { Int($0) } }) {
+                published[outside] = inside
+            }
+        }
+        var facts = ContainerFacts(
             id: Id, name: Name.hasPrefix("/") ? String(Name.dropFirst()) : Name, image: Config.Image,
             service: labels["com.docker.compose.service"], project: labels["com.docker.compose.project"],
             composeFile: labels["com.docker.compose.project.config_files"]?.split(separator: ",").first.map(
@@ -61,5 +70,9 @@ struct InspectedContainer: Decodable {
             mounts: (Mounts ?? []).compactMap(\.facts),
             hostPorts: Set(bindings.compactMap { $0.HostPort.flatMap { Int($0) } }),
             isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nobody asked"))
+        facts.publishedPorts = published
+        // Its fractions of a second have nine digits.
+        facts.startedAt = State.StartedAt.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
+        return facts
     }
 }

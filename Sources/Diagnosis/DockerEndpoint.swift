@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Lineages
 import PKI
+import Renewal
 
 /// Where the docker command would look for its engine: `DOCKER_HOST`, `DOCKER_CONTEXT`, the CLI's current context, the default.
 struct DockerEndpoint: Equatable, Sendable {
@@ -13,8 +14,23 @@ struct DockerEndpoint: Equatable, Sendable {
     }
 
     let address: Address
-    /// Where that comes from, for people: `DOCKER_HOST`, `context prod`; nil for the default, which need not be there.
-    let origin: String?
+    /// Where that comes from; nil for the default, which need not be there.
+    enum Origin: Equatable, Sendable {
+        /// `DOCKER_HOST`.
+        case variable(String)
+        case context(String)
+    }
+
+    let source: Origin?
+
+    /// Where that comes from, for people: `DOCKER_HOST`, `the Docker context prod`.
+    var origin: String? {
+        switch source {
+        case .variable(let name): name
+        case .context(let name): "the Docker context \(name)"
+        case nil: nil
+        }
+    }
 
     static let defaultSocket = "/var/run/docker.sock"
 
@@ -24,36 +40,52 @@ struct DockerEndpoint: Equatable, Sendable {
     init(environment: [String: String], home: String?) {
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         if let host = variable("DOCKER_HOST") {
-            self.init(host, origin: "DOCKER_HOST", isSecure: variable("DOCKER_TLS_VERIFY") != nil)
+            self.init(host, .variable("DOCKER_HOST"), isSecure: variable("DOCKER_TLS_VERIFY") != nil)
             return
         }
         let directory = variable("DOCKER_CONFIG") ?? home.map { "\($0)/.docker" }
         let chosen = variable("DOCKER_CONTEXT") ?? directory.flatMap(DockerEndpoint.currentContext)
         guard let name = chosen, name != "default" else {
-            self.init(address: .socket(DockerEndpoint.defaultSocket), origin: nil)
+            self.init(address: .socket(DockerEndpoint.defaultSocket), source: nil)
             return
         }
-        let origin = "the Docker context \(name)"
+        let origin = Origin.context(name)
         guard let directory, let host = DockerEndpoint.host(ofContext: name, in: directory) else {
-            self.init(address: .unsupported("\(origin) is not in \(directory ?? "~/.docker")/contexts"), origin: origin)
+            self.init(
+                address: .unsupported("the Docker context \(name) is not in \(directory ?? "~/.docker")/contexts"),
+                source: origin)
             return
         }
-        self.init(host, origin: origin, isSecure: false)
+        self.init(host, origin, isSecure: false)
     }
 
-    private init(_ host: String, origin: String, isSecure: Bool) {
+    private init(_ host: String, _ source: Origin, isSecure: Bool) {
         let address: Address
         if host.hasPrefix("unix://") {
             address = .socket(String(host.dropFirst("unix://".count)))
         } else if host.hasPrefix("tcp://"), !isSecure {
             address = .http("http://\(host.dropFirst("tcp://".count))")
         } else {
-            address = .unsupported("\(origin) is \(host), and certctl asks over unix sockets and plain tcp only")
+            let name = if case .variable(let name) = source { name } else { "the Docker context" }
+            address = .unsupported("\(name) is \(host), and certctl asks over unix sockets and plain tcp only")
         }
-        self.init(address: address, origin: origin)
+        self.init(address: address, source: source)
     }
 
-    private init(address: Address, origin: String?) { (self.address, self.origin) = (address, origin) }
+    private init(address: Address, source: Origin?) { (self.address, self.source) = (address, source) }
+
+    /// What is at fault where the engine does not answer.
+    ///
+    /// - Parameters:
+    ///   - place: the file that sets the variable, where one was found.
+    ///   - defaultAnswers: whether there is an engine at the default socket.
+    func fault(setBy place: String?, defaultAnswers: Bool) -> Fault {
+        switch source {
+        case .variable(let name): .dockerHostWrong(variable: name, origin: place, defaultAnswers: defaultAnswers)
+        case .context(let name): .dockerContextWrong(name: name, defaultAnswers: defaultAnswers)
+        case nil: .dockerStopped
+        }
+    }
 
     var description: String {
         switch address {

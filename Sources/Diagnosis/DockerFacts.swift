@@ -18,6 +18,12 @@ struct ContainerFacts: Equatable, Sendable {
         let source: String
         /// The path in the container.
         let destination: String
+        /// The source as the engine has it, its symlinks not followed.
+        let written: String
+
+        init(source: String, destination: String, written: String? = nil) {
+            (self.source, self.destination, self.written) = (source, destination, written ?? source)
+        }
     }
 
     enum ConfigTest: Equatable, Sendable {
@@ -58,6 +64,17 @@ struct ContainerFacts: Equatable, Sendable {
     var configTest: ConfigTest
     /// Whether nginx's master process is among its processes; only looked for where it may be the web server.
     var runsNginx = false
+    /// What `nginx -T` prints; nil where it could not be run, or its test fails.
+    var configuration: NginxConf?
+    /// When its first process was started; nil where the engine does not say.
+    var startedAt: Date?
+    /// The container's port for each one of the host's; only those that are published.
+    var publishedPorts: [Int: Int] = [:]
+    /// Its mounts that show something else than the host has there now.
+    var staleMounts: [StaleMount] = []
+
+    /// The port on which nginx in it listens for one of the host's.
+    func port(for hostPort: Int) -> Int { publishedPorts[hostPort] ?? hostPort }
 
     var isRunning: Bool { status == "running" }
 

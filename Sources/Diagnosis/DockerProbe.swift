@@ -1,3 +1,4 @@
+import CLinux
 import FoundationEssentials
 import Glibc
 import HTTP
@@ -48,6 +49,9 @@ struct DockerProbe: Sendable {
     private func completed(_ container: ContainerFacts) async -> ContainerFacts {
         async let isNginx = container.isRunning ? runsNginx(container.id) : false
         var container = await examined(container)
+        let found = container
+        container.staleMounts =
+            await OffThread.value(within: budget.time(DockerProbe.timeout)) { StaleMount.all(of: found) } ?? []
         // Where the host has no ps, an nginx that can be run says as much.
         container.runsNginx = await isNginx ?? container.configTest.wasRun
         return container
@@ -64,7 +68,7 @@ struct DockerProbe: Sendable {
         var container = container
         // One that starts over and over may be caught between two falls.
         for _ in 0..<3 where container.isRunning {
-            container.configTest = await configTest(container.id)
+            (container.configTest, container.configuration) = await configTest(container.id)
             guard case .notRun = container.configTest,
                 let now = try? await get("/containers/\(container.id)/json", InspectedContainer.self).facts
             else { return container }
@@ -78,14 +82,14 @@ struct DockerProbe: Sendable {
         return container
     }
 
-    /// `nginx -t` in a running container.
-    private func configTest(_ id: String) async -> ContainerFacts.ConfigTest {
+    /// `nginx -T` in a running container: the test, and where it passes the configuration.
+    private func configTest(_ id: String) async -> (ContainerFacts.ConfigTest, NginxConf?) {
         do throws(Failure) {
             struct Created: Decodable { let Id: String }
             struct State: Decodable { let ExitCode: Int? }
             // With a terminal the two streams come as one and unframed.
             let exec = try await post(
-                "/containers/\(id)/exec", #"{"Cmd":["nginx","-t"],"AttachStdout":true,"AttachStderr":true,"Tty":true}"#)
+                "/containers/\(id)/exec", #"{"Cmd":["nginx","-T"],"AttachStdout":true,"AttachStderr":true,"Tty":true}"#)
             let created = try decode(exec, Created.self)
             let output = try await post(
                 "/exec/\(created.Id)/start", #"{"Detach":false,"Tty":true}"#, timeout: DockerProbe.configTestTimeout)
@@ -93,11 +97,12 @@ struct DockerProbe: Sendable {
             let state = try await get("/exec/\(created.Id)/json", State.self)
             let complaint = NginxWords.complaint(in: text)
             guard let code = state.ExitCode, ![126, 127].contains(code) else {
-                return .notRun(complaint ?? "nginx -t could not be run in it")
+                return (.notRun(complaint ?? "nginx -t could not be run in it"), nil)
             }
-            return code == 0 ? .passed : .failed(complaint ?? "nginx -t exited with \(code)")
+            guard code == 0 else { return (.failed(complaint ?? "nginx -t exited with \(code)"), nil) }
+            return (.passed, NginxConf(dump: text))
         } catch {
-            return .notRun(error.description)
+            return (.notRun(error.description), nil)
         }
     }
 

@@ -9,24 +9,16 @@ enum HookJudgement {
     static let ids: [CheckID] = [.hookMissing, .hookNotExecutable, .hookBadInterpreter]
 
     /// The hooks of `renewal-hooks/`, which are every lineage's.
-    static func findings(_ directory: HookDirectory) -> Findings {
+    ///
+    /// - Parameter isStale: whether an endpoint serves what it should not, so that a hook that does not run is why.
+    static func findings(_ directory: HookDirectory, isStale: Bool = false) -> Findings {
         var findings = Findings()
+        let runs = [Hook.Kind.deploy, .post].contains { !directory.list($0).hooks.isEmpty }
         for kind in Hook.Kind.allCases {
             let listing = directory.list(kind)
             let place = directory.path(of: kind)
             for skipped in listing.skipped where !skipped.name.hasPrefix(".") && !skipped.name.hasSuffix("~") {
-                let path = "\(place)/\(skipped.name)"
-                if skipped.reason.contains("link to nothing") {
-                    findings.fail(
-                        .hookMissing, at: place, "\(path) \(skipped.reason), so it does not run",
-                        remedy: "ls -l \(path.shellWord)")
-                } else if skipped.reason.contains("executable") {
-                    // It may have been switched off, as certbot's are, or be no hook at all.
-                    findings.warn(
-                        .hookNotExecutable, at: place,
-                        "\(path) \(skipped.reason), so it does not run; where it is not meant to, nothing is wrong",
-                        remedy: Interpreter.isNamed(in: path) ? "chmod +x \(path.shellWord)" : nil)
-                }
+                judge(skipped, kind, at: place, isWhy: isStale && !runs && [.deploy, .post].contains(kind), &findings)
             }
             for hook in listing.hooks {
                 guard case .directory(let path) = hook.source, let obstacle = Interpreter.obstacle(of: path) else {
@@ -34,20 +26,45 @@ enum HookJudgement {
                 }
                 findings.fail(
                     .hookBadInterpreter, at: place, "\(path) cannot run: \(obstacle)",
-                    remedy: "head -1 \(path.shellWord) | cat -A")
+                    .hookInterpreter(path: path, isCarriageReturn: obstacle.isCarriageReturn))
             }
         }
         findings.pass(ids, at: directory.path(of: .deploy).replacing("/deploy", with: ""))
         return findings
     }
 
+    private static func judge(
+        _ skipped: HookDirectory.Skipped, _ kind: Hook.Kind, at place: String, isWhy: Bool, _ findings: inout Findings
+    ) {
+        let path = "\(place)/\(skipped.name)"
+        switch skipped.why {
+        case .dangling:
+            findings.fail(
+                .hookMissing, at: place, "\(path) \(skipped.reason), so it does not run", .hookDangling(path: path))
+        case .notExecutable where isWhy && Interpreter.isNamed(in: path):
+            findings.fail(
+                .hookNotExecutable, at: place,
+                "\(path) \(skipped.reason), so it does not run, and no other hook reloads nginx",
+                .hookNotExecutable(path: path))
+        case .notExecutable:
+            // It may have been switched off, as certbot's are, or be no hook at all.
+            findings.warn(
+                .hookNotExecutable, at: place,
+                "\(path) \(skipped.reason), so it does not run; where it is not meant to, nothing is wrong",
+                Interpreter.isNamed(in: path) ? .hookNotExecutable(path: path) : .hookNoScript)
+        case .backup, .unreadable, .directory, .notRegular, .notUTF8: break
+        }
+    }
+
     /// A lineage's own hooks, and whether anything at all has nginx take up its certificate.
     ///
     /// - Parameters:
-    ///   - isServed: whether a listener is looked at for it.
-    ///   - own: the conf's hooks.
+    ///   - isServed: whether an endpoint is looked at for it.
+    ///   - isStale: whether one was seen serving something else.
+    ///   - own: the renewal config's hooks.
     static func findings(
-        _ lineage: Lineage, own: HookCommands, directory: HookDirectory, isServed: Bool, state: LineageState?
+        _ lineage: Lineage, own: HookCommands, directory: HookDirectory, isServed: Bool, isStale: Bool = false,
+        state: LineageState?
     ) -> Findings {
         var findings = Findings()
         let name = lineage.name
@@ -58,38 +75,49 @@ enum HookJudgement {
             if status == nil {
                 findings.fail(
                     .hookMissing, name, at: place, "\(kind.rawValue) hook \"\(command)\": \(program) is not there",
-                    remedy: "editor \(lineage.confPath.shellWord)")
+                    .hookGone(conf: lineage.confPath))
             } else if unsafe access(program, X_OK) != 0 {
                 findings.fail(
                     .hookNotExecutable, name, at: place,
                     "\(kind.rawValue) hook \"\(command)\": \(program) is not executable",
-                    remedy: "chmod +x \(program.shellWord)")
+                    .hookNotExecutable(path: program))
             } else if let obstacle = Interpreter.obstacle(of: program) {
                 findings.fail(
                     .hookBadInterpreter, name, at: place,
                     "\(kind.rawValue) hook \"\(command)\" cannot run: \(obstacle)",
-                    remedy: "head -1 \(program.shellWord) | cat -A")
+                    .hookInterpreter(path: program, isCarriageReturn: obstacle.isCarriageReturn))
             }
         }
         let usesDirectory = lineage.options?.directoryHooks ?? true
-        let hasDirectoryHook =
-            usesDirectory && [Hook.Kind.deploy, .post].contains { !directory.list($0).hooks.isEmpty }
-        // One that leads to nothing is a fault of its own.
-        let isMeant = [Hook.Kind.deploy, .post].contains { kind in
-            directory.list(kind).skipped.contains { $0.reason.contains("link to nothing") }
+        let reloading = [Hook.Kind.deploy, .post]
+        let hasDirectoryHook = usesDirectory && reloading.contains { !directory.list($0).hooks.isEmpty }
+        // One that leads to nothing, or a script that may not run, is a fault of its own.
+        let isMeant = reloading.contains { kind in
+            directory.list(kind).skipped.contains { skipped in
+                switch skipped.why {
+                case .dangling: true
+                case .notExecutable: Interpreter.isNamed(in: "\(directory.path(of: kind))/\(skipped.name)")
+                default: false
+                }
+            }
         }
         if isServed, !isMeant, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
-            findings.warn(
-                .hookMissing, name, at: place,
-                "no deploy or post hook: after a renewal nothing that certctl knows has nginx take up the new certificate",
-                remedy: "certctl setup")
+            let evidence =
+                "no deploy or post hook: after a renewal nothing reloads nginx, so that it goes on with the old certificate"
+            if isStale {
+                findings.fail(
+                    .hookMissing, name, at: place, evidence, .noReload(name: name), title: "no hook reloads nginx")
+            } else {
+                findings.warn(
+                    .hookMissing, name, at: place, evidence, .noReload(name: name), title: "no hook reloads nginx")
+            }
         }
         for hook in state?.host.live.rollout?.failedHooks ?? [] {
             findings.fail(
                 .hookFailed, name, at: place,
                 "\(hook.cause?.message ?? "\(hook.kind) hook \(hook.identity) failed"), last at \(hook.at.formatted(.iso8601))"
                     + (hook.failures > 1 ? ", \(hook.failures) times" : ""),
-                remedy: "certctl deploy \(name.shellWord)", action: .deploy)
+                .hookFailed(name: name, identity: hook.identity, isRepeated: hook.failures > 1))
         }
         findings.pass(ids + [.hookFailed], name, at: place)
         return findings
@@ -115,24 +143,36 @@ enum Interpreter {
         return bytes
     }
 
-    /// Why the script cannot be run by it, a predicate; nil where nothing is in the way.
-    static func obstacle(of path: String) -> String? {
+    /// Why a script cannot be run.
+    struct Obstacle: CustomStringConvertible {
+        /// A predicate.
+        let description: String
+        var isCarriageReturn = false
+    }
+
+    /// What keeps the script from being run by it; nil where nothing does.
+    static func obstacle(of path: String) -> Obstacle? {
         guard let bytes = script(path) else { return nil }
         let line = String(decoding: bytes.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         let words = line.split { $0 == " " || $0 == "\t" }.map(String.init)
-        guard let program = words.first else { return "its first line names no interpreter" }
+        guard let program = words.first else { return Obstacle(description: "its first line names no interpreter") }
         if program.hasSuffix("\r") || (words.last ?? "").hasSuffix("\r") {
-            return "its lines end in CR LF, so that it asks for an interpreter \(program.filter { $0 != "\r" })\\r"
+            return Obstacle(
+                description:
+                    "its lines end in CR LF, so that it asks for an interpreter \(program.filter { $0 != "\r" })\\r",
+                isCarriageReturn: true)
         }
         guard (try? FileSystem.status(program, followingLinks: true)) ?? nil != nil else {
-            return "its interpreter \(program) is not there"
+            return Obstacle(description: "its interpreter \(program) is not there")
         }
-        guard unsafe access(program, X_OK) == 0 else { return "its interpreter \(program) is not executable" }
+        guard unsafe access(program, X_OK) == 0 else {
+            return Obstacle(description: "its interpreter \(program) is not executable")
+        }
         if FileSystem.name(of: program) == "env", words.count > 1,
             let wanted = words.dropFirst().first(where: { !$0.hasPrefix("-") && !$0.contains("=") }),
             !wanted.contains("/"), !isInPath(wanted)
         {
-            return "its interpreter \(wanted) is not in the path of a service"
+            return Obstacle(description: "its interpreter \(wanted) is not in the path of a service")
         }
         return nil
     }

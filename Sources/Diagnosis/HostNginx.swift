@@ -1,9 +1,11 @@
 import Deployment
 import Lineages
+import Renewal
 import Scheduling
 
 /// An nginx of the host itself that listens where the lineages are served.
 struct HostNginx: Equatable, Sendable {
+    let pid: Int32
     let executable: String
     let arguments: [String]
 
@@ -40,6 +42,7 @@ struct HostNginx: Equatable, Sendable {
         if let reason = BinaryCheck.reasonAgainst(path) {
             throw NotAsked(reason: "\(path) is not started as root: \(reason)")
         }
+        pid = owner.pid
         executable = path
         arguments = HostNginx.arguments(
             owner.title.dropFirst(HostNginx.mark.count).split(separator: " ").dropFirst().map(String.init))
@@ -57,15 +60,20 @@ struct HostNginx: Equatable, Sendable {
         return kept
     }
 
-    /// `nginx -t` with the same configuration.
-    func configTest(_ runner: any CommandRunner, within limit: Duration) async -> ContainerFacts.ConfigTest {
+    /// `nginx -t` with the same configuration, and where it passes what that says.
+    func configTest(_ runner: any CommandRunner, within limit: Duration) async -> (
+        ContainerFacts.ConfigTest, NginxConf?
+    ) {
         let outcome = await runner.run(Command(executable: executable, arguments: arguments + ["-t"]), timeout: limit)
         let complaint = NginxWords.complaint(in: outcome.output)
-        return switch outcome.status {
-        case .exited(0): .passed
-        case .exited: .failed(complaint ?? "nginx -t \(outcome)")
-        default: .notRun("nginx -t \(outcome)")
+        switch outcome.status {
+        case .exited(0): break
+        case .exited: return (.failed(complaint ?? "nginx -t \(outcome)"), nil)
+        default: return (.notRun("nginx -t \(outcome)"), nil)
         }
+        let dump = await runner.run(Command(executable: executable, arguments: arguments + ["-T"]), timeout: limit)
+        // Of a longer one only the end is kept.
+        return (.passed, dump.succeeded && !dump.outputWasCut ? NginxConf(dump: dump.output) : nil)
     }
 
     static let place = "nginx of the host"
@@ -77,7 +85,7 @@ struct HostNginx: Equatable, Sendable {
         case .failed(let reason):
             findings.fail(
                 .nginxConfigInvalid, at: place, "nginx -t fails: \(reason)",
-                remedy: "nginx -t   # mend it, then: certctl deploy")
+                NginxComplaint(reason).fault(.host, containers: [], nginx: nil))
         case .notRun(let reason): findings.skip([.nginxConfigInvalid], at: place, because: reason)
         }
         findings.pass([.nginxConfigInvalid], at: place)

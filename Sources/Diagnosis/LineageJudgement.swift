@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import Lineages
 import PKI
+import Renewal
 
 /// What the tree holds of one lineage, judged at a moment.
 enum LineageJudgement {
@@ -15,20 +16,20 @@ enum LineageJudgement {
         let place = lineage.paths?.live ?? lineage.confPath
         for problem in lineage.problems {
             guard let id = CheckID(problem.code) else { continue }
-            let (remedy, action) = remedy(for: problem, lineage, at: now)
+            let fault = Fault.lineage(problem.code, FaultSubject(lineage))
             if problem.isFatal {
-                findings.fail(id, lineage.name, at: place, problem.message, remedy: remedy, action: action)
+                findings.fail(id, lineage.name, at: place, problem.message, fault)
             } else {
-                findings.warn(id, lineage.name, at: place, problem.message, remedy: remedy, action: action)
+                findings.warn(id, lineage.name, at: place, problem.message, fault)
             }
         }
         if let options = lineage.options, options.mustStaple {
             let why = "must_staple is set, which asks for an extension that Let's Encrypt refuses since 2025"
-            let remedy: Check.Remedy = "sed -i '/^must_staple/d' \(lineage.confPath.shellWord)"
+            let fault = Fault.mustStaple(conf: lineage.confPath)
             if options.server.contains("letsencrypt.org") {
-                findings.fail(.mustStaple, lineage.name, at: place, why, remedy: remedy)
+                findings.fail(.mustStaple, lineage.name, at: place, why, fault)
             } else {
-                findings.warn(.mustStaple, lineage.name, at: place, "\(why); this CA may, too", remedy: remedy)
+                findings.warn(.mustStaple, lineage.name, at: place, "\(why); this CA may, too", fault)
             }
         }
         if let leaf = lineage.certificate {
@@ -51,19 +52,18 @@ enum LineageJudgement {
         _ leaf: Certificate, _ chain: [Certificate], _ lineage: Lineage, _ place: String, _ now: Date,
         _ findings: inout Findings
     ) {
-        let renew: Check.Remedy = "certctl renew --force \(lineage.name.shellWord)"
         if leaf.notAfter <= now {
             findings.fail(
                 .expired, lineage.name, at: place,
                 "the certificate expired \(Span.ago(leaf.notAfter, now)), at \(leaf.notAfter.formatted(.iso8601))",
-                remedy: "certctl renew \(lineage.name.shellWord)", action: .renew)
+                .expired(name: lineage.name))
         }
         if leaf.notBefore > now {
             findings.fail(
                 .notYetValid, lineage.name, at: place,
                 "the certificate is not valid before \(leaf.notBefore.formatted(.iso8601)), and here it is "
                     + "\(now.formatted(.iso8601))",
-                remedy: "timedatectl   # is the clock right? if it is: \(renew.text)")
+                .notYetValid(name: lineage.name))
         }
         for fault in ChainFault.faults(in: chain, at: now) {
             let (id, evidence): (CheckID, String) =
@@ -72,24 +72,7 @@ enum LineageJudgement {
                 case .expired(let subject, let date):
                     (.chainExpired, "\(subject) in fullchain.pem expired \(Span.ago(date, now))")
                 }
-            findings.fail(id, lineage.name, at: place, evidence, remedy: renew, action: .renew)
-        }
-    }
-
-    private static func remedy(
-        for problem: LineageProblem, _ lineage: Lineage, at now: Date
-    ) -> (Check.Remedy, Check.Action) {
-        let (name, conf) = (lineage.name.shellWord, lineage.confPath.shellWord)
-        if problem.isRepairable, let remedy = lineage.repair(at: now) { return (remedy, .operator) }
-        return switch problem.code {
-        case .confUnreadable: ("ls -l \(conf)", .operator)
-        case .confMalformed, .confIncomplete: (lineage.newConf, .operator)
-        case .anotherTree, .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry:
-            (problem.line.map { "editor +\($0) \(conf)" } ?? "editor \(conf)", .operator)
-        case .unreadable: ("ls -lL \((lineage.paths?.live ?? lineage.confPath).shellWord)", .operator)
-        case .newerVersion:
-            ("certctl renew \(name)", problem.isFatal ? .operator : .none)
-        default: (lineage.reissue(), .operator)
+            findings.fail(id, lineage.name, at: place, evidence, .chain(name: lineage.name))
         }
     }
 }

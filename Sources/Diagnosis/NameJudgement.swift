@@ -1,19 +1,45 @@
+import Renewal
+
 /// Whether names lead anywhere.
 enum NameJudgement {
-    static func findings(_ addresses: NameAddresses, of name: String, lineage: String, by resolver: String) -> Findings
-    {
+    /// - Parameter isSilent: whether the resolver has answered for no name at all; that is told once.
+    static func findings(
+        _ addresses: NameAddresses, of name: String, lineage: String, by resolver: String, isSilent: Bool = false
+    ) -> Findings {
         var findings = Findings()
         let place = "\(name) (by \(resolver))"
         switch addresses {
         case .found: break
         case .none(let words):
             findings.fail(
-                .nameUnresolved, lineage, at: place, "\(name) has no address: \(words)",
-                remedy: "dig +short A \(name)   # make the record, or drop the name from the certificate")
+                .nameUnresolved, lineage, at: place, "\(name) has no address: \(words)", .nameUnresolved(name))
         case .unanswered(let words):
             findings.skip([.nameUnresolved, .addressesDiffer], lineage, at: place, because: words)
         }
-        findings.pass([.nameUnresolved], lineage, at: place)
+        findings.pass(isSilent ? [] : [.nameUnresolved], lineage, at: place)
+        return findings
+    }
+
+    /// Whether there is a resolver at all: without one a CA's name has no address either, and nothing can be renewed.
+    ///
+    /// - Parameter answers: what each name has come to.
+    static func findings(_ answers: [NameAddresses], by resolver: String, isNamed: Bool) -> Findings {
+        var findings = Findings()
+        let words = answers.compactMap { answer -> String? in
+            if case .unanswered(let words) = answer { words } else { nil }
+        }
+        guard !answers.isEmpty else { return findings }
+        if words.count == answers.count {
+            findings.fail(
+                .resolverSilent, at: resolver, "no name could be looked up by \(resolver): \(words[0])",
+                .resolverSilent(configured: isNamed))
+        } else if let first = words.first {
+            findings.warn(
+                .resolverSilent, at: resolver,
+                "\(words.count) of \(answers.count) names could not be looked up by \(resolver): \(first)",
+                .resolverSilent(configured: isNamed))
+        }
+        findings.pass([.resolverSilent], at: resolver)
         return findings
     }
 }
@@ -60,7 +86,7 @@ enum CAAJudgement {
             if let refusal = policy.refusal(for: identities, account: account) {
                 findings.fail(
                     .caaForbids, lineage, at: place, refusal,
-                    remedy: .advice("add to the DNS: \(policy.owner). CAA 0 issue \"\(identities.sorted()[0])\""))
+                    .caaForbids(owner: policy.owner, identity: identities.sorted()[0]))
             }
         }
         findings.pass([.caaForbids], lineage, at: place)

@@ -18,27 +18,17 @@ enum RenewalJudgement {
         case .success(nil):
             findings.fail(
                 .accountMissing, lineage.name, at: place, "the tree has no account for \(server)",
-                remedy: lineage.reissue("--agree-tos"))
+                .accountMissing(server: server))
         case .success: break
         case .failure(let error):
-            switch error {
-            case .missing:
-                findings.fail(
-                    .accountMissing, lineage.name, at: place, "\(error)",
-                    remedy: .advice(
-                        "restore accounts/ from a backup; or take account = … out of its conf, then: "
-                            + lineage.reissue("--agree-tos").text))
-            case .ambiguous:
-                findings.fail(
-                    .accountMissing, lineage.name, at: place, "\(error)",
-                    remedy: .advice("set account = ID under [renewalparams] in \(lineage.confPath)"))
-            case .unusable(let path, _):
-                findings.fail(.accountUnusable, lineage.name, at: place, "\(error)", remedy: "ls -l \(path.shellWord)")
-            case .badServer:
-                findings.fail(
-                    .accountUnusable, lineage.name, at: place, "\(error)",
-                    remedy: "editor \(lineage.confPath.shellWord)")
-            }
+            let (id, fault): (CheckID, Fault) =
+                switch error {
+                case .missing: (.accountMissing, .accountMissing(server: server))
+                case .ambiguous(let ids, _): (.accountMissing, .accountAmbiguous(conf: lineage.confPath, ids: ids))
+                case .unusable(let path, _): (.accountUnusable, .accountUnusable(path: path, server: server))
+                case .badServer: (.accountUnusable, .serverInvalid(conf: lineage.confPath))
+                }
+            findings.fail(id, lineage.name, at: place, "\(error)", fault)
         }
         findings.pass(accountIDs, lineage.name, at: place)
         return findings
@@ -75,20 +65,19 @@ enum RenewalJudgement {
         case .written: break
         case .missing:
             findings.fail(
-                .webrootMissing, lineage, at: place, "the webroot \(path) does not exist",
-                remedy: "mkdir -p \(path.shellWord)")
+                .webrootMissing, lineage, at: place, "the webroot \(path) does not exist", .webrootMissing(path))
         case .notADirectory:
             findings.fail(
                 .webrootMissing, lineage, at: place, "the webroot \(path) is not a directory",
-                remedy: "ls -ld \(path.shellWord)")
+                .webrootNoDirectory(path))
         case .obstructed(let error):
             let failure = WebrootResponder.Failure.obstructed(path, by: error)
             findings.fail(
-                .webrootNotWritable, lineage, at: place, "\(failure)", remedy: .advice(failure.wayOut ?? "\(error)"))
+                .webrootNotWritable, lineage, at: place, "\(failure)", .webrootObstructed(error.path))
         case .refused(let words):
             findings.fail(
                 .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)",
-                remedy: "findmnt -T \(path.shellWord); ls -ld \(path.shellWord)")
+                .webrootNotWritable(path))
         case .notAllowed(let words):
             findings.skip([.webrootNotWritable], lineage, at: place, because: "\(words): run it as root")
         }
@@ -96,44 +85,111 @@ enum RenewalJudgement {
         return findings
     }
 
-    /// What the books say of the last renewal.
+    /// What the state says of the last renewal: what was recorded of it comes first, and only what fits that is behind it.
     ///
-    /// - Parameter unreadable: why the books cannot be read; nil where they can, or know nothing.
+    /// - Parameter unreadable: why the state cannot be read; nil where it can, or knows nothing.
     static func past(_ state: LineageState?, unreadable: String?, of lineage: Lineage, at now: Date) -> Findings {
         var findings = Findings()
-        let (name, place) = (lineage.name, "the books of \(lineage.name)")
+        let (name, place) = (lineage.name, "the state of \(lineage.name)")
         guard let state else {
             findings.skip(pastIDs, name, at: place, because: unreadable ?? "certctl has not renewed it yet")
             return findings
         }
         if let retry = state.acquisition.retry {
-            let error = retry.cause.message
-            let next = retry.nextAttempt.map { $0 > now ? "; the next try is at \($0.formatted(.iso8601))" : "" } ?? ""
-            let times =
-                retry.failures == 1 ? "the last renewal failed" : "the last \(retry.failures) renewals failed"
-            switch retry.cause.code {
-            case .paused:
-                findings.fail(
-                    .accountPaused, name, at: place, "the CA has paused this name: \(error)",
-                    remedy: .advice(retry.cause.url.map { "unpause it at \($0)" } ?? "unpause the name at the CA"))
-            case .rateLimited:
-                findings.fail(
-                    .rateLimited, name, at: place, "\(times): \(error)\(next)",
-                    remedy: .advice("wait: certctl renew goes on by itself, and trying sooner only adds to the count"),
-                    action: .none)
-            default:
-                findings.fail(
-                    .renewalFailed, name, at: place, "\(times): \(error)\(next)",
-                    remedy: "certctl renew \(name.shellWord)", action: .renew)
-            }
+            judge(retry, state, lineage, place, now, &findings)
         }
         if let held = state.host.quarantine {
             findings.fail(
                 .renewalFailed, name, at: place,
-                "the new certificate (serial \(held.serial)) was taken back at \(held.at.formatted(.iso8601)): \(held.retry.cause)",
-                remedy: "certctl deploy \(name.shellWord)", action: .deploy)
+                "the new certificate (serial \(held.serial)) was rolled back at \(held.at.formatted(.iso8601)): \(held.retry.cause)",
+                .quarantined(name: name), title: "the new certificate was rolled back")
         }
         findings.pass(pastIDs, name, at: place)
         return findings
     }
+
+    private static func judge(
+        _ retry: Retry, _ state: LineageState, _ lineage: Lineage, _ place: String, _ now: Date,
+        _ findings: inout Findings
+    ) {
+        let next = retry.nextAttempt.map { $0 > now ? "; the next try is at \($0.formatted(.iso8601))" : "" } ?? ""
+        let times = retry.failures == 1 ? "the last renewal failed" : "the last \(retry.failures) renewals failed"
+        let (cause, error) = (RecordedCause(retry.cause), retry.cause.message)
+        let fault = Fault.renewal(cause, FaultSubject(lineage), isRepeated: retry.failures > 1)
+        // One that was forced, and whose certificate is good for long: nothing has to be done about it.
+        if case .wait(let date, _)? = decision(on: lineage, state, at: now), state.acquisition.order == nil, !state.acquisition.isIssued {
+            findings.warn(
+                .renewalFailed, lineage.name, at: place,
+                "\(times): \(error); it is not due before \(date.formatted(.iso8601))", title: title(of: cause))
+            return
+        }
+        let id: CheckID =
+            switch cause {
+            case .paused: .accountPaused
+            case .refused(type: "rateLimited"): .rateLimited
+            default: .renewalFailed
+            }
+        findings.fail(
+            id, lineage.name, at: place, "\(times): \(error)\(next)", fault,
+            title: id == .renewalFailed ? title(of: cause) : nil, explainedBy: causes(of: cause))
+    }
+
+    private static func decision(
+        on lineage: Lineage, _ state: LineageState, at now: Date
+    ) -> RenewalPolicy.Decision? {
+        guard let certificate = lineage.certificate, let options = lineage.options else { return nil }
+        return RenewalPolicy().decision(
+            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
+            suggested: state.suggested, at: now)
+    }
+
+    /// What was recorded, as the head of its paragraph.
+    static func title(of cause: RecordedCause) -> String {
+        switch cause {
+        case .unreachable: "the CA could not be reached"
+        case .notTrusted: "the CA's TLS certificate was not trusted"
+        case .refused(let type?): "the CA refused the last renewal (\(type))"
+        case .paused: "the CA has paused the name"
+        case .termsChanged: "the CA's terms of service have changed"
+        case .notValidated: "the CA could not validate a name"
+        case .account: "the CA does not take the account"
+        case .profile: "the CA has no such profile"
+        case .webroot: "the webroot did not take the challenge"
+        case .file: "a file could not be written"
+        case .hook(let kind, _): "the \(kind) hook failed before the renewal"
+        case .lineage: "the certificate's files or settings are wrong"
+        case .budget: "the CA's limit for these names is near"
+        case .server: "nginx refused its configuration"
+        case .refused(nil), .other: "the last renewal failed"
+        }
+    }
+
+    /// What a look at the host may find that is behind what was recorded.
+    static func causes(of cause: RecordedCause) -> Set<CheckID> {
+        let clock: Set<CheckID> = [.clockWrong]
+        switch cause {
+        case .unreachable: return [.caUnreachable, .resolverSilent]
+        case .notTrusted: return clock.union([.caNotTrusted])
+        case .refused(type: "caa"): return [.caaForbids]
+        case .refused(type: "dns"): return [.nameUnresolved, .resolverSilent]
+        case .refused, .paused, .termsChanged, .profile, .budget: return []
+        case .server: return [.nginxConfigInvalid, .upstreamStopped]
+        case .notValidated(let types): return challenge.union(types.contains("caa") ? [.caaForbids] : [])
+        case .account: return [.accountMissing, .accountUnusable, .accountDeactivated]
+        case .webroot: return [.webrootMissing, .webrootNotWritable, .diskFull, .diskReadOnly]
+        case .file: return [.diskFull, .diskReadOnly, .webrootMissing, .webrootNotWritable, .unreadable]
+        case .hook: return [.hookMissing, .hookNotExecutable, .hookBadInterpreter, .hookSettingsWrong]
+        case .lineage: return Set(LineageJudgement.ids).union([.webrootMissing, .accountMissing])
+        // Nothing is known of it: whatever is found may be behind it.
+        case .other: return Set(CheckID.allCases)
+        }
+    }
+
+    /// Everything between a CA and the webroot.
+    private static let challenge: Set<CheckID> = [
+        .nameUnresolved, .resolverSilent, .addressesDiffer, .wrongServer, .dockerUnreachable, .portHeld,
+        .upstreamStopped, .containerMissing, .containerStopped, .containerRestarting, .containerUnhealthy, .mountStale,
+        .configStale, .webrootNotMounted, .nginxConfigInvalid, .httpNotListening, .challengeRedirected,
+        .webrootUnreadable, .challengeDenied, .challengeLocationMissing, .challengeUnreachable,
+    ]
 }

@@ -45,31 +45,32 @@ enum TimerJudgement {
             findings.skip(ids, at: unit, because: "systemd cannot be asked: \(cause.reason)")
             return findings
         }
-        let enable: Check.Remedy = "systemctl enable --now \(unit)"
+        let enable = Fault.timerDisabled(unit)
         let certbot = facts.certbot.first { $0.state.isActive }
         if !facts.timer.isThere {
             if let certbot {
                 findings.warn(
-                    .timerMissing, at: unit, "there is no \(unit); \(certbot.unit) renews with certbot",
-                    remedy: "certctl setup")
+                    .timerMissing, at: unit, "there is no \(unit); \(certbot.unit) renews with certbot", .certbotRenews,
+                    title: "certbot renews, not certctl")
             } else {
-                findings.fail(
-                    .timerMissing, at: unit, "there is no \(unit): nothing renews by itself",
-                    remedy: "certctl setup")
+                findings.fail(.timerMissing, at: unit, "there is no \(unit): nothing renews by itself", .timerMissing)
             }
+        } else if !facts.timer.isActive, let certbot {
+            // As it is before the setup: the package's timer beside certbot's would be two that renew.
+            findings.warn(
+                .timerDisabled, at: unit, "\(unit) is off; \(certbot.unit) renews with certbot", .certbotRenews,
+                title: "certbot renews, not certctl")
         } else if facts.timer.load == "masked" {
             findings.fail(
-                .timerDisabled, at: unit, "\(unit) is masked: nothing renews by itself",
-                remedy: "systemctl unmask \(unit) && \(enable.text)")
+                .timerDisabled, at: unit, "\(unit) is masked: nothing renews by itself", .timerMasked(unit))
         } else if !facts.timer.isActive {
             findings.fail(
                 .timerDisabled, at: unit,
                 "\(unit) is \(facts.timer.isEnabled ? "enabled, but \(facts.timer.active)" : "not enabled"): nothing renews by itself",
-                remedy: enable)
+                enable)
         } else if !facts.timer.isEnabled, facts.timer.file != "static" {
             findings.warn(
-                .timerDisabled, at: unit, "\(unit) runs, but is not enabled: it ends with the next boot", remedy: enable
-            )
+                .timerDisabled, at: unit, "\(unit) runs, but is not enabled: it ends with the next boot", enable)
         }
         let service = unit.replacing(".timer", with: ".service")
         if facts.service.isThere, facts.service.active == "failed" || !["", "success"].contains(facts.service.result) {
@@ -85,18 +86,16 @@ enum TimerJudgement {
                 findings.warn(
                     .timerFailing, at: unit,
                     "\(evidence); certctl \(later.command) has ended well since, \(Span.ago(later.at, now))",
-                    remedy: .command(again))
+                    .serviceFailedBefore(again: again))
             } else {
-                findings.fail(
-                    .timerFailing, at: unit, evidence,
-                    remedy: "journalctl -u \(service) -n 50 --no-pager   # mend it, then: \(again)")
+                findings.fail(.timerFailing, at: unit, evidence, .serviceFailed(service))
             }
         }
         if facts.timer.isActive, let certbot {
             findings.warn(
                 .certbotTimerActive, at: unit,
                 "\(certbot.unit) is active too: both renew, and certbot does not look whether its hooks worked",
-                remedy: "systemctl disable --now \(certbot.unit)")
+                .certbotTimer(certbot.unit))
         }
         if facts.service.isThere, let dropIn = facts.outdatedDropIn {
             let list = dropIn.paths.isEmpty ? "nothing" : dropIn.paths.joined(separator: ", ")
@@ -104,7 +103,7 @@ enum TimerJudgement {
             let found = dropIn.isThere ? "its drop-in is of another time" : "it has no drop-in"
             findings.warn(
                 .sandboxOutdated, at: WebrootDropIn.path,
-                "the sandbox of \(service) has to open \(list), and \(found)", remedy: "certctl setup")
+                "the sandbox of \(service) has to open \(list), and \(found)", .sandboxOutdated)
         }
         findings.pass(ids, at: unit)
         return findings

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Lineages
+import Renewal
 
 /// What opening the tree tells.
 enum TreeJudgement {
@@ -9,25 +10,22 @@ enum TreeJudgement {
         var findings = Findings()
         switch failure {
         case .badDefaults(let file, let error):
-            findings.fail(.defaultsMalformed, at: file, "\(file): \(error)", remedy: "editor \(file)")
+            findings.fail(.defaultsMalformed, at: file, "\(file): \(error)", .fileMalformed(file))
         case .unreadable(let error) where error.isPermission:
-            findings.fail(.treeUnreadable, at: path, "\(error)", remedy: "sudo certctl doctor")
+            findings.fail(.treeUnreadable, at: path, "\(error)", .configDirectoryForbidden)
         case .unreadable(let error):
             let isThere = (try? FileSystem.status(path, followingLinks: true))?.kind == .directory
             if isThere {
                 findings.fail(
-                    .treeUnreadable, at: path, "\(error)", remedy: "ls -ld \(path.shellWord) \(path.shellWord)/renewal")
+                    .treeUnreadable, at: path, "\(error)", .configDirectoryUnreadable(path))
             } else {
                 findings.fail(
-                    .treeMissing, at: path, "there is no directory \(path)",
-                    remedy: .advice(
-                        "name the tree with --config-dir; or make a first certificate: certctl issue -d NAME"))
+                    .treeMissing, at: path, "there is no directory \(path)", .configDirectoryMissing)
             }
         case nil:
             if lineages.isEmpty {
                 findings.warn(
-                    .noLineage, at: "\(path)/renewal", "there is no lineage in \(path)",
-                    remedy: .advice("make a first certificate: certctl issue -d NAME"))
+                    .noLineage, at: "\(path)/renewal", "there is no lineage in \(path)", .noCertificate)
             } else {
                 findings.pass([.noLineage], at: "\(path)/renewal")
             }

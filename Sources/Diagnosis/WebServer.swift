@@ -19,7 +19,7 @@ struct WebServer: Sendable {
     func containers(in all: [ContainerFacts]) -> [ContainerFacts] {
         let named = all.filter(isNamed)
         if !named.isEmpty || names { return named }
-        let nginx = all.filter(\.isNginx)
+        let nginx = all.filter { $0.isNginx && isOfServices($0) }
         let seeing = nginx.filter(seesFiles)
         if !seeing.isEmpty { return seeing }
         return nginx.filter(hasPort)
@@ -29,7 +29,9 @@ struct WebServer: Sendable {
     var names: Bool { !settings.containers.isEmpty || settings.composeFile != nil }
 
     /// What the settings name, for people.
-    var named: String {
+    var named: String { names ? namedInSettings : "service \(settings.services.joined(separator: ", "))" }
+
+    private var namedInSettings: String {
         if !settings.containers.isEmpty { return settings.containers.joined(separator: ", ") }
         let services = settings.services.isEmpty ? ["nginx"] : settings.services
         return "service \(services.joined(separator: ", ")) of \(settings.composeFile ?? "Compose")"
@@ -42,7 +44,15 @@ struct WebServer: Sendable {
         }
         guard let file = settings.composeFile, let service = container.service else { return false }
         let services = settings.services.isEmpty ? ["nginx"] : settings.services
-        return container.composeFile.map(FileSystem.resolved) == FileSystem.resolved(file) && services.contains(service)
+        let isOfProject = settings.expectedProject.map { $0 == container.project } ?? true
+        return isOfProject && container.composeFile.map(FileSystem.resolved) == FileSystem.resolved(file)
+            && services.contains(service)
+    }
+
+    /// Whether it is one of the services and the project that are set; everything is, where none are.
+    private func isOfServices(_ container: ContainerFacts) -> Bool {
+        (settings.services.isEmpty || container.service.map(settings.services.contains) == true)
+            && (settings.project == nil || settings.project == container.project)
     }
 
     private func hasPort(_ container: ContainerFacts) -> Bool {

@@ -34,6 +34,9 @@ package struct HTTPRequest: Sendable {
     ///
     /// No proxy is asked for it.
     package var connectTo: String?
+    /// Whether an https server's certificate is verified. Not where a CA would not either: it follows redirects of a challenge to
+    /// https without (RFC 8555 §8.3).
+    package var verifiesServer = true
 
     /// A request that differs from the defaults only where it says so.
     package init(

@@ -77,6 +77,8 @@ package struct Cause: Error, Codable, Hashable, Sendable, CustomStringConvertibl
         case silent
         /// A forced order would be the last one that the CA allows for days.
         case budget
+        /// nginx refuses its configuration, so that a new certificate could not be served.
+        case server
         /// The run has used up its time.
         case outOfTime
         /// The run was asked to stop.
@@ -123,8 +125,19 @@ extension Cause {
         case let error as FileError: self.init(.file, "\(error)", subject: error.path)
         case let unfit as CertificateSet.Unfit: self.init(.unfit, "\(unfit)")
         case let problem as LineageProblem: self.init(.lineage, "\(problem)", subject: problem.code.rawValue)
-        case let failure as WebrootResponder.Failure: self.init(.webroot, "\(failure)", subject: failure.wayOut)
-        case is CertificateAuthorities.NoAccount, is AccountError: self.init(.account, "\(error)")
+        case let failure as WebrootResponder.Failure:
+            if case .obstructed(_, let error) = failure {
+                self.init(.webroot, "\(failure)", subject: error.path)
+            } else {
+                self.init(.webroot, "\(failure)")
+            }
+        case let error as CertificateAuthorities.NoAccount: self.init(.account, "\(error)", subject: error.server)
+        case let error as AccountError:
+            if case .ambiguous(_, let server) = error {
+                self.init(.account, "\(error)", subject: server)
+            } else {
+                self.init(.account, "\(error)")
+            }
         case is CancellationError: self.init(.interrupted, "interrupted")
         default: self.init(.unknown, "\(error)")
         }
@@ -140,7 +153,8 @@ extension Cause {
         case .refused(let problem, _): self.init(problem: problem, text, isTemporary: error.isTemporary)
         case .redirected(_, let url, _): self.init(.redirected, text, subject: url)
         case .malformed: self.init(.malformed, text)
-        case .authorizationFailed: self.init(.notValidated, text)
+        case .authorizationFailed(let refusals):
+            self.init(.notValidated, text, subject: refusals.compactMap { $0.problem?.type }.joined(separator: " "))
         case .orderInvalid, .orderGone, .authorizationGone:
             self.init(.orderInvalid, text, isTemporary: error.isTemporary)
         case .stillPending: self.init(.stillPending, text, isTemporary: true)

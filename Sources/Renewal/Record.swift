@@ -62,6 +62,7 @@ extension RenewalRun {
             "CERTCTL_STAGE": context.failure?.stage.rawValue ?? state.stage?.rawValue ?? "",
             "CERTCTL_ERROR": isFailure ? context.failure?.description ?? state.summary : "",
             "CERTCTL_ATTEMPTS": String(state.failures),
+            "CERTCTL_NEXT": isFailure ? Fault.known(state, context.subject.fault).first?.remedy?.line ?? "" : "",
         ]
         let results = await hooks.tell(isFailure ? .failure : .recovered, facts, only: isNews ? nil : unheard)
         recorder.update { $0.hookFailures += results.failures }

@@ -13,6 +13,8 @@ package struct Subject: Sendable {
     package let commands: HookCommands
     /// `live/NAME`, for hooks.
     package let livePath: String
+    /// `renewal/NAME.conf`.
+    package let confPath: String
     /// What keeps the lineage from being used.
     package let problem: Cause?
     /// What an operator should know.
@@ -26,11 +28,12 @@ package struct Subject: Sendable {
 
     package init(
         name: String, leaf: Leaf?, number: Int?, options: RenewalOptions?, commands: HookCommands, livePath: String,
-        problem: Cause? = nil, remarks: [String] = [], reasonUnmanaged: String? = nil, isCopy: Bool = false,
+        confPath: String = "", problem: Cause? = nil, remarks: [String] = [], reasonUnmanaged: String? = nil, isCopy: Bool = false,
         settingsProblem: Cause? = nil
     ) {
         (self.name, self.leaf, self.number, self.options) = (name, leaf, number, options)
-        (self.commands, self.livePath, self.problem, self.remarks) = (commands, livePath, problem, remarks)
+        (self.commands, self.livePath, self.confPath) = (commands, livePath, confPath)
+        (self.problem, self.remarks) = (problem, remarks)
         (self.reasonUnmanaged, self.isCopy, self.settingsProblem) = (reasonUnmanaged, isCopy, settingsProblem)
     }
 
@@ -44,7 +47,7 @@ package struct Subject: Sendable {
         self.init(
             name: lineage.name, leaf: leaf, number: lineage.version, options: lineage.options,
             commands: lineage.options.map(HookCommands.init) ?? HookCommands(), livePath: lineage.paths?.live ?? "",
-            problem: problem, remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
+            confPath: lineage.confPath, problem: problem, remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
             reasonUnmanaged: lineage.reasonUnmanaged, isCopy: lineage.original != nil,
             settingsProblem: Subject.settingsProblem(lineage.conf, host))
     }
@@ -57,6 +60,9 @@ package struct Subject: Sendable {
             return Cause(.setting, "\(error)", subject: error.code.rawValue)
         }
     }
+
+    /// The certificate that a fault is about.
+    var fault: FaultSubject { FaultSubject(name: name, conf: confPath, live: livePath, names: leaf?.names ?? []) }
 
     /// The names in what live/ shows.
     package var domains: [String] { leaf?.names.map(\.description) ?? [] }

@@ -1,5 +1,6 @@
 package import Deployment
 package import FoundationEssentials
+import Glibc
 
 /// What systemd knows of one of its units, as `systemctl show` tells it (systemd's D-Bus properties of that name).
 package struct UnitState: Equatable, Sendable {
@@ -17,6 +18,8 @@ package struct UnitState: Equatable, Sendable {
     package let lastEnd: Date?
     /// When a timer starts its service next; nil for a timer that waits for nothing, and for other units.
     package let nextStart: Date?
+    /// When a service that has failed is started again by its own `Restart=`; nil where it does not wait for that.
+    package let restart: Date?
     /// When a timer last started its service; nil before the first time.
     package let lastStart: Date?
 
@@ -25,7 +28,10 @@ package struct UnitState: Equatable, Sendable {
     package var isActive: Bool { active == "active" }
 
     /// Reads what `systemctl show --timestamp=unix` prints, a property a line.
-    package init(properties text: String) {
+    ///
+    /// - Parameters:
+    ///   - boot: the moment from which systemd counts the times of `OnActiveSec=` and the like; nil where that is not known.
+    package init(properties text: String, boot: Date? = nil) {
         var values: [Substring: String] = [:]
         for line in text.split(whereSeparator: \.isNewline) {
             guard let mark = line.firstIndex(of: "=") else { continue }
@@ -39,7 +45,17 @@ package struct UnitState: Equatable, Sendable {
             Int32($0)
         }
         lastEnd = values["ExecMainExitTimestamp"].flatMap(UnitState.date)
-        nextStart = values["NextElapseUSecRealtime"].flatMap(UnitState.date)
+        let monotonic = values["NextElapseUSecMonotonic"].flatMap(UnitState.span).flatMap { span in
+            boot.map { $0.addingTimeInterval(span) }
+        }
+        // Of two ways in which a timer may elapse, the first one starts it.
+        nextStart = [values["NextElapseUSecRealtime"].flatMap(UnitState.date), monotonic].compactMap(\.self).min()
+        let failed = values["StateChangeTimestamp"].flatMap(UnitState.date)
+        restart =
+            values["SubState"] == "auto-restart"
+            ? failed.flatMap { failed in
+                values["RestartUSec"].flatMap(UnitState.span).map { failed.addingTimeInterval($0) }
+            } : nil
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
     }
 
@@ -53,6 +69,31 @@ package struct UnitState: Equatable, Sendable {
         let words = text.split(separator: " ")
         guard words.count == 4, words[3] == "UTC" else { return nil }
         return try? Date("\(words[1])T\(words[2])Z", strategy: .iso8601)
+    }
+
+    /// Seconds of a span as systemd writes it, `1h 23min 4.5s` (systemd.time(7)); nil for `infinity` and anything else.
+    private static func span(_ text: String) -> TimeInterval? {
+        let units: [(name: String, seconds: TimeInterval)] = [
+            ("month", 2_629_800), ("min", 60), ("ms", 0.001), ("us", 1e-6), ("y", 31_557_600), ("w", 604_800),
+            ("d", 86_400), ("h", 3600), ("s", 1),
+        ]
+        var sum: TimeInterval = 0
+        let words = text.split(separator: " ")
+        for word in words {
+            guard let unit = units.first(where: { word.hasSuffix($0.name) }),
+                let count = Double(word.dropLast(unit.name.count))
+            else { return nil }
+            sum += count * unit.seconds
+        }
+        return words.isEmpty ? nil : sum
+    }
+
+    /// When this host was started by the clock of today, which is what a monotonic time counts from (clock_gettime(2),
+    /// CLOCK_MONOTONIC).
+    static var boot: Date? {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_MONOTONIC, &time) == 0 else { return nil }
+        return Date.now.addingTimeInterval(-Double(time.tv_sec) - Double(time.tv_nsec) / 1e9)
     }
 }
 
@@ -71,7 +112,8 @@ package struct Systemd: Sendable {
 
     private static let properties = [
         "LoadState", "ActiveState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainExitTimestamp",
-        "NextElapseUSecRealtime", "LastTriggerUSec",
+        "NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec", "SubState", "RestartUSec",
+        "StateChangeTimestamp",
     ]
 
     package init(runner: any CommandRunner = SubprocessRunner(), systemctl: String = "/usr/bin/systemctl") {
@@ -88,6 +130,6 @@ package struct Systemd: Sendable {
         guard outcome.succeeded else {
             throw Absent(description: outcome.lastLine ?? "systemctl \(outcome)")
         }
-        return UnitState(properties: outcome.output)
+        return UnitState(properties: outcome.output, boot: UnitState.boot)
     }
 }

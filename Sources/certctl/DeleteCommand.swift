@@ -47,7 +47,7 @@ struct DeleteCommand: AsyncParsableCommand {
         } catch {
             throw CommandFailure(
                 .failed, "\(name): \(error)",
-                next: error.isPermission ? "run it as root" : "certctl delete \(name.quotedForShell) does the rest")
+                next: error.isPermission ? "run it as root" : "certctl delete \(name.shellWord) does the rest")
         }
         print(purge ? "\(name.plain): deleted" : "\(name.plain): deleted; its files are in \(destination)".plain)
         for directory in deletion.shared { print("\(directory.plain) stays: another certificate has it, too") }

@@ -49,7 +49,11 @@ struct DoctorCommand: AsyncParsableCommand {
             ProbeFile.removeAll()
             task.cancel()
         }
+        let progress = isatty(STDERR_FILENO) == 1 && format == .text ? RunProgress(.error) : nil
+        progress?.show(
+            "doctor", "looking at \(diagnosis.count == 1 ? "1 certificate" : "\(diagnosis.count) certificates")")
         let report = await task.value
+        progress?.end("doctor")
         if task.isCancelled { throw CommandFailure(.failed, "interrupted; the file in the webroot is removed") }
         switch format {
         case .text: print(DoctorText(report, style: .forTerminal).text)

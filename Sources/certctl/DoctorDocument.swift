@@ -1,5 +1,6 @@
 import Diagnosis
 import FoundationEssentials
+import Renewal
 import Text
 
 /// `certctl doctor --format json`; docs/doctor.md explains each member. Members are only ever added.
@@ -14,9 +15,12 @@ struct DoctorDocument: Encodable {
         let command: String?
         let action: String
         let because: String?
+        let title: String
+        let by: String?
+        let cost: String?
 
         private enum CodingKeys: String, CodingKey {
-            case id, verdict, lineage, lookedAt, evidence, remedy, command, action, because
+            case id, verdict, lineage, lookedAt, evidence, remedy, command, action, because, title, by, cost
         }
 
         init(_ check: Check) {
@@ -24,6 +28,8 @@ struct DoctorDocument: Encodable {
             (lookedAt, evidence, remedy) = (check.lookedAt.plain, check.evidence.plain, check.remedy?.text.plain)
             command = check.remedy?.command?.plain
             (action, because) = (check.action.rawValue, check.because?.rawValue)
+            (title, by) = (check.title.plain, check.remedy?.actor.rawValue)
+            cost = check.remedy.map { "\($0.cost)" }
         }
 
         /// Every member is there, null where it says nothing.
@@ -38,6 +44,9 @@ struct DoctorDocument: Encodable {
             try members.encode(command, forKey: .command)
             try members.encode(action, forKey: .action)
             try members.encode(because, forKey: .because)
+            try members.encode(title, forKey: .title)
+            try members.encode(by, forKey: .by)
+            try members.encode(cost, forKey: .cost)
         }
     }
 

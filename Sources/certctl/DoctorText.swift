@@ -1,4 +1,5 @@
 import Diagnosis
+import Renewal
 import Text
 
 /// What `certctl doctor` prints: for each cause its name, the remedy, what was seen, and what follows from it.
@@ -20,7 +21,7 @@ struct DoctorText {
     /// What a terminal has at the least.
     private static let width = 80
     /// More than anybody reads of one kind.
-    private static let most = 4
+    private static let most = 3
 
     init(_ report: DiagnosisReport, style: Style) { (self.report, self.style) = (report, style) }
 
@@ -47,28 +48,33 @@ struct DoctorText {
         let check = cause.check
         let others = Set(cause.alike.compactMap(\.lineage)).subtracting([check.lineage ?? ""]).count
         let more = others == 0 ? "" : " and \(others) more"
-        var lines = ["\(mark) \(check.id.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
+        var lines = ["\(mark) \(check.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
         // One line, however long: it is to be pasted.
-        switch check.remedy {
-        case .command(let text)?: lines.append("  run: " + style.command(text.plain))
-        case .advice(let text)?: lines.append("  do: " + style.command(text.plain))
+        switch cause.remedy?.step {
+        case .run(let text)?: lines.append("  run: " + style.command(text.plain))
+        case .do(let text)?: lines.append("  do: " + style.command(text.plain))
         case nil: break
         }
         lines += wrapped(check.evidence, indent: "  ")
-        let alike = cause.alike.map { other in
+        let alike = cause.alike.filter { $0.evidence != check.evidence }.map { other in
             let seen = other.lookedAt == check.lookedAt ? other.evidence : other.lookedAt
             return other.lineage == check.lineage || other.lineage == nil ? seen : "\(other.lineage ?? ""): \(seen)"
         }.filter { $0 != check.evidence }
         for other in alike.prefix(DoctorText.most) { lines += wrapped(other, indent: "  ", bullet: "  also: ") }
         if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
-        var seen: Set<String> = []
-        var following: [String] = []
+        var titles: [String] = []
+        var subjects: [String: [String]] = [:]
         for check in cause.consequences {
-            let line = "\(check.id.title): \(subject(check))"
-            if seen.insert(line).inserted { following.append(line) }
+            if subjects[check.title] == nil { titles.append(check.title) }
+            let subject = subject(check)
+            if subjects[check.title]?.contains(subject) != true { subjects[check.title, default: []].append(subject) }
+        }
+        let following = titles.map { title in
+            let all = subjects[title, default: []]
+            return "\(title): \(all[0])" + (all.count > 1 ? " and \(all.count - 1) more" : "")
         }
         if !following.isEmpty {
-            lines.append("  from which follows:")
+            lines.append("  also caused by this:")
             for line in following.prefix(DoctorText.most * 2) { lines += wrapped(line, indent: "    ", bullet: "  - ") }
             if following.count > DoctorText.most * 2 {
                 lines.append("  - and \(following.count - DoctorText.most * 2) more")
@@ -92,10 +98,21 @@ struct DoctorText {
         }
         guard !reasons.isEmpty else { return [] }
         var lines = ["not looked at:"]
+        // Of many certificates, each with a reason of its own, three stand for all.
+        var counts: [[String]: Int] = [:]
         for (text, ids) in reasons {
+            let count = counts[ids, default: 0]
+            counts[ids] = count + 1
+            guard count < DoctorText.most else { continue }
             let head = ids.prefix(DoctorText.most).joined(separator: ", ")
             let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
             lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
+        }
+        for (ids, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
+        where count > DoctorText.most {
+            lines += wrapped(
+                "\(ids.prefix(DoctorText.most).joined(separator: ", ")): \(count - DoctorText.most) more reasons",
+                indent: "    ", bullet: "  - ")
         }
         return lines
     }
@@ -113,11 +130,11 @@ struct DoctorText {
             count(Set(looked.compactMap(\.lineage)).count, "lineage", "lineages"),
             count(places(.nameUnresolved), "name", "names"), count(places(.webrootMissing), "webroot", "webroots"),
             count(places(.containerStopped), "container", "containers"),
-            count(places(.servedStale), "listener", "listeners"),
+            count(places(.servedStale), "endpoint", "endpoints"),
         ].compactMap(\.self).joined(separator: ", ")
         let result = [
             count(report.causes.count, "cause", "causes"), count(report.warnings.count, "warning", "warnings"),
-            "\(ids.count) kinds of fault looked for", count(unseen, "not looked for", "not looked for"),
+            "\(ids.count) checks run", count(unseen, "skipped", "skipped"),
         ].compactMap(\.self).joined(separator: ", ")
         return seen.isEmpty ? result : "\(seen): \(result)"
     }

@@ -38,12 +38,35 @@ struct ForceDialogue: Sendable {
                 exceptions.refused[review.name] = review.budget.refusal
             }
         }
-        await warn(
-            of: lineages.filter { lineage in
-                !exceptions.deployed.contains(lineage.name) && exceptions.refused[lineage.name] == nil
-                    && lineage.fatalProblem == nil && lineage.reasonUnmanaged == nil
-            })
+        let ordered = lineages.filter { lineage in
+            !exceptions.deployed.contains(lineage.name) && exceptions.refused[lineage.name] == nil
+                && lineage.fatalProblem == nil && lineage.reasonUnmanaged == nil
+        }
+        if let refusal = await refusal(of: ordered) {
+            for lineage in ordered { exceptions.refused[lineage.name] = refusal }
+            return exceptions
+        }
+        await warn(of: ordered)
         return exceptions
+    }
+
+    /// Why nothing is ordered: nginx refuses its configuration, so that a new certificate could not be served; nil where it does not,
+    /// or the operator wants one all the same.
+    private func refusal(of lineages: [Lineage]) async -> Cause? {
+        guard !lineages.isEmpty else { return nil }
+        var host = host
+        host.lineages = lineages
+        guard let fault = await Diagnosis(host).configurationFault() else { return nil }
+        if isYes {
+            printer.warn("a new certificate cannot be served yet: \(fault.evidence)")
+            return nil
+        }
+        if canAsk,
+            printer.ask("\(fault.evidence): a new certificate could not be served. Order one all the same? [y/N] ")
+        {
+            return nil
+        }
+        return Cause(.server, "not ordered: a new certificate could not be served: \(fault.evidence)")
     }
 
     private func prefersDeployment(_ review: ForceReview) -> Bool {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Deployment
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Renewal
@@ -64,11 +65,20 @@ struct HooksCommand: AsyncParsableCommand {
         @OptionGroup var tree: TreeOptions
         @OptionGroup var output: OutputOptions
 
+        @Flag(
+            name: .long,
+            help: "Run them with this shell's environment, and not with that of the service, which a renewal has.")
+        var keepEnvironment = false
+
         @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
         var name: String
 
         func run() async throws {
-            let setup = try RunSetup(tree, nil, output)
+            // What a variable of the shell makes of a hook says nothing of the next renewal.
+            let isBooted = unsafe access("/run/systemd/system", F_OK) == 0
+            let runsInUnits = !keepEnvironment && geteuid() == 0 && isBooted
+            if !keepEnvironment, !runsInUnits { try ServiceEnvironment.restart(with: "--keep-environment") }
+            let setup = try RunSetup(tree, nil, output, hooksInUnits: runsInUnits)
             let lineage = try setup.tree.selected([name])[0]
             guard let options = lineage.options, let paths = lineage.paths else {
                 throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")

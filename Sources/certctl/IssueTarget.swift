@@ -107,7 +107,7 @@ struct IssueTarget {
                 throw CommandFailure(
                     .failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used",
                     next: refusal.map { NextStep.after($0, lineage: name, tree) }
-                        ?? "certctl repair \(name.quotedForShell)")
+                        ?? "certctl repair \(name.shellWord)")
             }
             return lineage
         }

@@ -17,7 +17,8 @@ enum LocalTime {
     static func distance(to date: Date, from now: Date) -> String {
         let seconds = date.timeIntervalSince(now)
         let (count, unit, _) = span(seconds)
-        return seconds >= 0 ? "in \(count) \(unit)" : "\(count) \(unit) ago"
+        let unitOfOne = count == 1 ? String(unit.dropLast()) : unit
+        return seconds >= 0 ? "in \(count) \(unitOfOne)" : "\(count) \(unitOfOne) ago"
     }
 
     /// `2027-01-22`.

@@ -20,7 +20,6 @@ struct NextText {
             // What is long and stands below in full is not put into a narrow column, too.
             let isBelow = brief && because.count > NextText.longReason && !row.problems.isEmpty
             return "pending: \(isBelow ? "see below" : because), next try \(nextTry(row.renewal.at))"
-        case .unmanaged where because.hasPrefix("authenticator "): return "by certbot: \(because)"
         case .unmanaged: return "not by certctl: \(because)"
         default: break
         }

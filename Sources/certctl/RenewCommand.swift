@@ -24,7 +24,9 @@ struct RenewCommand: AsyncParsableCommand {
 
     @Flag(
         name: .long,
-        help: "With --force: renew without asking, also where a deployment would do, or the CA's limit is near.")
+        help:
+            "With --force: renew without asking, also where a deployment would do, the CA's limit is near, or nginx refuses its configuration."
+    )
     var yes = false
 
     @Flag(name: .long, help: "Try the whole exchange at the staging directory (or --server); nothing is installed.")

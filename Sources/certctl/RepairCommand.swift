@@ -138,7 +138,7 @@ struct RepairCommand: AsyncParsableCommand {
 
     private func conclude(_ plan: RepairPlan) {
         guard !plan.edits.isEmpty else { return }
-        let word = plan.name.quotedForShell
+        let word = plan.name.shellWord
         let deploy = plan.links.isEmpty ? "" : "; next: certctl deploy \(word)"
         print("\(plan.name): repaired (certctl repair --undo \(word) puts it back)\(deploy)".plain)
     }

@@ -31,6 +31,7 @@ struct StatusExplanation {
         let sections = [
             ("", certificate), ("why", rules), ("stage", stage), ("hooks", hookLines), ("looked for at", endpoints),
             ("problems", row.problems.map(\.message)),
+            ("next", Fault.known(of: lineage, state).compactMap { $0.remedy?.line }),
         ]
         var lines = [
             row.state.style.text("\(row.state.mark(on: screen)) \(row.name): \(row.state.rawValue)", on: screen),

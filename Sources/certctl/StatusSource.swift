@@ -77,7 +77,9 @@ import Scheduling
         guard options.isHostsOwn, unsafe access("/run/systemd/system", F_OK) == 0,
             report.lineages.contains(where: { [.due, .pending, .expired, .expiring].contains($0.state) })
         else { return nil }
-        return try? await Systemd().state(of: "certctl.timer").nextStart
+        guard let timer = try? await Systemd().state(of: "certctl.timer") else { return nil }
+        let restart = (try? await Systemd().state(of: "certctl.service"))?.restart
+        return [timer.nextStart, restart].compactMap(\.self).min()
     }
 }
 

@@ -1,5 +1,7 @@
 import FoundationEssentials
+import Lineages
 import PKI
+import Renewal
 import Rig
 import Testing
 
@@ -41,6 +43,47 @@ struct DockerTests {
         #expect(NginxWords.complaint(in: "one\n\ntwo\n") == "two" && NginxWords.complaint(in: "\n") == nil)
     }
 
+    @Test func `what nginx complains of is a file and a line of the host, or a service that is stopped`() {
+        var nginx = DockerTests.container
+        let complaint = NginxComplaint("unknown directive \"y\" in /certs/a.conf:3")
+        #expect(
+            complaint.fault(.container("web-nginx-1"), containers: [nginx], nginx: nginx)
+                == .nginxConfig(.container("web-nginx-1"), file: "/etc/letsencrypt/a.conf:3", isFixed: false))
+        let missing = NginxComplaint("host not found in upstream \"app:8080\" in /etc/nginx/conf.d/app.conf:7")
+        #expect(missing.upstream == "app" && missing.place == "/etc/nginx/conf.d/app.conf:7")
+        let app = DockerTests.container.named(
+            "web-app-1", image: "app:1", sees: "/srv", service: "app", status: "exited")
+        #expect(
+            missing.fault(.container("web-nginx-1"), containers: [nginx, app], nginx: nginx)
+                == .upstreamStopped(containers: ["web-app-1"], nginx: nil))
+        #expect(
+            missing.fault(.container("web-nginx-1"), containers: [nginx], nginx: nginx)
+                == .upstreamUnknown(host: "app", .container("web-nginx-1")))
+        nginx = nginx.changed(id: "b", name: "web-nginx-1", status: "exited")
+        #expect(
+            missing.fault(.container("web-nginx-1"), containers: [nginx, app], nginx: nginx).remedy?.command
+                == "docker start web-app-1 web-nginx-1")
+    }
+
+    @Test func `reload-nginx's settings are judged as the hook judges them`() async throws {
+        #expect(ReloadSettings("container = web\n").problem == nil)
+        #expect(ReloadSettings("# x\nkontainer = web\n").problem == "line 2: there is no setting kontainer")
+        #expect(ReloadSettings("compose_file = compose.yml").problem?.contains("not an absolute path") == true)
+        #expect(ReloadSettings("host = maybe").problem?.contains("neither yes nor no") == true)
+        try await TemporaryDirectory.with { directory in
+            let file = "\(directory)/compose.yml"
+            try "services: {}\n".write(toFile: file, atomically: false, encoding: .utf8)
+            let unnamed = ReloadSettings("compose_file = \(file)")
+            #expect(
+                unnamed.expectedProject
+                    == directory.split(separator: "/").last.map {
+                        $0.lowercased().filter { $0.isLetter || $0.isNumber || "-_".contains($0) }
+                    })
+            try "name: \"shop\"  # ours\nservices: {}\n".write(toFile: file, atomically: false, encoding: .utf8)
+            #expect(unnamed.expectedProject == "shop")
+        }
+    }
+
     @Test func `a log is read with and without heads`() {
         #expect(
             DockerProbe.unframed(
@@ -72,7 +115,7 @@ struct DockerTests {
         let findings = DockerJudgement.findings(
             .present([DockerTests.container]), at: "socket", web,
             .init(tree: "/etc/letsencrypt", lineages: [], webroots: []),
-            listeners: nil, ports: [80], isServed: true)
+            .init(listeners: nil, ports: [80], isServed: true))
         #expect(findings.checks.first { $0.id == .containerMissing }?.evidence.contains("lost") == true)
     }
 
@@ -94,7 +137,7 @@ struct DockerTests {
         let files = DockerJudgement.Files(tree: "/t", lineages: [], webroots: [])
         for facts in [DockerFacts.absent("no socket"), .notAsked("not root"), .present([])] {
             let checks = DockerJudgement.findings(
-                facts, at: "socket", web, files, listeners: nil, ports: [80], isServed: true
+                facts, at: "socket", web, files, .init(listeners: nil, ports: [80], isServed: true)
             ).checks
             #expect(checks.allSatisfy { $0.verdict == .skipped || $0.verdict == .ok })
         }
@@ -107,7 +150,7 @@ struct DockerTests {
             tree: "/etc/letsencrypt", lineages: [("a", "/x", "/y")], webroots: [("a", "/w")])
         func found(_ all: [ContainerFacts]) -> [CheckID: Check.Verdict] {
             let checks = DockerJudgement.findings(
-                .present(all), at: "socket", web, files, listeners: nil, ports: [80], isServed: true
+                .present(all), at: "socket", web, files, .init(listeners: nil, ports: [80], isServed: true)
             ).checks.filter { [.warning, .failure].contains($0.verdict) }
             return Dictionary(checks.map { ($0.id, $0.verdict) }) { $1 }
         }
@@ -161,7 +204,7 @@ struct ListenerTests {
             return DockerJudgement.findings(
                 .present([DockerTests.container]), at: "socket", web,
                 .init(tree: "/etc/letsencrypt", lineages: [], webroots: []),
-                listeners: listeners, ports: [80], isServed: true
+                .init(listeners: listeners, ports: [80], isServed: true)
             ).checks.first { $0.id == .portHeld }?.verdict
         }
         func owner(_ name: String, _ ancestry: [Int32]) -> ListenerFacts.Owner {
@@ -200,9 +243,12 @@ struct ListenerTests {
 }
 
 extension ContainerFacts {
-    fileprivate func named(_ name: String, image: String, sees source: String) -> ContainerFacts {
+    fileprivate func named(
+        _ name: String, image: String, sees source: String, service: String? = nil, status: String = "running"
+    ) -> ContainerFacts {
         ContainerFacts(
-            id: "c-\(name)", name: name, image: image, service: name, project: project, composeFile: composeFile,
+            id: "c-\(name)", name: name, image: image, service: service ?? name, project: project,
+            composeFile: composeFile,
             status: status, exitCode: exitCode, error: error, finishedAt: "", health: health,
             healthOutput: healthOutput, pid: pid, mounts: [.init(source: source, destination: "/files")],
             hostPorts: hostPorts, isOnHostNetwork: isOnHostNetwork, lastWords: nil, configTest: configTest)

@@ -1,11 +1,12 @@
 import Lineages
+import Renewal
 import Testing
 
 @testable import Diagnosis
 
 struct ReportTests {
     private func failure(_ id: CheckID, _ lineage: String? = nil) -> Check {
-        Check(id, .failure, lineage: lineage, lookedAt: id.rawValue, evidence: "\(id)", action: .operator)
+        Check(id, .failure, lineage: lineage, lookedAt: id.rawValue, evidence: "\(id)")
     }
 
     @Test func `what follows from a fault is folded under it, through others`() {
@@ -39,6 +40,27 @@ struct ReportTests {
     @Test func `the same fault of several lineages at one place is one cause`() {
         let checks = ["a", "b"].map { Check(.webrootMissing, .failure, lineage: $0, lookedAt: "/w", evidence: "x") }
         #expect(DiagnosisReport(checks).causes.map(\.alike.count) == [1])
+    }
+
+    @Test func `the same fault of a thousand lineages is one cause, with one command for all`() {
+        let checks = (1...1000).map { number in
+            Check(
+                .servedStale, .failure, lineage: "l\(number)", lookedAt: "127.0.0.1:443 as l\(number)",
+                evidence: "\(number)",
+                fault: .served(name: "l\(number)", tried: false, restart: nil))
+        }
+        let report = DiagnosisReport(checks)
+        #expect(report.causes.count == 1 && report.causes[0].alike.count == 999)
+        #expect(report.causes[0].remedy?.command == "certctl deploy")
+        #expect(DiagnosisReport(Array(checks.prefix(2))).causes[0].remedy?.command == "certctl deploy l1 l2")
+    }
+
+    @Test func `what was recorded of a renewal is explained by what fits it, and by nothing else`() {
+        let failed = Check(
+            .renewalFailed, .failure, lineage: "a", lookedAt: "x",
+            explainedBy: RenewalJudgement.causes(of: .file(path: "/w", code: 28)))
+        #expect(DiagnosisReport([failure(.nameUnresolved, "a"), failed]).causes.count == 2)
+        #expect(DiagnosisReport([failure(.diskFull), failed]).causes.map(\.check.id) == [.diskFull])
     }
 
     @Test func `a warning explains no failure, and a failure a warning`() {

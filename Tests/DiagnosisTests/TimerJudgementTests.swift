@@ -48,7 +48,7 @@ struct TimerJudgementTests {
             "LoadState=loaded\nActiveState=failed\nUnitFileState=static\nResult=exit-code\nExecMainStatus=75\nExecMainExitTimestamp=@1764090000"
         let check = judge(timer: Self.running, service: failed).first { $0.id == .timerFailing }
         #expect(check?.verdict == .failure && check?.evidence.contains("exit-code (exit code 75)") == true)
-        #expect(check?.remedy?.command?.contains("journalctl -u certctl.service") == true)
+        #expect(check?.remedy?.text.contains("journalctl -u certctl.service") == true && check?.remedy?.command == nil)
     }
 
     @Test(arguments: [
@@ -64,10 +64,10 @@ struct TimerJudgementTests {
         let check = judge(timer: Self.running, service: failed, laterRun: later).first { $0.id == .timerFailing }
         #expect(check?.verdict == verdict)
         let again = "systemctl reset-failed certctl.service && systemctl start certctl.service"
-        #expect(check?.remedy?.command?.hasSuffix(again) == true)
+        #expect(check?.remedy?.text.hasSuffix(again) == true)
         if verdict == .warning {
             #expect(check?.evidence.contains("certctl deploy has ended well since, 3 minutes ago") == true)
-            #expect(check?.remedy?.command == again && check?.action == Check.Action.none)
+            #expect(check?.remedy?.command == again && check?.action == Remedy.Action.none)
         }
     }
 
@@ -135,6 +135,13 @@ struct TimerJudgementTests {
             try wanted.text.write(toFile: path, atomically: true, encoding: .utf8)
             #expect(check()?.verdict == .ok)
         }
+    }
+
+    @Test func `before the setup certbot renews, and nothing has to be enabled beside it`() {
+        let off = "LoadState=loaded\nActiveState=inactive\nUnitFileState=disabled"
+        let checks = judge(timer: off, service: Self.quiet, certbot: Self.running)
+        #expect(checks.allSatisfy { $0.verdict != .failure })
+        #expect(checks.first { $0.id == .timerDisabled }?.remedy?.command == "certctl setup")
     }
 
     @Test func `two timers at once are a warning`() {
@@ -215,14 +222,19 @@ struct LockAndClockJudgementTests {
         func verdict(_ facts: ClockFacts) -> Check.Verdict? {
             ClockJudgement.findings(facts, at: now).checks.first?.verdict
         }
+        func ca(_ seconds: Double) -> ClockFacts.Other {
+            .init(name: "ca", date: now.addingTimeInterval(seconds), here: now)
+        }
+        let newest = ClockFacts.Dated(what: "a certificate", date: now.addingTimeInterval(86_400))
         #expect(verdict(ClockFacts()) == .ok)
         #expect(verdict(ClockFacts(isSynchronized: false)) == .warning)
-        #expect(verdict(ClockFacts(server: ("ca", now.addingTimeInterval(3600), now))) == .failure)
-        #expect(verdict(ClockFacts(server: ("ca", now.addingTimeInterval(20), now))) == .ok)
-        #expect(verdict(ClockFacts(future: ("a certificate", now.addingTimeInterval(86_400)))) == .failure)
+        #expect(verdict(ClockFacts(others: [ca(3600)])) == .failure)
+        #expect(verdict(ClockFacts(others: [ca(20)])) == .ok)
+        #expect(verdict(ClockFacts(newest: newest)) == .failure)
         // A CA that agrees with this host leaves the certificate in the wrong.
         #expect(
-            verdict(ClockFacts(server: ("ca", now, now), future: ("a certificate", now.addingTimeInterval(86_400))))
-                == .ok)
+            verdict(ClockFacts(others: [ca(0)], newest: newest)) == .ok)
+        let ahead = ClockJudgement.findings(ClockFacts(others: [ca(-40 * 86_400)], setter: .chrony), at: now).checks[0]
+        #expect(ahead.evidence.contains("40 days ahead of that of ca") && ahead.remedy?.command == "chronyc makestep")
     }
 }

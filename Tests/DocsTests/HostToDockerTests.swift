@@ -134,7 +134,8 @@ private struct MovingHost {
             """
             command=$1
             shift
-            if [ "$command" = hooks ]; then command="hooks $1"; shift; fi
+            # The engine is found by the environment here.
+            if [ "$command" = hooks ]; then command="hooks $1"; shift; set -- --keep-environment "$@"; fi
             [ "$command" != renew ] || set -- --ca-bundle \(bundle) "$@"
             # shellcheck disable=SC2086 # hooks has two words
             exec \(shellQuoted(Sandbox.certctl)) $command --config-dir \(shellQuoted(stack.tree)) \\

@@ -55,7 +55,9 @@ struct Certctl {
 
     func issue(_ arguments: [String]) async throws -> Output { try await run("issue", ca + arguments) }
 
-    func hooksRun(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["run"]) }
+    func hooksRun(_ name: String) async throws -> Output {
+        try await run("hooks", ["--keep-environment", name], subcommand: ["run"])
+    }
 
     func hooksList(_ names: String...) async throws -> Output { try await run("hooks", names, subcommand: ["list"]) }
 

@@ -121,7 +121,7 @@ struct DockerDeploymentTests {
             try (conf + "\nno_such_directive on;\n")
                 .write(toFile: host.stack.productionConf, atomically: false, encoding: .utf8)
             try host.verify(patience: 1)
-            let renewal = try await host.certctl.renew("--force")
+            let renewal = try await host.certctl.renew("--force", "--yes")
             #expect(renewal.status == 1)
             #expect(renewal.stderr.contains("unknown directive \"no_such_directive\""), "\(renewal.stderr)")
             #expect(try await host.servedSerial() == first)

@@ -30,11 +30,13 @@ struct DoctorAuthorityTests {
             #expect(gone.status == 0, "\(gone.stderr)")
             try? FileManager.default.removeItem(atPath: accounts)
             try FileManager.default.copyItem(atPath: backup, toPath: accounts)
-            try await host.diagnosed("--ca").expectCause("account-deactivated", action: "operator")
+            try await host.diagnosed("--ca").expectCause(
+                "account-deactivated", remedy: "certctl account register --server", action: "operator")
 
             try await check("kill", ["\(host.stack.pebble.server.pid)"])
             try await eventually("Pebble is gone") { !Daemon.isRunning(host.stack.pebble.server.pid) }
-            try await host.diagnosed("--ca").expectCause("ca-unreachable", remedy: "curl -sS", action: "operator")
+            try await host.diagnosed("--ca").expectCause(
+                "ca-unreachable", remedy: "see that this host reaches", action: "operator")
         }
     }
 
@@ -65,7 +67,7 @@ struct DoctorAuthorityTests {
                 try ca.say(clock: 40 * 86_400)
                 try await certctl.diagnosed(resolver + ["--ca"])
                     .expectCause(
-                        "clock-wrong", remedy: "timedatectl", action: "operator",
+                        "clock-wrong", remedy: "date -u -s", action: "operator",
                         evidence: "40 days behind that of \(ca.url)")
                 #expect(
                     try await certctl.diagnosed(resolver).document.causes.isEmpty, "this host's own files fit its clock"
@@ -76,7 +78,8 @@ struct DoctorAuthorityTests {
                     .expectCause(
                         "rate-limited", remedy: "wait", action: "none", evidence: "too many requests of this account")
 
-                // What a renewal was told is in the books: the CA need not be asked.
+                // What a renewal was told is kept: the CA need not be asked.
+                try await host.makeDue()
                 try ca.say(
                     order: (
                         429, "rateLimited", "too many certificates (5) already issued for this exact set of identifiers"
@@ -91,8 +94,12 @@ struct DoctorAuthorityTests {
                         "Your account is temporarily prevented from requesting certificates for example.org. Please visit: \(url)"
                     ))
                 _ = try await certctl.renew("--force", "example.org")
+                let robot = RobotOperator(certctl: certctl, arguments: resolver)
+                try await robot.follow("the CA has paused the name", person: true)
                 try await certctl.diagnosed(resolver)
-                    .expectCause("account-paused", remedy: "unpause it at \(url)", action: "operator")
+                    .expectCause(
+                        "account-paused", remedy: "unpause it at \(url), then: certctl renew example.org",
+                        action: "operator")
 
                 // The CA's own word for itself in CAA records.
                 try ca.say(caa: "ca.example")

@@ -10,7 +10,7 @@ struct DoctorDockerTests {
         async throws
     {
         try await DockerHost.serving { served in
-            let host = try prepared(served)
+            let host = try served.prepared()
             let well = try await host.diagnosed()
             well.expectWell()
             #expect(well.checks("container-stopped").contains { $0.verdict == "ok" && $0.lookedAt.contains("nginx-1") })
@@ -23,7 +23,8 @@ struct DoctorDockerTests {
             try write(conf + "\nno_such_directive on;\n", host.stack.productionConf)
             let broken = try await host.diagnosed()
             broken.expectCause(
-                "nginx-config-invalid", remedy: "nginx -t", action: "operator", evidence: "no_such_directive")
+                "nginx-config-invalid", remedy: "correct \(host.stack.productionConf):", action: "operator",
+                evidence: "no_such_directive")
 
             // The same, when the container was started again: it ends at once, and Docker starts it over and over.
             let container = try #require(try await host.stack.container())
@@ -39,18 +40,24 @@ struct DoctorDockerTests {
                     because($0) == "nginx-config-invalid"
                 }
             }
-            try write(conf, host.stack.productionConf)
+            try await host.follow("a container restarts for its configuration") {
+                try write(conf, host.stack.productionConf)
+                _ = try await host.stack.engine.docker(["restart", "--time", "1", container])
+                try await eventually("it runs again") { try await host.diagnosed().status == 0 }
+            }
 
             // Nothing in it: a health check that fails.
-            _ = try await host.stack.engine.docker(["restart", "--time", "1", container])
-            try await eventually("it runs again") { try await host.diagnosed().status == 0 }
             try write(conf.replacing("return 200 \"ok\\n\";", with: "return 503;"), host.stack.productionConf)
             _ = try await host.stack.engine.docker(["exec", container, "nginx", "-s", "reload"])
             try await eventually("it is unhealthy") {
                 try await host.diagnosed().found().contains("container-unhealthy")
             }
             try await host.diagnosed().expectCause("container-unhealthy", action: "operator", evidence: "503")
-            try write(conf, host.stack.productionConf)
+            try await host.follow("a health check fails") {
+                try write(conf, host.stack.productionConf)
+                _ = try await host.stack.engine.docker(["exec", container, "nginx", "-s", "reload"])
+                try await eventually("it is healthy") { try await host.diagnosed().status == 0 }
+            }
 
             try await host.stack.stop()
             let stopped = try await host.diagnosed()
@@ -58,6 +65,8 @@ struct DoctorDockerTests {
             for id in ["http-not-listening", "served-unreachable"] {
                 #expect(stopped.checks(id).first { $0.verdict == "failure" }?.because == "container-stopped", "\(id)")
             }
+            try await host.follow("the container is stopped")
+            try await host.stack.stop()
 
             // Another program has the port: docker would not tell.
             let port = "\(host.stack.httpPort)"
@@ -69,16 +78,18 @@ struct DoctorDockerTests {
                 held.expectCause("port-held", action: "operator", evidence: "port \(port) is held by python3")
                 #expect(held.checks("container-stopped").first { $0.verdict == "failure" }?.because == "port-held")
             }
+            try await host.stack.stop()
 
             _ = try await host.stack.compose(["rm", "--force", "--stop", "nginx"])
             let missing = try await host.diagnosed()
             missing.expectCause("container-missing", remedy: "docker compose", action: "operator")
+            try await host.follow("the container is removed") { try await host.stack.serveHTTPS() }
         }
     }
 
     @Test func `nginx is found in a container that is not named like it, as the hook finds it`() async throws {
         try await DockerHost.serving { served in
-            let host = try prepared(served)
+            let host = try served.prepared()
             let (engine, image) = (host.stack.engine, "registry.example/web:\(UInt32.random(in: 0 ... .max))")
             _ = try await host.stack.compose(["rm", "--force", "--stop", "nginx"])
             func docker(_ arguments: [String]) async throws {
@@ -106,7 +117,13 @@ struct DoctorDockerTests {
                     })
                 let conf = string(host.stack.productionConf)
                 try write(conf + "\nno_such_directive on;\n", host.stack.productionConf)
-                let renewal = try await host.certctl.renew("--force")
+                let requests = host.stack.pebble.requests().count
+                let refused = try await host.certctl.renew("--force")
+                #expect(
+                    refused.status == 1 && refused.stderr.contains("a new certificate could not be served"),
+                    "\(refused.stderr)")
+                #expect(host.stack.pebble.requests().count == requests, "nothing was ordered")
+                let renewal = try await host.certctl.renew("--force", "--yes")
                 #expect(renewal.status == 1, "\(renewal.stdout)")
                 let broken = try await host.diagnosed()
                 broken.expectCause(
@@ -115,6 +132,10 @@ struct DoctorDockerTests {
                 let hook = broken.checks("hook-failed").first { $0.verdict == "failure" }
                 #expect(hook?.because == "nginx-config-invalid")
                 #expect(hook?.evidence.contains("[emerg] unknown directive") == true, "\(hook?.evidence ?? "")")
+                try await host.follow("nginx in a container refuses its configuration") {
+                    try write(conf, host.stack.productionConf)
+                    #expect(try await host.certctl.deploy().status == 0)
+                }
                 outcome = .success(())
             } catch {
                 outcome = .failure(error)
@@ -127,12 +148,16 @@ struct DoctorDockerTests {
 
     @Test func `what the container does not mount is named`() async throws {
         try await DockerHost.serving { served in
-            let host = try prepared(served)
+            let host = try served.prepared()
             let (tree, webroot) = (host.stack.tree, host.stack.webroot)
             let live = "\(tree)/live/example.com"
 
             try await host.mount(["\(tree):/etc/letsencrypt:ro"])
             try await host.diagnosed().expectCause("webroot-not-mounted", remedy: webroot, action: "operator")
+            try await host.follow("the webroot is not mounted") {
+                try await host.mount(["\(tree):/etc/letsencrypt:ro", "\(webroot):/var/www/certbot:ro"])
+            }
+            try await host.mount(["\(tree):/etc/letsencrypt:ro"])
             let folded = try await host.diagnosed().checks("challenge-location-missing").first {
                 $0.verdict == "failure"
             }
@@ -156,12 +181,15 @@ struct DoctorDockerTests {
             let pinned = try await host.diagnosed()
             pinned.expectCause("single-file-mounted", action: "operator", evidence: "mounts the single file \(live)/")
             #expect(pinned.checks("served-stale").first { $0.verdict == "failure" }?.because == "single-file-mounted")
+            try await host.follow("the certificate's files are mounted singly") {
+                try await host.mount(["\(tree):/etc/letsencrypt:ro", "\(webroot):/var/www/certbot:ro"])
+            }
         }
     }
 
     @Test func `Docker that should answer and does not is named, and where it is absent that is said`() async throws {
         try await DockerHost.with { served in
-            var host = try prepared(served)
+            var host = try served.prepared()
             host.certctl.environment["DOCKER_HOST"] = "unix://\(host.stack.directory)/no.sock"
             try await host.diagnosed().expectCause("docker-unreachable", evidence: "No such file")
 
@@ -198,28 +226,31 @@ struct DoctorDockerTests {
         }
     }
 
-    /// A host on which doctor finds the rig's own parts.
-    private func prepared(_ host: DockerHost) throws -> DockerHost {
-        var host = host
-        let settings = "\(host.stack.directory)/doctor.conf"
-        try write(doctorSettings(http: host.stack.httpPort, tls: host.stack.tlsPort), settings)
-        host.certctl.settings = settings
-        return host
-    }
-
     private func write(_ text: String, _ path: String) throws {
         try text.write(toFile: path, atomically: false, encoding: .utf8)
     }
 }
 
 extension DockerHost {
-    fileprivate func diagnosed() async throws -> Diagnosed {
-        try await certctl.diagnosed("--resolver", stack.pebble.resolver)
+    func diagnosed() async throws -> Diagnosed { try await certctl.diagnosed("--resolver", stack.pebble.resolver) }
+
+    /// Has the robot follow doctor.
+    @discardableResult
+    func follow(
+        _ fault: String, simulated: [String] = [], person: Bool = false, programs: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation, fix: (() async throws -> Void)? = nil
+    ) async throws -> Diagnosed {
+        let robot = RobotOperator(
+            certctl: certctl, arguments: ["--resolver", stack.pebble.resolver], programs: programs)
+        return try await robot.follow(
+            fault, simulated: simulated, person: person, sourceLocation: sourceLocation, fix: fix)
     }
 
     /// Makes the nginx container anew with its configuration and these mounts alone.
-    fileprivate func mount(_ volumes: [String], isUp: Bool = true) async throws {
-        let all = ["\(stack.example)/nginx:/etc/nginx/conf.d:ro"] + volumes
+    ///
+    /// - Parameter directory: whether its configuration is mounted as a directory.
+    func mount(_ volumes: [String], isUp: Bool = true, directory: Bool = true) async throws {
+        let all = (directory ? ["\(stack.example)/nginx:/etc/nginx/conf.d:ro"] : []) + volumes
         let override = """
             services:
               nginx:

@@ -19,6 +19,7 @@ struct DoctorServerTests {
                 "challenge-location-missing",
                 remedy: "location ^~ /.well-known/acme-challenge/ { root \(host.stack.webroot); }",
                 action: "operator", evidence: "answers 404")
+            try await host.follow("no location for challenges") { try await host.nginx { $0 } }
 
             try await host.nginx {
                 $0.replacing(location, with: "location /elsewhere/")
@@ -28,6 +29,7 @@ struct DoctorServerTests {
             try await host.diagnosed().expectCause(
                 "challenge-redirected", remedy: "location ^~", action: "operator",
                 evidence: "redirects the challenge path to http://other.example")
+            try await host.follow("the challenge path is redirected elsewhere") { try await host.nginx { $0 } }
             // A redirect that keeps the path and leads to the file is none of anybody's business.
             try await host.nginx {
                 $0.replacing(
@@ -44,11 +46,14 @@ struct DoctorServerTests {
             if geteuid() == 0 {
                 unreadable.expectCause(
                     "webroot-unreadable", remedy: "chmod o+x \(host.stack.webroot)", evidence: "has mode 700")
+                try await host.follow("webroot with mode 700")
             }
             chmod(host.stack.webroot, 0o755)
             let moved = "\(host.stack.webroot)-away"
             try FileManager.default.moveItem(atPath: host.stack.webroot, toPath: moved)
             try await host.diagnosed().expectCause("webroot-missing", remedy: "mkdir -p", action: "operator")
+            try await host.follow("webroot removed")
+            try FileManager.default.removeItem(atPath: host.stack.webroot)
             try FileManager.default.moveItem(atPath: moved, toPath: host.stack.webroot)
 
             try await check("kill", ["\(host.stack.nginx.daemon.pid)"])
@@ -59,6 +64,8 @@ struct DoctorServerTests {
                 evidence: "nobody listens on port \(host.stack.nginx.httpPort)")
             #expect(
                 down.checks("served-unreachable").first { $0.verdict == "failure" }?.because == "http-not-listening")
+            try await host.follow("nginx of the host is stopped", programs: ["systemctl": host.startingNginx])
+            try await check("sh", ["-c", "kill $(cat \(host.stack.nginx.directory)/nginx.pid)"])
         }
     }
 
@@ -70,7 +77,9 @@ struct DoctorServerTests {
             try (text + "\nno_such_directive on;\n").write(toFile: conf, atomically: true, encoding: .utf8)
             try await host.diagnosed().expectCause(
                 "nginx-config-invalid", remedy: "nginx -t", action: "operator", evidence: "no_such_directive")
-            try text.write(toFile: conf, atomically: true, encoding: .utf8)
+            try await host.follow("nginx of the host refuses its configuration") {
+                try text.write(toFile: conf, atomically: true, encoding: .utf8)
+            }
 
             let directory = "\(host.stack.directory)/somebody"
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
@@ -108,12 +117,17 @@ struct DoctorServerTests {
             try await pebble.dns("set-servfail", #"{"host": "www.example.org."}"#)
             let failing = try await host.diagnosed()
             failing.expectCause(
-                "name-unresolved", remedy: "dig +short A www.example.org", action: "operator", evidence: "SERVFAIL")
+                "name-unresolved", remedy: "record for www.example.org", action: "operator", evidence: "SERVFAIL")
             #expect(
                 failing.checks("caa-forbids").contains {
                     $0.verdict == "skipped" && $0.evidence.contains("www.example.org")
                 })
-            try await pebble.dns("clear-servfail", #"{"host": "www.example.org."}"#)
+            try await host.follow("a name does not resolve") {
+                try await pebble.dns("clear-servfail", #"{"host": "www.example.org."}"#)
+            }
+            // A server that does not answer at all is no word about any name.
+            try await host.certctl.diagnosed(["--resolver", "127.0.0.1:1"]).expectCause(
+                "resolver-silent", remedy: "--resolver", action: "operator", evidence: "Connection refused")
 
             // Another server on another address of this host.
             let other =
@@ -137,9 +151,12 @@ struct DoctorServerTests {
             try await pebble.dns("add-a", #"{"host": "www.example.org.", "addresses": ["127.0.0.2"]}"#)
             try await serving("127.0.0.2") {
                 try await host.diagnosed().expectCause(
-                    "wrong-server", remedy: "dig +short A www.example.org", action: "operator", evidence: "SimpleHTTP")
+                    "wrong-server", remedy: "point the A record of www.example.org", action: "operator",
+                    evidence: "SimpleHTTP")
+                try await host.follow("a name leads to another server") {
+                    try await pebble.dns("clear-a", #"{"host": "www.example.org."}"#)
+                }
             }
-            try await pebble.dns("clear-a", #"{"host": "www.example.org."}"#)
 
             try await pebble.dns("add-a", #"{"host": "example.org.", "addresses": ["127.0.0.1"]}"#)
             try await pebble.dns("add-aaaa", #"{"host": "example.org.", "addresses": ["::1"]}"#)
@@ -147,7 +164,11 @@ struct DoctorServerTests {
                 try await host.diagnosed().expectCause("addresses-differ", remedy: "listen [::]:80", action: "operator")
                 try await serving("::1") {
                     try await host.diagnosed().expectCause(
-                        "addresses-differ", remedy: "AAAA example.org", evidence: "another server answers 404")
+                        "addresses-differ", remedy: "point the AAAA record of example.org",
+                        evidence: "another server answers 404")
+                    try await host.follow("the AAAA record leads elsewhere") {
+                        try await pebble.dns("clear-aaaa", #"{"host": "example.org."}"#)
+                    }
                 }
             }
             // An address that is nobody's: from here it cannot be told whether a CA reaches it, so that is no failure.
@@ -176,7 +197,9 @@ struct DoctorServerTests {
             try await host.diagnosed().expectCause(
                 "caa-forbids", remedy: "example.org. CAA 0 issue \"letsencrypt.org\"", action: "operator",
                 evidence: "other-ca.example")
-            try await pebble.dns("clear-caa", #"{"host": "example.org."}"#)
+            try await host.follow("CAA records forbid the CA") {
+                try await pebble.dns("clear-caa", #"{"host": "example.org."}"#)
+            }
             try await pebble.dns(
                 "add-caa",
                 #"{"host": "example.org.", "policies": [{"tag": "issue", "value": "letsencrypt.org; validationmethods=dns-01"}]}"#
@@ -208,37 +231,56 @@ struct DoctorServerTests {
             try addHook("deploy", "reload", host.stack, "true")
             _ = try await host.certctl.deploy()
             let stale = try await host.diagnosed()
+            // A deployment has been tried, and its hooks ended well: it is not said again.
             stale.expectCause(
-                "served-stale", remedy: "certctl deploy example.org", action: "deploy",
-                evidence: "still serves the old certificate")
+                "served-stale", remedy: "certctl setup --yes && certctl deploy example.org", action: "operator",
+                evidence: "it did not help")
             try FileManager.default.removeItem(atPath: "\(hooks)/reload")
+            // A script that may not run is the cause where no other one reloads nginx.
             let unhooked = try await host.diagnosed()
-            unhooked.expectCause("served-stale", action: "deploy")
-            #expect(unhooked.found("warning").contains("hook-missing"), "\(unhooked.text)")
+            unhooked.expectCause("hook-not-executable", remedy: "chmod +x \(hooks)/off", action: "operator")
+            #expect(unhooked.checks("served-stale").first { $0.verdict == "failure" }?.because == "hook-not-executable")
             for name in ["README", "off"] { try FileManager.default.removeItem(atPath: "\(hooks)/\(name)") }
-            #expect(
-                stale.checks("served-stale").first { $0.verdict == "failure" }?.command == "certctl deploy example.org")
-            // What doctor says is what helps.
-            try addHook("deploy", "reload", host.stack, host.stack.nginx.reloadCommand)
-            #expect(try await host.certctl.deploy("example.org").status == 0)
-            try await host.diagnosed().expectWell()
+            let missing = try await host.follow("no hook reloads nginx", simulated: ["certctl setup"]) {
+                try addHook("deploy", "reload", host.stack, host.stack.nginx.reloadCommand)
+                #expect(try await host.certctl.deploy("example.org").status == 0)
+            }
+            missing.expectCause(
+                "hook-missing", remedy: "certctl setup --yes && certctl deploy", evidence: "no deploy or post hook")
+
+            // The hook is there, and may not run.
+            chmod("\(hooks)/reload", 0o644)
+            #expect(try await host.certctl.renew("--force").status == 1)
+            try await host.follow("the hook that reloads nginx is not executable")
+                .expectCause("hook-not-executable", remedy: "chmod +x \(hooks)/reload")
 
             let other = try await ServerIdentity.make(
                 in: host.stack.directory, prefix: "other", names: ["other.example"])
             try await host.stack.nginx.serve([(names: site.names, certificate: other.certificate, key: other.key)])
             try await host.diagnosed().expectCause(
-                "served-other", remedy: "certctl deploy", action: "deploy", evidence: "of other.example")
+                "certificate-file-wrong", remedy: "ssl_certificate \(host.stack.tree)/live/example.org/fullchain.pem",
+                action: "operator", evidence: "a file that no renewal changes: ssl_certificate \(other.certificate)")
+            try await host.follow("nginx serves a file of another certificate") {
+                try await host.stack.nginx.serve([site])
+            }
 
             try await host.stack.nginx.serve([
                 (names: ["another.example"], certificate: other.certificate, key: other.key)
             ])
             try await host.diagnosed().expectCause(
-                "served-broken", remedy: "openssl s_client", action: "operator", evidence: "fails the handshake")
+                "server-name-missing", remedy: "add example.org to server_name", action: "operator",
+                evidence: "fails the handshake")
+            try await host.follow("no server has the name, and the default refuses") {
+                try await host.stack.nginx.serve([site])
+            }
 
-            try await host.stack.nginx.serve([site])
             try doctorSettings(http: host.stack.nginx.httpPort, tls: Ports.free())
                 .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
             try await host.diagnosed().expectCause("served-unreachable", evidence: "cannot be reached")
+            try await host.follow("nobody serves TLS where it is looked for", simulated: ["systemctl"]) {
+                try doctorSettings(http: host.stack.nginx.httpPort, tls: host.stack.nginx.tlsPort)
+                    .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
+            }
         }
     }
 
@@ -262,6 +304,7 @@ struct DoctorServerTests {
             let past = try await host.diagnosed()
             past.expectCause(
                 "renewal-failed", remedy: "certctl renew example.org", action: "renew", evidence: "does not exist")
+            try await host.follow("a renewal failed for a webroot that is there again")
 
             let accounts = "\(host.stack.tree)/accounts"
             let key = try await check("find", [accounts, "-name", "private_key.json"]).split(separator: "\n")[0]
@@ -269,9 +312,15 @@ struct DoctorServerTests {
             chmod(String(key), 0o600)
             try "{}".write(toFile: String(key), atomically: false, encoding: .utf8)
             try await host.diagnosed().expectCause("account-unusable", action: "operator", evidence: "private_key.json")
-            try text.write(toFile: String(key), atomically: false, encoding: .utf8)
-            try FileManager.default.removeItem(atPath: accounts)
-            try await host.diagnosed().expectCause("account-missing", remedy: "--agree-tos", action: "operator")
+            try await host.follow("the account's key is damaged") {
+                try text.write(toFile: String(key), atomically: false, encoding: .utf8)
+            }
+            try FileManager.default.moveItem(atPath: accounts, toPath: "\(accounts)-away")
+            try await host.diagnosed().expectCause(
+                "account-missing", remedy: "certctl account register --server", action: "operator")
+            try await host.follow("the account is lost", simulated: ["certctl account"]) {
+                try FileManager.default.moveItem(atPath: "\(accounts)-away", toPath: accounts)
+            }
         }
     }
 
@@ -366,6 +415,30 @@ struct DoctorHost {
 
     func diagnosed(_ arguments: String...) async throws -> Diagnosed {
         try await certctl.diagnosed(["--resolver", stack.pebble.resolver] + arguments)
+    }
+
+    /// Has the robot follow doctor.
+    @discardableResult
+    func follow(
+        _ fault: String, _ more: [String] = [], simulated: [String] = [], person: Bool = false,
+        programs: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation,
+        fix: (() async throws -> Void)? = nil
+    ) async throws -> Diagnosed {
+        let robot = RobotOperator(
+            certctl: certctl, arguments: ["--resolver", stack.pebble.resolver], programs: programs)
+        return try await robot.follow(
+            fault, more, simulated: simulated, person: person, sourceLocation: sourceLocation, fix: fix)
+    }
+
+    /// A `systemctl` that starts the rig's nginx, whatever it is told.
+    var startingNginx: String {
+        let nginx = stack.nginx
+        return """
+            rm -f \(nginx.directory)/nginx.pid
+            setsid nginx -p \(nginx.directory) -c \(nginx.directory)/nginx.conf -e \(nginx.directory)/error.log >/dev/null 2>&1 </dev/null &
+            while [ ! -s \(nginx.directory)/nginx.pid ]; do sleep 0.1; done
+            sleep 0.3
+            """
     }
 
     /// Changes nginx's configuration as the rig has it, and reloads.

@@ -112,7 +112,7 @@ struct DoctorTreeTests {
             try await certctl.diagnosed("key-mismatch.example").expectCause("key-mismatch", action: "operator")
             // A certificate of the future is this host's clock's word against the CA's.
             let future = try await certctl.diagnosed("not-yet-valid.example")
-            future.expectCause("clock-wrong", remedy: "timedatectl")
+            future.expectCause("clock-wrong", evidence: "is behind the certificate of not-yet-valid.example")
             #expect(future.checks("not-yet-valid").first?.because == "clock-wrong")
             #expect(try await certctl.doctor(["nosuch.example"]).status == 64)
         }

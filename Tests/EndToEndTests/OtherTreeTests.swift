@@ -27,7 +27,7 @@ struct OtherTreeTests {
             for run in runs {
                 #expect(run.status == 1, "\(run.stdout)\(run.stderr)")
                 #expect(run.stderr.contains("a.example: \(cause)\n"), "\(run.stderr)")
-                #expect(run.stderr.contains("next: name that tree with --config-dir"), "\(run.stderr)")
+                #expect(run.stderr.contains("next: name that config directory with --config-dir"), "\(run.stderr)")
             }
             #expect(try takeHookLog(stack).isEmpty)
             #expect(stack.pebble.requestCount("/order-plz") == orders)

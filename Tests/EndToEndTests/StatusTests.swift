@@ -52,7 +52,7 @@ struct StatusTests {
             #expect(row("fresh.example").contains("Test CA") && row("fresh.example").contains("ECDSA P-256"))
             #expect(row("never.example").contains("never: autorenew = False"))
             #expect(row("other.example").hasPrefix("· unmanaged"))
-            #expect(row("other.example").contains("by certbot: authenticator nginx"))
+            #expect(row("other.example").contains("not by certctl: authenticator nginx"))
             #expect(output.stdout.contains("\nbroken.example: \(certctl.tree)/renewal/broken.example.conf is empty\n"))
         }
     }

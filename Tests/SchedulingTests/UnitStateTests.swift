@@ -24,6 +24,22 @@ struct UnitStateTests {
         #expect(state.nextStart == Date(timeIntervalSince1970: 1_795_641_294))
     }
 
+    @Test func `a time since the boot is read, and the earlier of two counts`() {
+        let boot = Date(timeIntervalSince1970: 1_764_000_000)
+        let timer = UnitState(
+            properties: "LoadState=loaded\nNextElapseUSecRealtime=@1764100000\nNextElapseUSecMonotonic=1h 2min 3.5s",
+            boot: boot)
+        #expect(timer.nextStart == boot.addingTimeInterval(3723.5))
+        let waiting = UnitState(
+            properties:
+                "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nRestartUSec=5min\nStateChangeTimestamp=@1764090000"
+        )
+        #expect(waiting.restart == Date(timeIntervalSince1970: 1_764_090_300))
+        #expect(UnitState(properties: "LoadState=loaded\nSubState=dead\nRestartUSec=5min").restart == nil)
+        #expect(
+            UnitState(properties: "LoadState=loaded\nNextElapseUSecMonotonic=infinity", boot: boot).nextStart == nil)
+    }
+
     @Test func `a service that failed has its exit code, and one that never ran has none`() {
         let failed = UnitState(
             properties:

@@ -1,0 +1,57 @@
+import FoundationEssentials
+import Lineages
+import PKI
+import Renewal
+
+/// One nginx that may answer, and what it is told to do.
+struct NginxFacts: Sendable {
+    let place: WebServerPlace
+    /// Nil for the host's own.
+    let container: ContainerFacts?
+    let configuration: NginxConf
+    /// When its master process was started; nil where that is not known.
+    let startedAt: Date?
+    /// The service of the host's own.
+    var unit: String?
+
+    /// The port of its own for one of the host's.
+    func port(_ port: Int) -> Int { container?.port(for: port) ?? port }
+
+    /// The path at which it sees one of the host's.
+    func inside(_ path: String) -> String { container?.inside(path) ?? path }
+
+    /// `FILE:LINE`, with the host's path where it has one.
+    func shown(_ directive: NginxConf.Directive) -> String {
+        guard let container else { return directive.place }
+        return container.outside(directive.file).map { "\($0):\(directive.line)" }
+            ?? "\(directive.file):\(directive.line) in \(container.name)"
+    }
+
+    /// What starts it again.
+    var restart: String? {
+        if let container { return "docker restart \(container.name.shellWord)" }
+        return unit.map { "systemctl restart \($0.shellWord)" }
+    }
+
+    /// The leaf of a file that it has; symlinks are followed as it follows them.
+    func leaf(_ path: String) -> Certificate? {
+        let path = path.hasPrefix("/") ? path : "/etc/nginx/\(path)"
+        let bytes: [UInt8]?
+        if let container {
+            guard let root = ContainerRoot(pid: container.pid) else { return nil }
+            bytes = root.read(path)
+        } else {
+            bytes = try? FileSystem.read(path)
+        }
+        return bytes.flatMap { try? Certificate.chain(pem: $0).first }
+    }
+}
+
+/// What a web server of this host is told to do, as far as that could be read.
+struct WebFacts: Sendable {
+    var listeners: ListenerFacts?
+    var docker = DockerFacts.absent("nobody asked")
+    var nginx: [NginxFacts] = []
+    /// Whether there are containers here at all.
+    var hasDocker: Bool { if case .present(let all) = docker { !all.isEmpty } else { false } }
+}

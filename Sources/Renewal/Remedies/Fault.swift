@@ -1,0 +1,147 @@
+package import FoundationEssentials
+package import Lineages
+
+/// A cause of trouble, with what its remedy depends on. ``remedy`` is the one table of what to do about each.
+package enum Fault: Hashable, Sendable {
+    // The config directory.
+    case configDirectoryMissing
+    case configDirectoryForbidden
+    case configDirectoryUnreadable(String)
+    case fileMalformed(String)
+    case noCertificate
+
+    // A certificate's files and settings.
+    case lineage(LineageProblem.Code, FaultSubject)
+    case mustStaple(conf: String)
+    case chain(name: String)
+    case expired(name: String)
+    case notYetValid(name: String)
+    case clock(ClockSetter, right: Date?)
+
+    // What a renewal needs on this host.
+    case diskFull(String)
+    case diskReadOnly(String)
+    case accountMissing(server: String)
+    case accountAmbiguous(conf: String, ids: [String])
+    case accountUnusable(path: String, server: String)
+    case accountRefused(server: String)
+    case serverInvalid(conf: String)
+    case webrootMissing(String)
+    case webrootNoDirectory(String)
+    case webrootUnknown(conf: String)
+    case webrootObstructed(String)
+    case webrootNotWritable(String)
+
+    // Names.
+    case nameUnresolved(String)
+    case resolverSilent(configured: Bool)
+    case addressRefused(String, family: String)
+    case wrongAddress(String, family: String)
+    case caaForbids(owner: String, identity: String)
+
+    // Docker and nginx.
+    case dockerStopped
+    case dockerHostWrong(variable: String, origin: String?, defaultAnswers: Bool)
+    case dockerContextWrong(name: String, defaultAnswers: Bool)
+    case portHeld(PortHolder, container: String)
+    case containerNotThere(named: String, settings: String, instead: [String])
+    case containerMissing(composeFile: String?)
+    case containerStopped(name: String, isPaused: Bool)
+    case containerRestarting(name: String)
+    case containerUnhealthy(name: String)
+    case containerSpare(name: String)
+    case notMounted(volume: String, container: String)
+    case bindMountStale(container: String, test: NginxTest)
+    case bindMountGone(source: String, container: String)
+    case nginxConfig(WebServerPlace, file: String?, isFixed: Bool)
+    case upstreamStopped(containers: [String], nginx: String?)
+    case upstreamUnknown(host: String, WebServerPlace)
+    case hookSettings(path: String, isAbsolute: Bool)
+
+    // The way of a challenge.
+    case httpSilent(port: Int)
+    case httpNotListening(port: Int, hasDocker: Bool)
+    case familyNotListening(address: String)
+    case challengeRedirected(webroot: String, server: String?)
+    case webrootUnreadable(path: String)
+    case challengeLocation(webroot: String, server: String?)
+    case challengeDenied(directive: String, at: String, webroot: String)
+    case challengeLimited(directive: String, at: String)
+    case challengeRoot(directive: String?, at: String, webroot: String)
+
+    // Hooks.
+    case noReload(name: String)
+    case hookDangling(path: String)
+    case hookGone(conf: String)
+    case hookNotExecutable(path: String)
+    case hookNoScript
+    case hookInterpreter(path: String, isCarriageReturn: Bool)
+    case hookFailed(name: String, identity: String, isRepeated: Bool)
+
+    // What is served.
+    case deploymentDue(name: String)
+    case served(name: String, tried: Bool, restart: String?)
+    case servedFile(directive: String, at: String?, wanted: String, name: String)
+    case serverNameMissing(name: String, at: String?, lineage: String)
+    case handshakeBroken(endpoint: String, name: String, WebServerPlace)
+    case proxyProtocol(endpoint: String)
+    case tlsNotListening(hasDocker: Bool)
+    case endpointUnknown
+
+    // What renews.
+    case timerMissing
+    case timerMasked(String)
+    case timerDisabled(String)
+    case certbotRenews
+    case serviceFailed(String)
+    case serviceFailedBefore(again: String)
+    case certbotTimer(String)
+    case sandboxOutdated
+    case lockHung(pid: Int32)
+    case lockHeld(pid: Int32)
+
+    // The CA.
+    case renewal(RecordedCause, FaultSubject, isRepeated: Bool)
+    case quarantined(name: String)
+    case caUnreachable(server: String)
+    case caNotTrusted
+    case rateLimited
+}
+
+/// Where nginx runs.
+package enum WebServerPlace: Hashable, Sendable {
+    case host
+    case container(String)
+
+    /// The command line that tests its configuration.
+    package var test: String {
+        switch self {
+        case .host: "nginx -t"
+        case .container(let name): "docker exec \(name.shellWord) nginx -t"
+        }
+    }
+}
+
+/// What tests the files that the host has now, before the container that sees others is started again: another container of the
+/// same image with the same volumes.
+package struct NginxTest: Hashable, Sendable {
+    package let image: String
+    /// `host`, or `container:NAME`.
+    package let network: String
+
+    package init(image: String, network: String) { (self.image, self.network) = (image, network) }
+}
+
+/// Who has a port.
+package enum PortHolder: Hashable, Sendable {
+    case container(String)
+    case unit(String)
+    case process(pid: Int32, name: String)
+}
+
+/// What sets this host's clock, as far as it is installed.
+package enum ClockSetter: Hashable, Sendable {
+    case timedatectl
+    case chrony
+    case none
+}

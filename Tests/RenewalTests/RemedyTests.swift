@@ -1,0 +1,83 @@
+import ACME
+import Lineages
+import Testing
+
+@testable import Renewal
+
+/// The table of faults and remedies, and how causes become values.
+struct RemedyTests {
+    private func refused(_ type: String?, _ detail: String, status: Int? = nil) -> RecordedCause {
+        RecordedCause(
+            ACMEError.refused(Problem(type: type, detail: detail).with(status: status), retryAfter: nil))
+    }
+
+    @Test func `a CA's refusal is kept by its type, and a pause by the page that ends it`() {
+        #expect(refused("rateLimited", "too many certificates") == .refused(type: "rateLimited"))
+        #expect(refused(nil, "slow down", status: 429) == .refused(type: "rateLimited"))
+        let url = "https://ca.example/sfe/v1/unpause?jwt=x.y.z"
+        #expect(refused("rateLimited", "temporarily prevented. Please visit: \(url).") == .paused(url: url))
+        #expect(
+            refused("userActionRequired", "agree at https://ca.example/terms")
+                == .termsChanged(url: "https://ca.example/terms"))
+        #expect(RecordedCause(ACMEError.unknownAccount(url: "x")) == .account(server: nil))
+        #expect(RecordedCause(WebrootResponder.Failure.missing("/w")) == .webroot(path: nil))
+        #expect(RecordedCause(FileError("write", "/x", because: "y")) == .file(path: "/x", code: 0))
+    }
+
+    @Test func `what spends from a CA's limits says so, and waiting is certctl's own`() {
+        let subject = FaultSubject(name: "a.example")
+        #expect(Fault.expired(name: "a.example").remedy?.cost == .order)
+        #expect(Fault.renewal(.notValidated(types: []), subject, isRepeated: false).remedy?.cost == .validation)
+        #expect(Fault.rateLimited.remedy?.actor == .certctl && Fault.rateLimited.remedy?.action == Remedy.Action.none)
+        #expect(Fault.renewal(.paused(url: "https://x/unpause"), subject, isRepeated: false).remedy?.actor == .person)
+        #expect(Fault.served(name: "a.example", tried: false, restart: nil).remedy?.action == .deploy)
+    }
+
+    @Test func `what did not help is not said again`() {
+        let subject = FaultSubject(name: "a.example")
+        for cause in [
+            RecordedCause.notValidated(types: []), .refused(type: "malformed"), .other, .file(path: "/x", code: 28),
+            .hook(kind: "pre", identity: "/x"),
+        ] {
+            let (first, second) = [false, true].map { Fault.renewal(cause, subject, isRepeated: $0).remedy }.pair
+            #expect(first != second && second?.command == nil, "\(cause)")
+        }
+        let tried = Fault.served(name: "a.example", tried: true, restart: nil).remedy
+        #expect(tried?.command == nil && tried?.text.hasSuffix("certctl deploy a.example") == true)
+        #expect(Fault.hookFailed(name: "a", identity: "/h", isRepeated: true).remedy?.command == nil)
+    }
+
+    @Test func `one command is given for several certificates, where there is one`() {
+        func steps(_ names: [String], _ remedy: (String) -> Remedy) -> [(name: String, remedy: Remedy)] {
+            names.map { ($0, remedy($0)) }
+        }
+        #expect(
+            Remedy.joined(steps(["a", "b"]) { .renew([$0], isForced: true) })?.command == "certctl renew --force a b")
+        #expect(Remedy.joined(steps(["a", "b", "c", "d"]) { .renew([$0]) })?.command == "certctl renew")
+        let reloads = steps(["a", "b", "c", "d"]) { Fault.noReload(name: $0).remedy ?? .deploy() }
+        #expect(Remedy.joined(reloads)?.command == "certctl setup --yes && certctl deploy")
+        #expect(Remedy.joined(steps(["a", "b"]) { .run("mkdir -p /\($0)") }) == nil)
+        #expect(Remedy.joined([]) == nil)
+    }
+
+    @Test func `no command has a blank to fill in`() {
+        let subject = FaultSubject(name: "a b")
+        for code in LineageProblem.Code.allCases {
+            let command = Fault.lineage(code, subject).remedy?.command
+            #expect(command?.contains("NAME") != true, "\(code)")
+        }
+        #expect(Fault.expired(name: "a b").remedy?.command == "certctl renew 'a b'")
+    }
+}
+
+extension Problem {
+    fileprivate func with(status: Int?) -> Problem {
+        var problem = self
+        problem.status = status
+        return problem
+    }
+}
+
+extension [Remedy?] {
+    fileprivate var pair: (Remedy?, Remedy?) { (self[0], self[1]) }
+}
