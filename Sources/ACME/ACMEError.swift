@@ -9,10 +9,17 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     case refused(Problem, retryAfter: Duration?)
     /// An answer is not what RFC 8555 says it is.
     case malformed(url: String, what: String)
+    /// The CA says that it does not have an order (any more).
+    case orderGone(url: String, Problem)
+    /// An authorization that an order needs cannot become valid any more: it expired, was deactivated, or failed in an earlier
+    /// run. The refusal has no name where the CA does not have the authorization at all.
+    case authorizationGone(url: String, Refusal)
     /// The CA could not validate names: its words about each.
     case authorizationFailed([Refusal])
     /// An order became invalid for another reason than its authorizations.
     case orderInvalid(Problem?)
+    /// Nothing here can prove control of a name; nothing was ordered.
+    case noSolver(name: String)
     /// The CA offers no challenge for a name that certctl can answer.
     case noChallenge(name: String, offered: [String])
     /// There is no account, and the operator has not agreed to the terms of service.
@@ -24,7 +31,7 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     /// The directory has no such profile, and the lineage needs it.
     case unknownProfile(String, offered: [String])
     /// An answer to a challenge could not be shown.
-    case notPresented(name: String, reason: String)
+    case notPresented(ChallengeFailure)
     /// The order stayed as it was for longer than anybody waits.
     case stillPending(url: String, status: Order.Status, waited: Duration)
     /// A request could not be signed.
@@ -34,8 +41,12 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
 
     /// One name that was not validated, and why.
     package struct Refusal: Hashable, Sendable {
-        package let name: String
+        package let name: String?
         package let problem: Problem?
+
+        fileprivate var text: String {
+            (name.map { "\($0): " } ?? "") + (problem.map(\.description) ?? "no reason given")
+        }
     }
 
     /// Whether trying again later may help, with nothing changed here.
@@ -44,9 +55,12 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         case .unreachable(let error): error.isTemporary
         case .refused(let problem, _): problem.isTemporary
         case .orderInvalid(let problem): problem?.isTemporary ?? false
+        case .notPresented(let failure): failure.isTemporary
+        // A new order is what it takes.
+        case .orderGone, .authorizationGone: true
         case .stillPending: true
-        case .malformed, .authorizationFailed, .noChallenge, .termsNotAgreed, .externalAccountRequired, .unknownAccount,
-            .unknownProfile, .notPresented, .signing, .cancelled:
+        case .malformed, .authorizationFailed, .noSolver, .noChallenge, .termsNotAgreed, .externalAccountRequired,
+            .unknownAccount, .unknownProfile, .signing, .cancelled:
             false
         }
     }
@@ -54,15 +68,6 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     /// Whether the CA says that it has no such account.
     var isUnknownAccount: Bool {
         if case .refused(let problem, _) = self { problem.type == "accountDoesNotExist" } else { false }
-    }
-
-    /// Whether an order that was taken up by its URL is of no more use: the CA does not have it (any more), or it has failed.
-    package var meansOrderIsGone: Bool {
-        switch self {
-        case .orderInvalid, .authorizationFailed: true
-        case .refused(let problem, _): problem.status == 404 || ["malformed", "unauthorized"].contains(problem.type)
-        default: false
-        }
     }
 
     var isBadNonce: Bool {
@@ -79,10 +84,12 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
             "the CA refuses: \(problem)" + (retryAfter.map { "; try again in \($0.components.seconds) s" } ?? "")
         case .malformed(let url, let what): "the answer of \(url) is not ACME: \(what)"
         case .authorizationFailed(let refusals):
-            "the CA could not validate "
-                + refusals.map { "\($0.name): \($0.problem.map(\.description) ?? "no reason given")" }
-                .joined(separator: "; ")
+            "the CA could not validate " + refusals.map(\.text).joined(separator: "; ")
         case .orderInvalid(let problem): "the order failed: \(problem.map(\.description) ?? "no reason given")"
+        case .orderGone(let url, let problem): "the CA does not have the order \(url) any more: \(problem)"
+        case .authorizationGone(let url, let refusal):
+            "the authorization \(url) cannot be used any more: \(refusal.text)"
+        case .noSolver(let name): "nothing is configured here that could prove control of \(name)"
         case .noChallenge(let name, let offered):
             "the CA offers no challenge for \(name) that certctl can answer, only \(offered.isEmpty ? "none" : offered.joined(separator: ", "))"
         case .termsNotAgreed(let server, let terms):
@@ -94,7 +101,7 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
             "the CA does not know the account \(url): it was deleted there, or the tree is from another CA"
         case .unknownProfile(let name, let offered):
             "the CA has no profile \(name), only \(offered.isEmpty ? "none" : offered.joined(separator: ", "))"
-        case .notPresented(let name, let reason): "the challenge for \(name) could not be answered: \(reason)"
+        case .notPresented(let failure): "\(failure)"
         case .stillPending(let url, let status, let waited):
             "the order \(url) is still \(status.rawValue) after \(waited.components.seconds) s"
         case .signing(let error): "\(error)"

@@ -32,7 +32,12 @@ package struct Authorization: Decodable, Sendable {
     }
 
     /// What it is for, as an operator asked for it.
-    package var name: String { wildcard ? "*.\(identifier.value)" : identifier.value }
+    package var name: String { wildcard ? "*.\(baseName)" : identifier.value }
+
+    /// What it is for, without `*.`: some CAs leave that in the identifier, against RFC 8555 §7.1.4.
+    package var baseName: String {
+        identifier.value.hasPrefix("*.") ? String(identifier.value.dropFirst(2)) : identifier.value
+    }
 
     /// One entry of `challenges`, whatever it is.
     private struct Offer: Decodable {

@@ -54,9 +54,7 @@ package struct Client: Sendable {
             key: key, identity: .key(try signing { () throws(PKIError) in try JSONWebKey(key) }))
         let payload = try signing { () throws(PKIError) in try RequestSigner.json(request) }
         let response = try await session.post(url, payload: payload, signer: signer)
-        guard let location = response.headers["Location"] else {
-            throw .malformed(url: url, what: "there is no Location of the account")
-        }
+        let location = try ServerURL.location(response.headers["Location"], of: "account", from: url)
         return Client(session: session, key: key, accountURL: location)
     }
 
@@ -69,15 +67,21 @@ package struct Client: Sendable {
     func newOrder(_ request: NewOrder) async throws(ACMEError) -> (url: String, order: Order) {
         let url = try await session.fetchDirectory().newOrder
         let response = try await post(url, request)
-        guard let location = response.headers["Location"] else {
-            throw .malformed(url: url, what: "there is no Location of the order")
-        }
+        let location = try ServerURL.location(response.headers["Location"], of: "order", from: url)
         return (location, try response.decode(Order.self, from: url))
     }
 
     /// Reads an order, and how long the CA wants to be left alone before the next look.
+    ///
+    /// - Throws: ``ACMEError/orderGone(url:_:)`` where the CA says that it does not have it.
     func order(_ url: String) async throws(ACMEError) -> (order: Order, retryAfter: Duration?) {
-        let response = try await post(url)
+        let response: HTTPResponse
+        do throws(ACMEError) {
+            response = try await post(url)
+        } catch {
+            guard case .refused(let problem, _) = error, problem.saysGone else { throw error }
+            throw .orderGone(url: url, problem)
+        }
         return (try response.decode(Order.self, from: url), RetryAfter.delay(in: response.headers, now: Date.now))
     }
 
@@ -86,8 +90,8 @@ package struct Client: Sendable {
     }
 
     /// Tells the CA that the answer to a challenge is there (RFC 8555 §7.5.1).
-    func ready(_ challenge: Challenge) async throws(ACMEError) {
-        _ = try await post(challenge.url, [String: String]())
+    func ready(_ challengeURL: String) async throws(ACMEError) {
+        _ = try await post(challengeURL, [String: String]())
     }
 
     /// Hands in the request for the certificate (RFC 8555 §7.4). Not repeated: the order tells whether it arrived.

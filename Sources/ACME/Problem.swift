@@ -12,14 +12,17 @@ package struct Problem: Decodable, Hashable, Sendable, CustomStringConvertible {
     package let subproblems: [Problem]
     /// The status of the response, where the problem came as one.
     package var status: Int?
+    /// False for a refusal that came without a problem document, which need not be the CA's own.
+    let isDocument: Bool
 
     private static let namespace = "urn:ietf:params:acme:error:"
 
     package init(
-        type: String?, detail: String?, identifier: Identifier? = nil, subproblems: [Problem] = [], status: Int? = nil
+        type: String?, detail: String?, identifier: Identifier? = nil, subproblems: [Problem] = [], status: Int? = nil,
+        isDocument: Bool = true
     ) {
         (self.type, self.detail, self.identifier) = (type?.plainSentence, detail?.plainSentence, identifier)
-        (self.subproblems, self.status) = (subproblems, status)
+        (self.subproblems, self.status, self.isDocument) = (subproblems, status, isDocument)
     }
 
     private enum CodingKeys: String, CodingKey {

@@ -205,7 +205,9 @@ extension HTTPResponse {
     func problem() -> Problem {
         let document = try? JSONDecoder().decode(Problem.self, from: Data(body))
         guard var problem = document, problem.type != nil || problem.detail != nil else {
-            return Problem(type: nil, detail: "HTTP status \(status) without a problem document", status: status)
+            return Problem(
+                type: nil, detail: "HTTP status \(status) without a problem document", status: status,
+                isDocument: false)
         }
         problem.status = status
         return problem

@@ -12,7 +12,7 @@ package struct Certification: Sendable {
     package let key: KeySource
     package let mustStaple: Bool
     package let wishes: Issuance.Wishes
-    package let responder: any ChallengeResponder
+    package let solver: any ChallengeSolver
     package let paths: LineagePaths
     /// The live leaf, if there is one.
     package let previous: Certificate?
@@ -35,11 +35,11 @@ package struct Certification: Sendable {
 
     package init(
         name: String, names: [SubjectName], key: KeySource, mustStaple: Bool = false,
-        wishes: Issuance.Wishes = Issuance.Wishes(), responder: any ChallengeResponder, paths: LineagePaths,
+        wishes: Issuance.Wishes = Issuance.Wishes(), solver: any ChallengeSolver, paths: LineagePaths,
         previous: Certificate?, conf: (path: String, bytes: [UInt8])?, newLineage: NewLineage?
     ) {
         (self.name, self.names, self.key, self.mustStaple, self.wishes) = (name, names, key, mustStaple, wishes)
-        (self.responder, self.paths, self.previous) = (responder, paths, previous)
+        (self.solver, self.paths, self.previous) = (solver, paths, previous)
         (self.conf, self.newLineage) = (conf, newLineage)
     }
 
@@ -60,7 +60,7 @@ package struct Certification: Sendable {
         report: @escaping @Sendable (Issuance.Step) -> Void
     ) async throws(RenewalFailure) {
         entry.isIssued = false
-        let issuance = Issuance(client: client, responder: responder, report: report)
+        let issuance = Issuance(client: client, solver: solver, report: report)
         let (key, placed) = try await placedOrder(issuance, client, books, &entry)
         do {
             let request = try SigningRequest(for: names, key: key, mustStaple: mustStaple)
@@ -68,7 +68,7 @@ package struct Certification: Sendable {
             do throws(ACMEError) {
                 url = try await issuance.certificateURL(of: placed, request: request)
             } catch {
-                if error.meansOrderIsGone { entry.order = nil }
+                if error.meansNewOrder { entry.order = nil }
                 throw error
             }
             // Whatever keeps the chain from being fetched, the order has it, and only the order can say otherwise.
@@ -92,7 +92,7 @@ package struct Certification: Sendable {
             case .reuse(let path): try PrivateKey(pem: FileSystem.read(path))
             }
         let request = try SigningRequest(for: names, key: key, mustStaple: mustStaple)
-        let chain = try await Issuance(client: client, responder: responder, report: report)
+        let chain = try await Issuance(client: client, solver: solver, report: report)
             .certificate(for: names, request: request, wishes: wishes)
         return try CertificateSet(key: key, chain: chain, names: names, after: nil, now: now)
     }
@@ -135,7 +135,7 @@ package struct Certification: Sendable {
                     return (staged, try await issuance.placed(at: order.url))
                 } catch {
                     // What the CA has no more, or what has failed, is ordered anew.
-                    guard error.meansOrderIsGone else { throw error }
+                    guard error.meansNewOrder else { throw error }
                 }
             }
             entry.order = nil
@@ -185,7 +185,7 @@ extension Certification {
             name: lineage.name, names: names,
             key: options.reuseKey ? .reuse(path: paths.link(.privkey)) : .generate(options.keyType),
             mustStaple: options.mustStaple, wishes: Issuance.Wishes(options),
-            responder: try WebrootResponder(webroots: webroots, names: names), paths: paths, previous: certificate,
+            solver: try WebrootResponder(webroots: webroots, names: names), paths: paths, previous: certificate,
             conf: nil, newLineage: nil)
     }
 }
@@ -204,4 +204,9 @@ extension Issuance.Wishes {
             preferredProfile: options.preferredProfile, requiredProfile: options.requiredProfile,
             preferredChain: options.preferredChain)
     }
+}
+
+extension ACMEError {
+    /// Whether the order that was processed is of no more use.
+    fileprivate var meansNewOrder: Bool { [.gone, .authorizationGone, .failed].contains(orderFault) }
 }

@@ -1,16 +1,14 @@
-import ACME
+package import ACME
 import Glibc
 package import Lineages
 package import PKI
 import Synchronization
 
 /// Answers http-01 by a file in a ``Webroot`` (RFC 8555 §8.3).
-package struct WebrootResponder: ChallengeResponder {
+package struct WebrootResponder: ChallengeSolver {
     /// Which directory is the web server's root for a name.
     private let webroots: [SubjectName: String]
     private let made = MadeDirectories()
-
-    package let challengeType = "http-01"
 
     /// Why a name's challenge cannot be answered.
     package enum Failure: Error, Sendable, CustomStringConvertible {
@@ -73,22 +71,39 @@ package struct WebrootResponder: ChallengeResponder {
         }
     }
 
-    package func present(token: String, keyAuthorization: String, for name: SubjectName) async throws {
-        guard let path = webroots[name] else { throw Failure.noWebroot(name) }
+    /// Every name that has a webroot is proven by http-01; a whole level cannot be.
+    package func challengeType(for name: SubjectName) -> String? {
+        webroots[name] == nil || name.isWildcard ? nil : "http-01"
+    }
+
+    package func present(_ challenges: [PendingChallenge]) async throws {
+        for challenge in challenges {
+            do {
+                try present(challenge)
+            } catch {
+                throw ChallengeFailure(challenge.name, reason: "\(error)")
+            }
+        }
+    }
+
+    private func present(_ challenge: PendingChallenge) throws {
+        guard let path = webroots[challenge.name] else { throw Failure.noWebroot(challenge.name) }
         let webroot = Webroot(path)
-        if let thumbprint = keyAuthorization.split(separator: ".").last {
+        if let thumbprint = challenge.keyAuthorization.split(separator: ".").last {
             removeLeftovers(of: String(thumbprint), in: webroot)
         }
-        try webroot.put(token, Array(keyAuthorization.utf8)) { part in
+        try webroot.put(challenge.token, Array(challenge.keyAuthorization.utf8)) { part in
             made.parts.withLock { _ = $0[webroot, default: []].insert(part) }
         }
     }
 
-    package func cleanUp(token: String, for name: SubjectName) async {
-        guard let path = webroots[name] else { return }
-        let webroot = Webroot(path)
-        // A directory that is not empty yet stays for the next call.
-        webroot.remove(token, made: made.parts.withLock { $0[webroot] ?? [] })
+    package func cleanUp(_ challenges: [PendingChallenge]) async {
+        for challenge in challenges {
+            guard let path = webroots[challenge.name] else { continue }
+            let webroot = Webroot(path)
+            // A directory that is not empty yet stays for the next call.
+            webroot.remove(challenge.token, made: made.parts.withLock { $0[webroot] ?? [] })
+        }
     }
 
     /// Removes what runs that were killed left behind: files with an answer of the same account, and halves of such files.

@@ -169,7 +169,7 @@ struct IssueTarget {
                 preferredProfile: existing?.options?.preferredProfile ?? tree.defaults.value("preferred_profile"),
                 requiredProfile: existing?.options?.requiredProfile ?? tree.defaults.value("required_profile"),
                 preferredChain: existing?.options?.preferredChain ?? tree.defaults.value("preferred_chain")),
-            responder: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
+            solver: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
             previous: existing?.certificate,
             conf: (existing?.confPath ?? tree.confPath(name), bytes), newLineage: existing == nil ? newLineage : nil)
     }

@@ -82,6 +82,9 @@ final class RunPrinter: Sendable {
     private func print(_ step: Issuance.Step, of name: String) {
         switch step {
         case .ordered(let url): if options.verbose { note("\(name): order \(url)", .debug) }
+        case .presenting(let challenges):
+            progress(name, "showing the challenges of \(RunPrinter.list(challenges.map(\.name.description)))")
+        case .waiting: progress(name, "waiting until the CA can see the challenges")
         case .validating(let names): progress(name, "the CA validates \(RunPrinter.list(names))")
         case .finalizing: progress(name, "the CA issues the certificate")
         case .fellBack(let what): warn("\(name): \(what)")

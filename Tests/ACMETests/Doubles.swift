@@ -34,27 +34,44 @@ final class RecordingClock: Clock {
     }
 }
 
-/// Writes down what it was asked to show and to take away.
-final class RecordingResponder: ChallengeResponder {
+/// Writes down what it was asked to show, to wait for and to take away.
+final class RecordingSolver: ChallengeSolver {
     struct Full: Error, CustomStringConvertible { let description = "the disk is full" }
 
-    let challengeType = "http-01"
     private let log = Mutex<[String]>([])
     private let refused: String?
+    private let unseen: String?
+    private let types: [String: String?]
 
-    /// - Parameter refused: the token that cannot be shown.
-    init(refusing refused: String? = nil) { self.refused = refused }
+    /// - Parameters:
+    ///   - refused: the token that cannot be shown.
+    ///   - unseen: the token that does not become visible.
+    ///   - types: the challenge types of names that are not proven by http-01.
+    init(refusing refused: String? = nil, unseen: String? = nil, types: [String: String?] = [:]) {
+        (self.refused, self.unseen, self.types) = (refused, unseen, types)
+    }
 
     var events: [String] { log.withLock { $0 } }
 
-    func present(token: String, keyAuthorization: String, for name: SubjectName) async throws {
-        log.withLock { $0.append("present \(token) for \(name)") }
-        #expect(keyAuthorization.hasPrefix("\(token)."))
-        if token == refused { throw Full() }
+    func challengeType(for name: SubjectName) -> String? { types[name.description] ?? "http-01" }
+
+    func present(_ challenges: [PendingChallenge]) async throws {
+        for challenge in challenges {
+            log.withLock { $0.append("present \(challenge.token) for \(challenge.name)") }
+            #expect(challenge.keyAuthorization.hasPrefix("\(challenge.token)."))
+            #expect(challenge.type == challengeType(for: challenge.name))
+            if challenge.token == refused { throw ChallengeFailure(challenge.name, reason: "\(Full())") }
+        }
     }
 
-    func cleanUp(token: String, for name: SubjectName) async {
-        log.withLock { $0.append("clean up \(token) for \(name)") }
+    func wait(_ challenges: [PendingChallenge]) async throws {
+        log.withLock { $0.append("wait for \(challenges.count)") }
+        if challenges.contains(where: { $0.token == unseen }) { throw Full() }
+    }
+
+    func cleanUp(_ challenges: [PendingChallenge]) async {
+        #expect(!Task.isCancelled)
+        log.withLock { log in log += challenges.map { "clean up \($0.token) for \($0.name)" } }
     }
 }
 
@@ -62,16 +79,16 @@ final class RecordingResponder: ChallengeResponder {
 struct Scenario: Sendable {
     let ca: ScriptedCA
     let clock: RecordingClock
-    let responder: RecordingResponder
+    let solver: RecordingSolver
     let session: Session
     let client: Client
     private let log = StepLog()
 
     init(
-        _ script: [ScriptedCA.Step], responder: RecordingResponder = RecordingResponder(),
+        _ script: [ScriptedCA.Step], solver: RecordingSolver = RecordingSolver(),
         clock: RecordingClock = RecordingClock(), inOrder: Bool = true
     ) throws {
-        (ca, self.clock, self.responder) = (ScriptedCA(script, inOrder: inOrder), clock, responder)
+        (ca, self.clock, self.solver) = (ScriptedCA(script, inOrder: inOrder), clock, solver)
         session = Session(server: ScriptedCA.directoryURL, transport: ca, clock: clock)
         client = Client(session: session, key: try Self.key.get(), accountURL: "https://ca.example/account/1")
     }
@@ -81,14 +98,15 @@ struct Scenario: Sendable {
     /// The steps that were reported.
     var reported: [Issuance.Step] { log.steps.withLock { $0 } }
 
+    var issuance: Issuance {
+        Issuance(client: client, solver: solver) { [log] step in log.steps.withLock { $0.append(step) } }
+    }
+
     /// Asks for a certificate of as many names.
     @discardableResult func issue(
         names: Int = 1, wishes: Issuance.Wishes = Issuance.Wishes()
     ) async throws -> [UInt8] {
         let names = (0..<names).map { SubjectName.dns("name\($0).example") }
-        let issuance = Issuance(client: client, responder: responder) { step in
-            log.steps.withLock { $0.append(step) }
-        }
         let request = try SigningRequest(for: names, key: Self.key.get())
         return try await issuance.certificate(for: names, request: request, wishes: wishes)
     }

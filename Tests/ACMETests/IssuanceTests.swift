@@ -22,14 +22,20 @@ struct IssuanceTests {
         #expect(scenario.ca.remaining == [])
         #expect(scenario.clock.sleeps == [.milliseconds(20), .milliseconds(50), .milliseconds(20)])
         #expect(
-            scenario.responder.events == [
-                "present token0 for name0.example", "present token1 for name1.example",
+            scenario.solver.events == [
+                "present token0 for name0.example", "present token1 for name1.example", "wait for 2",
                 "clean up token0 for name0.example", "clean up token1 for name1.example",
             ])
+        let names = ["name0.example", "name1.example"]
+        guard case .presenting(let challenges)? = scenario.reported.dropFirst().first else {
+            Issue.record("\(scenario.reported)")
+            return
+        }
+        #expect(challenges.map(\.token) == ["token0", "token1"] && challenges.map(\.name.description) == names)
         #expect(
             scenario.reported == [
-                .ordered(url: "https://ca.example/order"), .validating(names: ["name0.example", "name1.example"]),
-                .finalizing,
+                .ordered(url: "https://ca.example/order"), .presenting(challenges), .waiting(names: names),
+                .validating(names: names), .finalizing,
             ])
         #expect(
             scenario.ca.signed.first?.payload == """
@@ -47,7 +53,9 @@ struct IssuanceTests {
             ])
         try await scenario.issue(names: 3)
         #expect(
-            scenario.responder.events == ["present token1 for name1.example", "clean up token1 for name1.example"])
+            scenario.solver.events == [
+                "present token1 for name1.example", "wait for 1", "clean up token1 for name1.example",
+            ])
         #expect(scenario.reported.contains(.validating(names: ["name1.example"])))
     }
 
@@ -63,7 +71,7 @@ struct IssuanceTests {
         let scenario = try Scenario(Step.beginning + rest)
         #expect(try await scenario.issue() == chain)
         #expect(scenario.ca.remaining == [])
-        #expect(scenario.responder.events == [])
+        #expect(scenario.solver.events == [])
     }
 
     @Test func `all names valid already, and the order still pending`() async throws {
@@ -112,7 +120,7 @@ struct IssuanceTests {
         #expect(scenario.clock.sleeps.reduce(.zero, +) == waited)
         #expect(scenario.clock.sleeps.allSatisfy { $0 <= OrderPoll.longest })
         #expect(error.isTemporary)
-        #expect(scenario.responder.events.last == "clean up token0 for name0.example")
+        #expect(scenario.solver.events.last == "clean up token0 for name0.example")
     }
 
     @Test func `an order that fails is explained by its authorizations`() async throws {
@@ -131,7 +139,7 @@ struct IssuanceTests {
         #expect(
             error.description
                 == "the CA could not validate name1.example: 203.0.113.7: Connection refused (connection)")
-        #expect(scenario.responder.events.count == 4)
+        #expect(scenario.solver.events.count == 5)
     }
 
     @Test func `an order that fails for no reason of its names' keeps its own`() async throws {
@@ -148,7 +156,7 @@ struct IssuanceTests {
         let scenario = try Scenario(Step.beginning + [.newOrder(), .authorization(0, "invalid")])
         let error = try await scenario.failure()
         #expect(error.description.contains("name0.example: the authorization is invalid"))
-        #expect(scenario.responder.events == [])
+        #expect(scenario.solver.events == [])
     }
 
     // MARK: Challenges
@@ -168,7 +176,7 @@ struct IssuanceTests {
                 .certificate(chain),
             ])
         try await scenario.issue()
-        #expect(scenario.responder.events.first == "present good_-1 for name0.example")
+        #expect(scenario.solver.events.first == "present good_-1 for name0.example")
     }
 
     @Test(arguments: ["../x", "a/b", ".", "a b", "a\\u0000", "ä", "%2e", String(repeating: "a", count: 300)])
@@ -179,7 +187,7 @@ struct IssuanceTests {
             Issue.record("another error")
             return
         }
-        #expect(scenario.responder.events == [])
+        #expect(scenario.solver.events == [])
     }
 
     @Test func `where no challenge can be answered, those on offer are named`() async throws {
@@ -198,13 +206,14 @@ struct IssuanceTests {
     @Test func `an answer that cannot be shown ends it, and what was shown is taken away`() async throws {
         let scenario = try Scenario(
             Step.beginning + [.newOrder(names: 3), .authorization(0), .authorization(1), .authorization(2)],
-            responder: RecordingResponder(refusing: "token1"))
+            solver: RecordingSolver(refusing: "token1"))
         let error = try await scenario.failure(names: 3)
         #expect(error.description == "the challenge for name1.example could not be answered: the disk is full")
         #expect(
-            scenario.responder.events == [
+            scenario.solver.events == [
                 "present token0 for name0.example", "present token1 for name1.example",
                 "clean up token0 for name0.example", "clean up token1 for name1.example",
+                "clean up token2 for name2.example",
             ])
     }
 
@@ -224,7 +233,7 @@ struct IssuanceTests {
         } else {
             #expect(try await scenario.failure().description == "the CA refuses: not pending (malformed)")
         }
-        #expect(scenario.responder.events.count == 2)
+        #expect(scenario.solver.events.count == 3)
     }
 
     @Test func `a cancelled poll cleans the challenges up`() async throws {
@@ -239,7 +248,9 @@ struct IssuanceTests {
         let error = await #expect(throws: ACMEError.self) { try await task.value }
         #expect(error?.description == "cancelled")
         #expect(
-            scenario.responder.events == ["present token0 for name0.example", "clean up token0 for name0.example"])
+            scenario.solver.events == [
+                "present token0 for name0.example", "wait for 1", "clean up token0 for name0.example",
+            ])
     }
 
     // MARK: Finalize

@@ -170,15 +170,15 @@ private final class Conversation: Sendable {
     let key: PrivateKey
     let steps = Mutex<[Issuance.Step]>([])
     private let observed: Observed
-    private let responder: Webroot
+    private let solver: Webroot
 
     init(_ stack: Stack, answer: String? = nil) throws {
         let observed = Observed()
         self.observed = observed
         key = try PrivateKey(generating: .ec(.p256))
-        responder = Webroot(directory: "\(stack.webroot)/.well-known/acme-challenge", answer: answer)
+        solver = Webroot(directory: "\(stack.webroot)/.well-known/acme-challenge", answer: answer)
         try FileManager.default.createDirectory(
-            atPath: responder.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+            atPath: solver.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         session = Session(
             server: stack.pebble.directoryURL,
             transport: try CurlTransport(userAgent: "certctl-tests", caBundle: stack.pebble.caBundle)
@@ -196,7 +196,7 @@ private final class Conversation: Sendable {
         _ names: [String], account: (url: String, key: PrivateKey), wishes: Issuance.Wishes = Issuance.Wishes()
     ) async throws -> (chain: [Certificate], key: PrivateKey) {
         let issuance = Issuance(
-            client: Client(session: session, key: account.key, accountURL: account.url), responder: responder
+            client: Client(session: session, key: account.key, accountURL: account.url), solver: solver
         ) { step in self.steps.withLock { $0.append(step) } }
         let leafKey = try PrivateKey(generating: .ec(.p256))
         let names = names.map { SubjectName.dns($0) }
@@ -206,7 +206,7 @@ private final class Conversation: Sendable {
     }
 
     func challengeFiles() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: responder.directory)
+        try FileManager.default.contentsOfDirectory(atPath: solver.directory)
     }
 
     private final class Observed: Sendable {
@@ -215,20 +215,23 @@ private final class Conversation: Sendable {
 }
 
 /// Shows challenges as files.
-private struct Webroot: ChallengeResponder {
-    let challengeType = "http-01"
+private struct Webroot: ChallengeSolver {
     let directory: String
     /// What is shown in place of the right answer.
     let answer: String?
 
-    func present(token: String, keyAuthorization: String, for name: SubjectName) async throws {
-        let made = FileManager.default.createFile(
-            atPath: "\(directory)/\(token)", contents: Data((answer ?? keyAuthorization).utf8),
-            attributes: [.posixPermissions: 0o644])
-        if !made { throw RigError("\(directory)/\(token): not written") }
+    func challengeType(for name: SubjectName) -> String? { "http-01" }
+
+    func present(_ challenges: [PendingChallenge]) async throws {
+        for challenge in challenges {
+            let made = FileManager.default.createFile(
+                atPath: "\(directory)/\(challenge.token)", contents: Data((answer ?? challenge.keyAuthorization).utf8),
+                attributes: [.posixPermissions: 0o644])
+            if !made { throw RigError("\(directory)/\(challenge.token): not written") }
+        }
     }
 
-    func cleanUp(token: String, for name: SubjectName) async {
-        try? FileManager.default.removeItem(atPath: "\(directory)/\(token)")
+    func cleanUp(_ challenges: [PendingChallenge]) async {
+        for challenge in challenges { try? FileManager.default.removeItem(atPath: "\(directory)/\(challenge.token)") }
     }
 }

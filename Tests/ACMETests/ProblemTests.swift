@@ -49,7 +49,8 @@ struct ProblemTests {
             .noChallenge(name: identifier, offered: [identifier]), .termsNotAgreed(server: "s", terms: identifier),
             .unknownAccount(url: identifier), .unknownProfile("p", offered: [identifier]),
             .stillPending(url: identifier, status: .pending, waited: .zero),
-            .notPresented(name: "n", reason: identifier), .externalAccountRequired(server: identifier),
+            .notPresented(ChallengeFailure(names: ["n"], reason: identifier)),
+            .externalAccountRequired(server: identifier),
         ]
         for text in [problem.description] + errors.map(\.description) {
             #expect(

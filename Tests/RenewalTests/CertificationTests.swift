@@ -53,10 +53,10 @@ private final class DoneCA: HTTPTransport {
     }
 }
 
-private struct NoChallenge: ChallengeResponder {
-    let challengeType = "http-01"
-    func present(token: String, keyAuthorization: String, for name: SubjectName) async throws {}
-    func cleanUp(token: String, for name: SubjectName) async {}
+private struct NoChallenge: ChallengeSolver {
+    func challengeType(for name: SubjectName) -> String? { "http-01" }
+    func present(_ challenges: [PendingChallenge]) async throws {}
+    func cleanUp(_ challenges: [PendingChallenge]) async {}
 }
 
 /// A certificate that the CA has made is not bought twice.
@@ -76,7 +76,7 @@ struct CertificationTests {
                 session: session, key: try PrivateKey(generating: .ec(.p256)), accountURL: "https://ca.example/account")
             let name = try #require(SubjectName("a.example"))
             let certification = Certification(
-                name: "a.example", names: [name], key: .generate(.ec(.p256)), responder: NoChallenge(),
+                name: "a.example", names: [name], key: .generate(.ec(.p256)), solver: NoChallenge(),
                 paths: LineagePaths(configDirectory: directory, name: "a.example"), previous: nil, conf: nil,
                 newLineage: nil)
             let state = "\(directory)/state"

@@ -1,3 +1,4 @@
+import ACME
 import FoundationEssentials
 import Glibc
 import Lineages
@@ -13,6 +14,13 @@ struct WebrootResponderTests {
     /// Who owns the webroot; it is not root.
     private static let owner: uid_t = 33
     static let parts = [".well-known", ".well-known/acme-challenge"]
+
+    /// A challenge with that token.
+    private static func challenge(_ token: String = "token") -> PendingChallenge {
+        PendingChallenge(
+            name: name, identifierValue: "a.example", type: "http-01", token: token,
+            keyAuthorization: "\(token).thumbprint")
+    }
 
     /// A webroot of another user, and a directory that only root may enter, with a file in it.
     private struct Site {
@@ -58,8 +66,7 @@ struct WebrootResponderTests {
         }
 
         func present(_ responder: WebrootResponder, _ token: String = "token") async throws {
-            try await responder.present(
-                token: token, keyAuthorization: "\(token).thumbprint", for: WebrootResponderTests.name)
+            try await responder.present([WebrootResponderTests.challenge(token)])
         }
 
         func status(_ path: String) throws -> FileSystem.Status { try #require(try FileSystem.status(path)) }
@@ -80,7 +87,7 @@ struct WebrootResponderTests {
             }
             #expect(try site.status("\(site.challenges)/token").mode == 0o644)
             #expect(try FileSystem.read("\(site.challenges)/token") == Array("token.thumbprint".utf8))
-            await responder.cleanUp(token: "token", for: Self.name)
+            await responder.cleanUp([Self.challenge("token")])
             #expect(site.contents == [])
         }
     }
@@ -91,7 +98,7 @@ struct WebrootResponderTests {
             try site.make(site.challenges, owner: 1235, mode: 0o2775)
             let responder = try site.responder
             try await site.present(responder)
-            await responder.cleanUp(token: "token", for: Self.name)
+            await responder.cleanUp([Self.challenge("token")])
             #expect(site.contents == Self.parts)
             #expect(try site.status("\(site.webroot)/.well-known").mode == 0o711)
             #expect(try site.status(site.challenges).mode == 0o2775)
@@ -119,9 +126,9 @@ struct WebrootResponderTests {
             let before = site.contents
             let path = "\(site.webroot)/\(part)"
             let words = "cannot enter \(path): it is a link that uid 33 owns, to a directory that uid 0 owns"
-            let late = await #expect(throws: (any Error).self) { try await site.present(responder) }
-            #expect(late.map { "\($0)" } == words)
-            await responder.cleanUp(token: "key", for: Self.name)
+            let late = await #expect(throws: ChallengeFailure.self) { try await site.present(responder) }
+            #expect(late?.reason == words && late?.names == ["a.example"])
+            await responder.cleanUp([Self.challenge("key")])
             #expect(site.contents == before)
 
             let early = #expect(throws: WebrootResponder.Failure.self) { try site.responder }
@@ -150,9 +157,9 @@ struct WebrootResponderTests {
             let path = "\(site.webroot)/\(part)"
             try #require((kind == "FIFO" ? mkfifo(path, 0o666) : mknod(path, S_IFREG | 0o777, 0)) == 0)
             let before = site.contents
-            let late = await #expect(throws: (any Error).self) { try await site.present(responder) }
-            #expect(late.map { "\($0)" } == "cannot enter \(path): it is not a directory")
-            await responder.cleanUp(token: "token", for: Self.name)
+            let late = await #expect(throws: ChallengeFailure.self) { try await site.present(responder) }
+            #expect(late?.reason == "cannot enter \(path): it is not a directory")
+            await responder.cleanUp([Self.challenge("token")])
             #expect(site.contents == before)
             let early = #expect(throws: WebrootResponder.Failure.self) { try site.responder }
             #expect(early?.description.hasSuffix("\(path): it is not a directory") == true)
@@ -188,7 +195,7 @@ struct WebrootResponderTests {
             let place = part.contains("/") ? "\(directory)/shared" : "\(directory)/shared/acme-challenge"
             #expect(try FileSystem.read("\(place)/token") == Array("token.thumbprint".utf8))
             #expect(try site.status(place).owner == owners.target)
-            await responder.cleanUp(token: "token", for: Self.name)
+            await responder.cleanUp([Self.challenge("token")])
             #expect(try FileSystem.entries(of: "\(directory)/shared") == [])
             #expect(try site.status("\(site.webroot)/\(part)").kind == .link)
         }
@@ -202,7 +209,7 @@ struct WebrootResponderTests {
             let responder = try WebrootResponder(webroots: [Self.name: link], names: [Self.name])
             try await site.present(responder)
             #expect(try FileSystem.read("\(site.challenges)/token") == Array("token.thumbprint".utf8))
-            await responder.cleanUp(token: "token", for: Self.name)
+            await responder.cleanUp([Self.challenge("token")])
             #expect(site.contents == [])
         }
     }
@@ -231,7 +238,7 @@ struct WebrootResponderTests {
             let intruder = Task.detached { await Self.intrude(site.webroot, linkTo: site.secret) }
             for _ in 0..<400 where site.isSecretUntouched {
                 try? await site.present(responder)
-                await responder.cleanUp(token: "token", for: Self.name)
+                await responder.cleanUp([Self.challenge("token")])
             }
             intruder.cancel()
             await intruder.value
@@ -268,7 +275,7 @@ struct WebrootResponderTests {
                             try await site.present(responder, token)
                             let path = "\(site.challenges)/\(token)"
                             #expect(try FileSystem.read(path) == Array("\(token).thumbprint".utf8))
-                            await responder.cleanUp(token: token, for: Self.name)
+                            await responder.cleanUp([Self.challenge(token)])
                         }
                     }
                 }
