@@ -1,4 +1,5 @@
 import ACME
+package import Challenges
 import Deployment
 package import FoundationEssentials
 package import HTTP

@@ -1,3 +1,4 @@
+import Challenges
 import Lineages
 
 /// Whether nginx's container runs, and sees what it has to serve.

@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import FoundationEssentials
 import Lineages
 import PKI
@@ -82,7 +83,7 @@ enum RenewalJudgement {
                 .webrootMissing, lineage, at: place, "the webroot \(path) is not a directory",
                 remedy: "ls -ld \(path.shellWord)")
         case .obstructed(let error):
-            let failure = WebrootResponder.Failure.obstructed(path, by: error)
+            let failure = WebrootSolver.Failure.obstructed(path, by: error)
             findings.fail(
                 .webrootNotWritable, lineage, at: place, "\(failure)", remedy: .advice(failure.wayOut ?? "\(error)"))
         case .refused(let words):

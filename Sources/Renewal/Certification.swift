@@ -1,4 +1,5 @@
 package import ACME
+package import Challenges
 import FoundationEssentials
 package import Lineages
 package import PKI
@@ -169,8 +170,8 @@ struct LineageBooks: Sendable {
 extension Certification {
     /// The renewal of a lineage as its conf has it.
     ///
-    /// - Throws: what is wrong with the lineage or its webroot.
-    package init(renewing lineage: Lineage) throws {
+    /// - Throws: what is wrong with the lineage, or keeps its names from being proven.
+    package init(renewing lineage: Lineage, _ challenges: ChallengeSettings = ChallengeSettings()) throws {
         guard let options = lineage.options, let paths = lineage.paths, let certificate = lineage.certificate else {
             throw lineage.fatalProblem ?? LineageProblem(.confIncomplete, "\(lineage.confPath) is not complete")
         }
@@ -179,14 +180,12 @@ extension Certification {
             throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
         }
         try Certification.requireWritable([paths.archive, FileSystem.directory(of: paths.live) ?? "/"])
-        var webroots: [SubjectName: String] = [:]
-        for name in names { webroots[name] = options.webroot(for: name) }
         self.init(
             name: lineage.name, names: names,
             key: options.reuseKey ? .reuse(path: paths.link(.privkey)) : .generate(options.keyType),
             mustStaple: options.mustStaple, wishes: Issuance.Wishes(options),
-            solver: try WebrootResponder(webroots: webroots, names: names), paths: paths, previous: certificate,
-            conf: nil, newLineage: nil)
+            solver: try Challenges.solver(for: names, options: options, challenges), paths: paths,
+            previous: certificate, conf: nil, newLineage: nil)
     }
 }
 

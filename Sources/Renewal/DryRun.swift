@@ -53,7 +53,7 @@ extension RenewalRun {
             return failed(.preparation, RenewalRun.incomplete(lineage))
         }
         do {
-            let certification = try Certification(renewing: lineage)
+            let certification = try Certification(renewing: lineage, challengeSettings(for: name))
             report(.started(name: name, names: certification.names, because: "dry run"))
             let commands = HookCommands(options)
             if let first = await hooks.pre(conf: commands.pre, post: commands.post).first {

@@ -124,7 +124,7 @@ extension RenewalRun {
         }
         let certification: Certification
         do {
-            certification = try Certification(renewing: lineage)
+            certification = try Certification(renewing: lineage, challengeSettings(for: lineage.name))
         } catch {
             return fail(work, RenewalFailure(.preparation, error))
         }

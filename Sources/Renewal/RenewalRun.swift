@@ -1,4 +1,5 @@
 package import ACME
+package import Challenges
 package import Deployment
 package import FoundationEssentials
 package import Lineages
@@ -19,6 +20,7 @@ package struct RenewalRun: Sendable {
     let stateDirectory: String
     let initiator: String
     let isMounted: @Sendable (String) async -> Bool?
+    let challenges: ChallengeSettings
     let now: @Sendable () -> Date
     let report: @Sendable (RenewalEvent) -> Void
 
@@ -29,18 +31,26 @@ package struct RenewalRun: Sendable {
     ///   - initiator: who began it, for the history: `timer` or `terminal`.
     ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
     ///     where it can, and looks.
+    ///   - challenges: what solvers need of the host.
     ///   - now: the wall clock.
     ///   - report: told of everything that happens, one event at a time.
     package init(
         authorities: CertificateAuthorities, hooks: HookRun, stateDirectory: String, hostConf: ConfFile = ConfFile(),
         verification: Verification = Verification(), initiator: String = "terminal",
         isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
+        challenges: ChallengeSettings = ChallengeSettings(),
         now: @escaping @Sendable () -> Date = { Date.now }, report: @escaping @Sendable (RenewalEvent) -> Void
     ) {
         (self.authorities, self.hooks, self.stateDirectory) = (authorities, hooks, stateDirectory)
         (ledger, history) = (Ledger(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
         (self.hostConf, self.verification, self.initiator) = (hostConf, verification, initiator)
         (self.isMounted, self.now, self.report) = (isMounted, now, report)
+        self.challenges = challenges
+    }
+
+    /// What solvers need of the host, with reports that name the lineage.
+    func challengeSettings(for name: String) -> ChallengeSettings {
+        challenges.reporting { [report] in report(.step(name: name, .fellBack($0))) }
     }
 
     func installation(_ paths: LineagePaths) async -> Installation {

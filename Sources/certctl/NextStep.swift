@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import HTTP
 import Lineages
 import Renewal
@@ -13,7 +14,7 @@ enum NextStep {
             "set account = ID in renewal/\(lineage).conf to one that is in accounts/"
         case is BudgetRefusal:
             "if you are sure that a new one is what is missing: certctl renew --force --yes \(lineage)"
-        case let failure as WebrootResponder.Failure: failure.wayOut
+        case let failure as WebrootSolver.Failure: failure.wayOut
         case is FileError: "nothing of the lineage was changed; mend it and run certctl renew \(lineage)"
         default: nil
         }

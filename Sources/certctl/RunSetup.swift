@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import Deployment
 import FoundationEssentials
 import Glibc
@@ -68,7 +69,8 @@ struct RunSetup: ~Copyable {
         ) { report(.hook($0)) }
         let run = RenewalRun(
             authorities: authorities, hooks: hooks, stateDirectory: statePath, hostConf: settings.conf,
-            initiator: RunSetup.initiator, isMounted: { await units?.isMounted($0) }, report: report)
+            initiator: RunSetup.initiator, isMounted: { await units?.isMounted($0) },
+            challenges: RunSetup.challenges(settings, units, hidden: [tree.path, statePath]), report: report)
         isComplete = RunSetup.completeSwitches(run, printer)
         ledger = Ledger(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
@@ -79,6 +81,20 @@ struct RunSetup: ~Copyable {
         self.run = run
         self.printer = printer
         self.lock = lock
+    }
+
+    /// What solvers need: programs that certctl ships are confined wherever systemd can do that; manual hooks run as hooks do.
+    private static func challenges(
+        _ settings: HostSettings, _ units: OutsideUnits?, hidden: [String]
+    ) -> ChallengeSettings {
+        var challenges = settings.challenges
+        challenges.hidden = hidden
+        if let units {
+            challenges.hooks = units.hooks
+            challenges.portHolder = { await units.portHolder($0) }
+        }
+        if let programs = try? units?.hooks ?? (geteuid() == 0 ? TransientUnits() : nil) { challenges.programs = programs }
+        return challenges
     }
 
     private static func units() throws -> OutsideUnits {

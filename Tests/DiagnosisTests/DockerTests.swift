@@ -1,3 +1,4 @@
+@testable import Challenges
 import FoundationEssentials
 import PKI
 import Rig

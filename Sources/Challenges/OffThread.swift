@@ -3,9 +3,9 @@ import Synchronization
 
 /// Work that cannot be interrupted, such as getaddrinfo(3) or a look at a file system that hangs: on a thread of its own, which
 /// is left to itself when the time is up.
-enum OffThread {
+package enum OffThread {
     /// What the body returns; nil when it did not within the limit, or the calling task was cancelled.
-    static func value<T: Sendable>(within limit: Duration, _ body: @escaping @Sendable () -> T) async -> T? {
+    package static func value<T: Sendable>(within limit: Duration, _ body: @escaping @Sendable () -> T) async -> T? {
         let answer = Answer<T>()
         let alarm = Task {
             try? await Task.sleep(for: limit)
@@ -65,7 +65,7 @@ enum OffThread {
 }
 
 /// Does the same for many things, a few at a time, and gives the results in the things' order.
-func sideBySide<Item: Sendable, Result: Sendable>(
+package func sideBySide<Item: Sendable, Result: Sendable>(
     _ items: [Item], most: Int = 16, _ body: @escaping @Sendable (Item) async -> Result
 ) async -> [Result] {
     var results: [Int: Result] = [:]
