@@ -23,6 +23,8 @@ package struct ChallengeDNS: Sendable {
         package let description: String
         /// Whether CNAMEs lead in a circle, or too far.
         package var isLoop = false
+        /// Whether servers have answered, so that asking again brings nothing else.
+        package var isAnswer = false
     }
 
     /// The name of a challenge's record before any CNAME is followed.
@@ -36,10 +38,13 @@ package struct ChallengeDNS: Sendable {
             while seen.count <= ChallengeDNS.mostLinks {
                 let name = seen[seen.count - 1]
                 let answer = try ask(resolver, name, .cname)
-                guard let target = answer.records(.cname).first(where: { $0.owner == name })?.target else { return name }
+                guard let target = answer.records(.cname).first(where: { $0.owner == name })?.target else {
+                    return name
+                }
                 guard !seen.contains(target) else {
                     throw Failure(
-                        description: "the CNAMEs of \(record) lead in a circle: \((seen + [target]).joined(separator: " → "))",
+                        description:
+                            "the CNAMEs of \(record) lead in a circle: \((seen + [target]).joined(separator: " → "))",
                         isLoop: true)
                 }
                 seen.append(target)
@@ -77,11 +82,14 @@ package struct ChallengeDNS: Sendable {
                     }
                 }
                 guard !servers.isEmpty else {
-                    throw Failure(description: "the servers of the zone \(zone) have no addresses: \(names.joined(separator: ", "))")
+                    throw Failure(
+                        description:
+                            "the servers of the zone \(zone) have no addresses: \(names.joined(separator: ", "))",
+                        isAnswer: true)
                 }
                 return (zone, Array(servers.prefix(ChallengeDNS.mostServers)))
             }
-            throw Failure(description: "no zone is found for \(record)")
+            throw Failure(description: "no name above it has NS records", isAnswer: true)
         }
     }
 
@@ -149,7 +157,9 @@ package struct ChallengeDNS: Sendable {
         let result = await OffThread.value(within: limit) { () -> Result<T, Failure> in
             do throws(Failure) { return .success(try body()) } catch { return .failure(error) }
         }
-        guard let result else { throw Failure(description: "the DNS did not answer within \(limit.components.seconds) s") }
+        guard let result else {
+            throw Failure(description: "the DNS did not answer within \(limit.components.seconds) s")
+        }
         return try result.get()
     }
 }

@@ -28,7 +28,9 @@ package struct ComposedSolver: ChallengeSolver {
     private func shares(of challenges: [PendingChallenge]) -> [(any ChallengeSolver, [PendingChallenge])] {
         var shares = solvers.map { ($0, [PendingChallenge]()) }
         for challenge in challenges {
-            guard let index = solvers.firstIndex(where: { $0.challengeType(for: challenge.name) != nil }) else { continue }
+            guard let index = solvers.firstIndex(where: { $0.challengeType(for: challenge.name) != nil }) else {
+                continue
+            }
             shares[index].1.append(challenge)
         }
         return shares.filter { !$0.1.isEmpty }

@@ -28,7 +28,9 @@ package struct DNSServer: Sendable, CustomStringConvertible {
     init?(address: SubjectName, port: Int) {
         guard case .ip = address else { return nil }
         let text = address.description
-        guard let endpoint = TLSEndpoint(text.contains(":") ? "[\(text)]:\(port)" : "\(text):\(port)") else { return nil }
+        guard let endpoint = TLSEndpoint(text.contains(":") ? "[\(text)]:\(port)" : "\(text):\(port)") else {
+            return nil
+        }
         self.endpoint = endpoint
     }
 

@@ -40,10 +40,12 @@ actor ProgramSession {
     var isUsable: Bool { isStarted && !isBroken }
 
     /// Starts the program, gives it its options, and asks whether it has what it needs.
-    func start() async throws(Failure) {
+    ///
+    /// - Parameter limit: of each answer.
+    func start(within limit: Duration = shortTimeout) async throws(Failure) {
         isStarted = true
-        for (key, value) in program.options { try await ask("option \(key) \(value)", ProgramSession.shortTimeout) }
-        try await ask("check", ProgramSession.shortTimeout)
+        for (key, value) in program.options { try await ask("option \(key) \(value)", limit) }
+        try await ask("check", limit)
     }
 
     func present(_ line: String) async throws(Failure) { try await ask("present \(line)", settings.programTimeout) }
@@ -65,7 +67,8 @@ actor ProgramSession {
             throw failure("\(program.title) \(error)")
         }
         if answer == "ok" || answer.hasPrefix("ok ") { return }
-        let words = answer.hasPrefix("error") ? answer.dropFirst("error".count).drop { $0 == " " } : "answered: \(answer)"
+        let words =
+            answer.hasPrefix("error") ? answer.dropFirst("error".count).drop { $0 == " " } : "answered: \(answer)"
         throw failure("\(program.title): \(words.isEmpty ? "an error that it does not name" : words)")
     }
 
@@ -77,5 +80,23 @@ actor ProgramSession {
             return Failure(description: text)
         }
         return Failure(description: "\(text) (it printed: \(last))")
+    }
+}
+
+extension SolverProgram {
+    /// Starts the program, and asks whether it has what it needs; nothing is changed.
+    ///
+    /// - Throws: in the program's own words, what it lacks.
+    package func check(within limit: Duration) async throws {
+        var settings = ChallengeSettings()
+        settings.programTimeout = limit
+        let session = ProgramSession(self, settings)
+        do {
+            try await session.start(within: limit)
+            await session.end()
+        } catch {
+            await session.end()
+            throw error
+        }
     }
 }

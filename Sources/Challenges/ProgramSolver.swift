@@ -84,7 +84,9 @@ package struct ProgramSolver: ChallengeSolver {
                 try await session.cleanUp(ProgramSolver.line(challenge, records[challenge]))
             }
         } catch {
-            settings.report("what was presented for \(challenges.map(\.name.description).joined(separator: ", ")) may be left: \(error)")
+            settings.report(
+                "what was presented for \(challenges.map(\.name.description).joined(separator: ", ")) may be left: \(error)"
+            )
         }
         await session.end()
     }

@@ -42,7 +42,8 @@ struct Propagation {
                 let names = lacking.map(\.description).joined(separator: ", ")
                 settings.report(
                     "after \(settings.propagationTimeout.components.seconds) s \(lacking.count) of \(found.servers.count) "
-                        + "servers of the zone \(found.zone) do not have \(record.name) yet: \(names); the CA is asked all the same")
+                        + "servers of the zone \(found.zone) do not have \(record.name) yet: \(names); the CA is asked all the same"
+                )
                 return
             }
             try await Task.sleep(for: pause)

@@ -15,6 +15,8 @@ package struct SolverProgram: Sendable {
     /// Why a program cannot be started.
     package struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
         package let description: String
+        /// Whether it is the credentials file that is missing.
+        package var isCredentials = false
     }
 
     /// One of certbot's DNS plugins, with the options of a renewal conf that begin with its name.
@@ -84,7 +86,8 @@ package struct SolverProgram: Sendable {
             throw Failure(description: "\(program): \(error)")
         }
         guard status?.kind == .file else {
-            throw Failure(description: "\(program): the credentials file \(path) does not exist")
+            throw Failure(
+                description: "\(program): the credentials file \(path) does not exist", isCredentials: true)
         }
         return Confinement.Credential(name: name, path: path)
     }

@@ -183,14 +183,12 @@ package actor LineProgram {
             var line: [UInt8] = []
             do {
                 for try await chunk in output {
-                    unsafe chunk.withUnsafeBytes { bytes in
-                        for unsafe byte in unsafe bytes {
-                            if byte == UInt8(ascii: "\n") {
-                                receiver.yield(.success(String(decoding: line, as: UTF8.self)))
-                                line = []
-                            } else if line.count < LineProgram.longestLine {
-                                line.append(byte)
-                            }
+                    for byte in unsafe chunk.withUnsafeBytes({ unsafe Array($0) }) {
+                        if byte == UInt8(ascii: "\n") {
+                            receiver.yield(.success(String(decoding: line, as: UTF8.self)))
+                            line = []
+                        } else if line.count < LineProgram.longestLine {
+                            line.append(byte)
                         }
                     }
                 }

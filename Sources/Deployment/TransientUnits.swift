@@ -88,7 +88,8 @@ package struct TransientUnits: CommandRunner {
             // Of no other type does systemd take the end by SIGTERM and its like for a failure.
             "Type=oneshot", "TimeoutStartSec=\((timeout + TransientUnits.reserve).components.seconds)s",
             // What a command leaves behind runs on.
-            "KillMode=\(confinement.isEmpty ? "process" : "control-group")", "TimeoutStopSec=\(SubprocessRunner.grace.components.seconds)s",
+            "KillMode=\(confinement.isEmpty ? "process" : "control-group")",
+            "TimeoutStopSec=\(SubprocessRunner.grace.components.seconds)s",
             "IgnoreSIGPIPE=no",
         ]
         let options =

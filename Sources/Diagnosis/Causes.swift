@@ -16,6 +16,11 @@ package enum Causes {
         .nameUnresolved: [.renewalFailed], .addressesDiffer: [.renewalFailed], .wrongServer: [.renewalFailed],
         .caaForbids: [.renewalFailed],
 
+        .credentialsMissing: [.pluginUnusable, .renewalFailed], .pluginUnusable: [.renewalFailed],
+        .challengeRecordLoop: [.renewalFailed], .zoneNotDelegated: [.renewalFailed],
+        .challengeRecordDiffers: [.renewalFailed], .standalonePortTaken: [.renewalFailed],
+        .statelessWrong: [.renewalFailed],
+
         .dockerUnreachable: down,
         .portHeld: down.union([
             .containerStopped, .containerRestarting, .containerUnhealthy, .servedOther, .challengeLocationMissing,

@@ -67,6 +67,7 @@ package struct Diagnosis: Sendable {
         async let web = webServer(subjects)
         async let challenges = challenges(subjects)
         async let served = served(subjects)
+        async let proofs = proofs(subjects)
         async let schedule = schedule(tree)
         async let authorities = authorities(subjects, tree)
         findings += disks(subjects, tree)
@@ -83,6 +84,7 @@ package struct Diagnosis: Sendable {
         for facts in challengeFacts {
             findings += ChallengeJudgement.findings(facts, port: host.settings.httpPort, isListening: isListening)
         }
+        findings += await proofs
         findings += await served
         findings += await authorities
         findings += await schedule
@@ -137,10 +139,15 @@ struct Subject: Sendable {
     }
 
     /// The names that a renewal proves: those of the certificate, else those of the conf.
-    var names: [SubjectName] {
+    var allNames: [SubjectName] {
         guard lineage.reasonUnmanaged == nil, let options = lineage.options else { return [] }
-        return (lineage.certificate?.names ?? options.webroots.keys.sorted().compactMap { SubjectName($0) })
-            .filter { !$0.isWildcard }
+        return lineage.certificate?.names ?? options.webroots.keys.sorted().compactMap { SubjectName($0) }
+    }
+
+    /// Those of them that are proven by a file in a webroot.
+    var names: [SubjectName] {
+        guard let proof = lineage.options?.proof else { return [] }
+        return allNames.filter { proof.method(for: $0) == .webroot }
     }
 
     /// The ports on which it is served.

@@ -41,7 +41,7 @@ enum CAAJudgement {
     static func findings(
         _ look: CAALook, of name: String, lineage: String, by resolver: String, identities: Set<String>?,
         server: String,
-        account: String?
+        account: String?, method: String = "http-01", isWildcard: Bool = false
     ) -> Findings {
         var findings = Findings()
         let place = "CAA of \(name) (by \(resolver))"
@@ -57,10 +57,14 @@ enum CAAJudgement {
                 )
                 break
             }
-            if let refusal = policy.refusal(for: identities, account: account) {
+            if let refusal = policy.refusal(
+                for: identities, account: account, method: method, isWildcard: isWildcard)
+            {
                 findings.fail(
                     .caaForbids, lineage, at: place, refusal,
-                    remedy: .advice("add to the DNS: \(policy.owner). CAA 0 issue \"\(identities.sorted()[0])\""))
+                    remedy: .advice(
+                        "add to the DNS: \(policy.owner). CAA 0 \(isWildcard ? "issuewild" : "issue") \"\(identities.sorted()[0])\""
+                    ))
             }
         }
         findings.pass([.caaForbids], lineage, at: place)

@@ -58,7 +58,9 @@ package struct ProofPlan: Hashable, Sendable {
     /// Why the authenticator cannot be used; nil where it can.
     package let obstacle: String?
 
-    package init(methods: [ProofMethod], obstacle: String? = nil) { (self.methods, self.obstacle) = (methods, obstacle) }
+    package init(methods: [ProofMethod], obstacle: String? = nil) {
+        (self.methods, self.obstacle) = (methods, obstacle)
+    }
 
     /// The method for a name.
     package func method(for name: SubjectName) -> ProofMethod? {

@@ -104,7 +104,8 @@ package struct HostSettings: Sendable {
 
     /// The keys that certctl acts on.
     package static let knownKeys: Set = [
-        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit", "dns_resolver",
+        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit",
+        "dns_resolver",
         "dns_port", "propagation_timeout", "dns_timeout", "certbot_venv", "verify",
         "verify_names", "verify_timeout",
     ]

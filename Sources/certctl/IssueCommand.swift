@@ -106,7 +106,11 @@ struct IssueCommand: AsyncParsableCommand {
                     next: "give international names in their xn-- form")
             }
             guard !name.isWildcard else {
-                throw CommandFailure(.usage, "\(name) needs dns-01, and certctl proves names by http-01 only")
+                throw CommandFailure(
+                    .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
+                    next:
+                        "certbot certonly with a DNS plugin makes the first certificate, and certctl renews it: see dns.md"
+                )
             }
             if !names.contains(name) { names.append(name) }
         }

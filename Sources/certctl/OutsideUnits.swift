@@ -18,7 +18,8 @@ struct OutsideUnits {
     /// The program that listens on a TCP port; nil where it cannot be told.
     func portHolder(_ port: Int) async -> String? {
         // users:(("nginx",pid=1234,fd=6))
-        let line = "ss -Hltnp \"sport = :$0\" | sed -n 's/.*users:((\"\\([^\"]*\\)\",pid=\\([0-9]*\\).*/\\1 (process \\2)/p' | head -n 1"
+        let line =
+            "ss -Hltnp \"sport = :$0\" | sed -n 's/.*users:((\"\\([^\"]*\\)\",pid=\\([0-9]*\\).*/\\1 (process \\2)/p' | head -n 1"
         var look = Command(executable: "/bin/sh", arguments: ["-c", line, String(port)])
         look.title = "a look for who listens on port \(port)"
         let outcome = await looks.run(look, timeout: OutsideUnits.timeout)

@@ -93,7 +93,9 @@ struct RunSetup: ~Copyable {
             challenges.hooks = units.hooks
             challenges.portHolder = { await units.portHolder($0) }
         }
-        if let programs = try? units?.hooks ?? (geteuid() == 0 ? TransientUnits() : nil) { challenges.programs = programs }
+        if let programs = try? units?.hooks ?? (geteuid() == 0 ? TransientUnits() : nil) {
+            challenges.programs = programs
+        }
         return challenges
     }
 

@@ -73,7 +73,8 @@ package struct Knot: Sendable {
     /// The TXT records of a name, as the server has them now.
     package func texts(_ name: String) async throws -> [String] {
         let output = try await check("kdig", ["+short", "@127.0.0.1", "-p", "\(port)", name, "TXT"])
-        return output.split(separator: "\n").filter { $0.hasPrefix("\"") }.map { $0.replacing("\"", with: "") }.sorted()
+        return output.split(separator: "\n").filter { $0.hasPrefix("\"") }.map { String($0.dropFirst().dropLast()) }
+            .sorted()
     }
 
     /// Changes the zone: lines of knsupdate(1).

@@ -76,7 +76,8 @@ package struct Pebble: Sendable {
         ) { dns in
             try await Daemon.with(
                 "pebble",
-                ["-config", file, "-dnsserver", "127.0.0.1:\(options.dnsPort ?? dnsPort)"] + (options.strict ? ["-strict"] : []),
+                ["-config", file, "-dnsserver", "127.0.0.1:\(options.dnsPort ?? dnsPort)"]
+                    + (options.strict ? ["-strict"] : []),
                 environment: options.environment, log: "\(directory)/pebble.log",
                 ready: .ports([acmePort, managementPort])
             ) { server in
