@@ -55,7 +55,7 @@ actor ProgramSession {
     func cleanUp(_ line: String) async throws(Failure) { try await ask("cleanup \(line)", settings.programTimeout) }
 
     /// Closes the program's input and waits for its end.
-    func end() async { await process.end(within: ProgramSession.endTimeout) }
+    func end() async { await process.end(within: min(settings.programTimeout, ProgramSession.endTimeout)) }
 
     private func ask(_ line: String, _ limit: Duration) async throws(Failure) {
         guard !isBroken else { throw Failure(description: "\(program.title) was not asked any more") }

@@ -33,7 +33,7 @@ package struct StandaloneSolver: ChallengeSolver {
             state.listener.withLock { $0 = listener }
         } catch {
             throw ChallengeFailure(
-                names: challenges.map(\.name.description), reason: await reason(error), isTemporary: error.isTaken)
+                names: challenges.map(\.name.description), reason: await reason(error))
         }
     }
 

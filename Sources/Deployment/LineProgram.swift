@@ -82,14 +82,19 @@ package actor LineProgram {
 
     private func start() {
         guard running == nil else { return }
+        let input = mailbox.connect()
         running = Task { [launched, mailbox] in
-            await LineProgram.run(launched.command, mailbox)
+            await LineProgram.run(launched.command, input, mailbox)
             launched.ended()
         }
     }
 
-    private static func run(_ command: Command, _ mailbox: Mailbox) async {
-        if let reason = command.defect { return mailbox.close(.notStarted(reason)) }
+    private static func run(_ command: Command, _ input: Int32?, _ mailbox: Mailbox) async {
+        guard let input else { return mailbox.close(.notStarted("there is no socket for its input")) }
+        if let reason = command.defect {
+            close(input)
+            return mailbox.close(.notStarted(reason))
+        }
         SubprocessRunner.keepExitCodes
         var options = PlatformOptions()
         options.createSession = true
@@ -97,16 +102,10 @@ package actor LineProgram {
             let result = try await Subprocess.run(
                 .path(literal(command.executable)), arguments: Arguments(command.arguments),
                 environment: .inherit.updating(command.additions), platformOptions: options,
-                input: .inputWriter, output: .sequence, error: .sequence
+                input: .fileDescriptor(raw(input), closeAfterSpawningProcess: true), output: .sequence, error: .sequence
             ) { execution in
                 mailbox.group.withLock { $0 = execution.processIdentifier.value }
                 await withTaskGroup { group in
-                    group.addTask {
-                        for await line in mailbox.questions {
-                            do { _ = try await execution.standardInputWriter.write(line + "\n") } catch { break }
-                        }
-                        try? await execution.standardInputWriter.finish()
-                    }
                     group.addTask {
                         await mailbox.read(execution.standardOutput)
                         mailbox.hangUp()
@@ -129,8 +128,9 @@ package actor LineProgram {
 
     /// What goes between the one who asks and the task that has the process.
     private final class Mailbox: Sendable {
-        let questions: AsyncStream<String>
-        private let sender: AsyncStream<String>.Continuation
+        /// The end of the program's input that is written to; nil before its start, and when it has been closed. A socket, as a
+        /// write to a pipe that nobody reads any more would end this process.
+        private let input = Mutex<Int32?>(nil)
         private let answers: AsyncStream<Result<String, Failure>>
         private let receiver: AsyncStream<Result<String, Failure>>.Continuation
         let errors = Mutex(OutputTail())
@@ -138,16 +138,42 @@ package actor LineProgram {
         let group = Mutex<pid_t?>(nil)
 
         init() {
-            (questions, sender) = AsyncStream.makeStream(of: String.self)
             (answers, receiver) = AsyncStream.makeStream(of: Result<String, Failure>.self)
         }
 
-        func send(_ line: String) { sender.yield(line) }
+        /// Makes the program's input, and gives its other end.
+        func connect() -> Int32? {
+            var ends: [Int32] = [-1, -1]
+            guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+                return nil
+            }
+            let mine = ends[0]
+            return input.withLock { input in
+                input = mine
+                return ends[1]
+            }
+        }
 
-        func hangUp() { sender.finish() }
+        /// Sends a line. A program that is not there any more, or does not read, is found by the wait for its answer.
+        func send(_ line: String) {
+            let bytes = Array("\(line)\n".utf8)
+            input.withLock { input in
+                guard let input else { return }
+                unsafe _ = bytes.withUnsafeBytes {
+                    unsafe Glibc.send(input, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                }
+            }
+        }
+
+        func hangUp() {
+            input.withLock { input in
+                if let input { Glibc.close(input) }
+                input = nil
+            }
+        }
 
         func close(_ failure: Failure) {
-            sender.finish()
+            hangUp()
             receiver.yield(.failure(failure))
             receiver.finish()
         }
@@ -207,4 +233,10 @@ package actor LineProgram {
             }
         }
     }
+}
+
+/// A value of a type that wraps a number, made without naming the type or its module.
+private func raw<Value: RawRepresentable>(_ number: Value.RawValue) -> Value {
+    guard let value = Value(rawValue: number) else { preconditionFailure("every number is a descriptor's") }
+    return value
 }

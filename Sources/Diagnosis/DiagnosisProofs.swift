@@ -117,7 +117,7 @@ extension Diagnosis {
             }
         ).sorted()
         let isIdle = subject.entry?.order == nil
-        let looks = await sideBySide(Array(own.prefix(Diagnosis.mostRecords)), most: 4) { [budget] record -> Findings in
+        let looks = await sideBySide(Array(own.prefix(Diagnosis.mostRecords)), most: 4) { [budget, dns] record -> Findings in
             await timed(budget.time(.seconds(15))) {
                 await Diagnosis.record(record, dns, subject.lineage.name, isIdle: isIdle)
             }

@@ -103,6 +103,24 @@ struct ProofStack {
         try await stack.nginx.reload()
     }
 
+    /// What doctor says of each fault: the verdicts, each once, without those of what was not looked at.
+    func doctor() async throws -> [String: Set<String>] {
+        struct Document: Decodable {
+            struct Check: Decodable {
+                let id: String
+                let verdict: String
+            }
+            let checks: [Check]
+        }
+        let output = try await certctl.doctor(["--format", "json"])
+        let document = try JSONDecoder().decode(Document.self, from: Data(output.stdout.utf8))
+        var verdicts: [String: Set<String>] = [:]
+        for check in document.checks where check.verdict != "skipped" {
+            verdicts[check.id, default: []].insert(check.verdict)
+        }
+        return verdicts
+    }
+
     func versions() async throws -> [Int?] {
         var versions: [Int?] = []
         for name in Self.all { versions.append(try await certctl.lineage(name).version) }

@@ -41,7 +41,8 @@ struct ProofTests {
 
     @Test(.certbotVenv) func `the plugins of a current certbot in a virtual environment are used`() async throws {
         try await ProofStack.with(settings: ["certbot_venv = \(CertbotVenv.path)"]) { proof in
-            try await proof.certonlyByDNS(ProofStack.wildcard)
+            // One value a record: lego's provider replaces what is there.
+            try await proof.certonlyByDNS(["*.wild.example"])
             let renewal = try await proof.certctl.renew("--force", "wild.example")
             #expect(renewal.status == 0, "\(renewal.stdout)\(renewal.stderr)")
             // lego's providers, by dns-multi.
@@ -65,7 +66,7 @@ struct ProofTests {
 
     @Test func `CNAMEs of a challenge's record are followed, and a circle of them is named`() async throws {
         let records = [
-            "_acme-challenge.alias CNAME alias.acme.example.",
+            "alias A 127.0.0.1", "ring A 127.0.0.1", "_acme-challenge.alias CNAME alias.acme.example.",
             "_acme-challenge.ring CNAME _acme-challenge.ring2.example.",
             "_acme-challenge.ring2 CNAME _acme-challenge.ring.example.",
         ]
@@ -89,6 +90,7 @@ struct ProofTests {
             let circle = try await proof.certctl.renew("--force", "ring.example")
             #expect(circle.status == 1)
             #expect(circle.stderr.contains("lead in a circle"), "\(circle.stderr)")
+            #expect(try await proof.doctor()["challenge-record-loop"]?.contains("failure") == true)
         }
     }
 
@@ -107,8 +109,7 @@ struct ProofTests {
         }
     }
 
-    @Test func `a plugin that is not installed is named with its package, and nothing is ordered again and again`()
-        async throws
+    @Test func `a plugin that is not installed is named with its package, and nothing stays in the zone`() async throws
     {
         try await ProofStack.with { proof in
             try await proof.certonlyByDNS(ProofStack.wildcard)
@@ -118,6 +119,41 @@ struct ProofTests {
             let renewal = try await proof.certctl.renew("--force")
             #expect(renewal.status == 1)
             #expect(renewal.stderr.contains("apt install python3-certbot-dns-desec"), "\(renewal.stderr)")
+            #expect(try await proof.knot.texts("_acme-challenge.wild.example").isEmpty)
+        }
+    }
+
+    @Test func `doctor names what keeps a DNS plugin from its work, and records that were left`() async throws {
+        try await ProofStack.with { proof in
+            try await proof.certonlyByDNS(ProofStack.wildcard)
+            try await proof.certonlyAlone(ProofStack.standalone)
+            let credentials = try proof.knot.writeCredentials()
+            var checks = try await proof.doctor()
+            for id in [
+                "plugin-unusable", "credentials-missing", "credentials-readable", "zone-not-delegated",
+                "challenge-record-stale", "standalone-port-taken",
+            ] {
+                #expect(checks[id] == ["ok"], "\(id)")
+            }
+            try await proof.knot.update(["add _acme-challenge.wild.example. 1 TXT old"])
+            try await check("chmod", ["644", credentials])
+            checks = try await proof.doctor()
+            #expect(checks["challenge-record-stale"] == ["warning"])
+            #expect(checks["credentials-readable"] == ["warning"])
+            try FileManager.default.removeItem(atPath: credentials)
+            let conf = "\(proof.stack.tree)/renewal/one.alone.example.conf"
+            let port = proof.stack.nginx.tlsPort
+            try string(conf).replacing("http01_port = \(proof.stack.pebble.httpPort)", with: "http01_port = \(port)")
+                .write(
+                    toFile: conf, atomically: true, encoding: .utf8)
+            checks = try await proof.doctor()
+            #expect(checks["credentials-missing"] == ["failure"])
+            #expect(checks["standalone-port-taken"] == ["failure"])
+            let wild = "\(proof.stack.tree)/renewal/wild.example.conf"
+            let text = string(wild).replacing("dns-rfc2136", with: "dns-desec")
+                .replacing("dns_rfc2136_credentials", with: "dns_desec_unused")
+            try text.write(toFile: wild, atomically: true, encoding: .utf8)
+            #expect(try await proof.doctor()["plugin-unusable"] == ["failure"])
         }
     }
 
