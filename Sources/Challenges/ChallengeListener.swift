@@ -45,6 +45,11 @@ final class ChallengeListener: Sendable {
     /// Ends it; the port is free a moment later.
     func stop() { stopping.raise() }
 
+    /// Listens, and closes the port at once.
+    static func tryListening(address: String?, port: Int) throws(Failure) {
+        for socket in try sockets(address, port) { close(socket) }
+    }
+
     private static func sockets(_ address: String?, _ port: Int) throws(Failure) -> [Int32] {
         guard let address else {
             // One socket for both families; a host without IPv6 has IPv4 alone.

@@ -20,6 +20,8 @@ package struct ProgramSolver: ChallengeSolver {
     /// What stands between the calls for one order.
     private final class State: Sendable {
         let session = Mutex<ProgramSession?>(nil)
+        /// Whether there was a call of `present`, which may have come to nothing.
+        let isPresenting = Mutex(false)
         let records = Mutex<[PendingChallenge: TextRecord]>([:])
         let locked = Mutex<Set<String>>([])
     }
@@ -32,6 +34,7 @@ package struct ProgramSolver: ChallengeSolver {
     package func challengeType(for name: SubjectName) -> String? { method.challengeType(for: name) }
 
     package func present(_ challenges: [PendingChallenge]) async throws {
+        state.isPresenting.withLock { $0 = true }
         let records = try await records(of: challenges)
         state.records.withLock { $0 = records }
         let resources = Set(records.values.map(\.name))
@@ -62,7 +65,7 @@ package struct ProgramSolver: ChallengeSolver {
         }
         if let session {
             await cleanUp(challenges, by: session, isNew: false)
-        } else {
+        } else if !state.isPresenting.withLock({ $0 }) {
             // A run that was killed has presented them.
             await cleanUp(challenges, by: ProgramSession(program, settings), isNew: true)
         }

@@ -39,7 +39,7 @@ package struct SolverProgram: Sendable {
         let key = "\(name.replacing("-", with: "_"))_credentials"
         var credentials: [Confinement.Credential] = []
         if let path = options[key], path != "None" {
-            credentials.append(try SolverProgram.credential(key, path, of: name))
+            credentials.append(try SolverProgram.credential(key, path, of: name, settings.programs))
         }
         if name == "dns-route53" { credentials += SolverProgram.awsCredentials }
         confinement = Confinement(credentials: credentials, hidden: settings.hidden)
@@ -66,7 +66,7 @@ package struct SolverProgram: Sendable {
         title = path
         command = .program(path)
         if let credentials {
-            options = [("credentials", try SolverProgram.credential("credentials", credentials, of: path).path)]
+            options = [("credentials", try SolverProgram.credential("credentials", credentials, of: path, settings.hooks).path)]
         } else {
             options = []
         }
@@ -75,10 +75,11 @@ package struct SolverProgram: Sendable {
         launcher = settings.hooks
     }
 
-    /// systemd would refuse to start the unit without saying which file it misses.
+    /// A file that has to be there, as far as that can be seen from here.
     private static func credential(
-        _ name: String, _ path: String, of program: String
+        _ name: String, _ path: String, of program: String, _ launcher: any ProgramLauncher
     ) throws(Failure) -> Confinement.Credential {
+        if launcher.isOutside { return Confinement.Credential(name: name, path: path) }
         let status: FileSystem.Status?
         do throws(FileError) {
             status = try FileSystem.status(path, followingLinks: true)
@@ -94,9 +95,9 @@ package struct SolverProgram: Sendable {
 
     /// Route 53's plugin has no option for its credentials: it looks where Amazon's library does.
     private static var awsCredentials: [Confinement.Credential] {
-        [("aws-credentials", "/root/.aws/credentials"), ("aws-config", "/root/.aws/config")].compactMap { name, path in
-            let status = try? FileSystem.status(path, followingLinks: true)
-            return status?.kind == .file ? Confinement.Credential(name: name, path: path) : nil
+        [("aws-credentials", "/root/.aws/credentials"), ("aws-config", "/root/.aws/config")].map {
+            Confinement.Credential(name: $0, path: $1, isOptional: true)
         }
+    }
     }
 }

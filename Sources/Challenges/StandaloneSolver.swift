@@ -49,6 +49,20 @@ package struct StandaloneSolver: ChallengeSolver {
         if wasLocked { await settings.locks.release(resources) }
     }
 
+    /// What keeps an address and port from being listened on at this moment; nil where nothing does. It is tried, and left at once.
+    ///
+    /// - Returns: the reason, and the program that has the port, where that is the reason and it can be seen.
+    package static func obstacle(address: String?, port: Int) async -> (reason: String, isTaken: Bool, holder: String?)?
+    {
+        do throws(ChallengeListener.Failure) {
+            try ChallengeListener.tryListening(address: address, port: port)
+            return nil
+        } catch {
+            let solver = StandaloneSolver(address: address, port: port, ChallengeSettings())
+            return (error.description, error.isTaken, error.isTaken ? await solver.holder : nil)
+        }
+    }
+
     private func reason(_ failure: ChallengeListener.Failure) async -> String {
         guard failure.isTaken else { return failure.description }
         guard let holder = await holder else { return "\(failure.description); stop what listens there in a pre hook" }

@@ -5,8 +5,12 @@ package struct Confinement: Hashable, Sendable {
         /// The copy's name.
         package let name: String
         package let path: String
+        /// Whether the program runs without it; it finds an empty file then.
+        package let isOptional: Bool
 
-        package init(name: String, path: String) { (self.name, self.path) = (name, path) }
+        package init(name: String, path: String, isOptional: Bool = false) {
+            (self.name, self.path, self.isOptional) = (name, path, isOptional)
+        }
     }
 
     package var credentials: [Credential]
@@ -36,6 +40,9 @@ package struct LaunchedCommand: Sendable {
 
 /// How programs are started that certctl talks to while they run.
 package protocol ProgramLauncher: Sendable {
+    /// Whether what it starts may see files that certctl itself does not, as in a service whose homes look empty.
+    var isOutside: Bool { get }
+
     /// - Parameters:
     ///   - confinement: nil for a program that may do what an operator may, such as a hook.
     ///   - limit: after this time the program is ended in any case, also where certctl is not there any more.
@@ -44,6 +51,8 @@ package protocol ProgramLauncher: Sendable {
 
 /// A child of certctl, which can reach what certctl can.
 extension SubprocessRunner: ProgramLauncher {
+    package var isOutside: Bool { false }
+
     package func launch(_ command: Command, confinement: Confinement?, limit: Duration) -> LaunchedCommand {
         LaunchedCommand(command)
     }

@@ -2,6 +2,8 @@ import Synchronization
 
 /// Programs that certctl talks to, as transient units.
 extension TransientUnits: ProgramLauncher {
+    package var isOutside: Bool { true }
+
     package func launch(_ command: Command, confinement: Confinement?, limit: Duration) -> LaunchedCommand {
         let unit = newUnit()
         let properties = confinement.map(TransientUnits.properties) ?? []
@@ -20,7 +22,12 @@ extension TransientUnits: ProgramLauncher {
             "CapabilityBoundingSet=", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
             // certctl's own directory may be one that this user cannot enter.
             "WorkingDirectory=/", "UMask=0077",
-        ] + confinement.credentials.map { "LoadCredential=\($0.name):\($0.path)" }
+        ]
+            + confinement.credentials.flatMap { credential in
+                // One of the same name is taken where there is no such file, which is an error else.
+                ["LoadCredential=\(credential.name):\(credential.path)"]
+                    + (credential.isOptional ? ["SetCredential=\(credential.name):"] : [])
+            }
             + confinement.hidden.map { "InaccessiblePaths=-\($0)" }
     }
 }

@@ -41,23 +41,24 @@ extension Diagnosis {
         switch method {
         case .webroot: break
         case .stateless: findings += await stateless(subject, names)
-        case .standalone(_, let port):
+        case .standalone(let address, let port):
             let place = "port \(port)"
+            // What a hook stops is there at this moment.
             let hasPreHook =
                 subject.lineage.options?.preHook != nil
                 || !HookDirectory(configDirectory: host.treePath).list(.pre).hooks.isEmpty
-            let facts =
-                await OffThread.value(within: budget.time(.seconds(5))) { ListenerFacts.look(at: [port]) } ?? nil
-            if let facts {
-                if facts.isListening(port), !hasPreHook {
-                    let owner = facts.listeners.lazy.compactMap(\.owner).first
-                    ProofFault.portTaken(port: port, holder: owner.map { "\($0.name) (process \($0.pid))" })
-                        .add(to: &findings, name, at: place)
-                }
-                findings.pass([.standalonePortTaken], name, at: place)
-            } else {
-                findings.skip([.standalonePortTaken], name, at: place, because: "/proc/net/tcp cannot be read")
+            guard geteuid() == 0 || port >= 1024 else {
+                findings.skip([.standalonePortTaken], name, at: place, because: "root alone can listen there")
+                break
             }
+            if let obstacle = await StandaloneSolver.obstacle(address: address, port: port), !hasPreHook {
+                let fault =
+                    obstacle.isTaken
+                    ? ProofFault.portTaken(port: port, holder: obstacle.holder)
+                    : ProofFault.portUnusable(obstacle.reason)
+                fault.add(to: &findings, name, at: place)
+            }
+            findings.pass([.standalonePortTaken], name, at: place)
         case .certbotPlugin, .manualHooks, .program:
             findings += await credentials(method, name)
             if case .certbotPlugin(let plugin, let options) = method {
@@ -117,7 +118,8 @@ extension Diagnosis {
             }
         ).sorted()
         let isIdle = subject.entry?.order == nil
-        let looks = await sideBySide(Array(own.prefix(Diagnosis.mostRecords)), most: 4) { [budget, dns] record -> Findings in
+        let looks = await sideBySide(Array(own.prefix(Diagnosis.mostRecords)), most: 4) {
+            [budget, dns] record -> Findings in
             await timed(budget.time(.seconds(15))) {
                 await Diagnosis.record(record, dns, subject.lineage.name, isIdle: isIdle)
             }

@@ -11,6 +11,8 @@ enum ProofFault: Hashable, Sendable {
     case recordStale(record: String, values: Int, server: String)
     case serversDisagree(record: String, servers: [String])
     case portTaken(port: Int, holder: String?)
+    /// In the system's words.
+    case portUnusable(String)
     case statelessWrong(place: String, answer: String)
     case portNotOpened(lineages: [String])
 
@@ -23,7 +25,7 @@ enum ProofFault: Hashable, Sendable {
         case .zoneNotDelegated: .zoneNotDelegated
         case .recordStale: .challengeRecordStale
         case .serversDisagree: .challengeRecordDiffers
-        case .portTaken: .standalonePortTaken
+        case .portTaken, .portUnusable: .standalonePortTaken
         case .statelessWrong: .statelessWrong
         case .portNotOpened: .sandboxOutdated
         }
@@ -52,6 +54,7 @@ enum ProofFault: Hashable, Sendable {
             "the zone's servers differ about \(record): \(servers.joined(separator: ", "))"
         case .portTaken(let port, let holder):
             "\(holder ?? "another program") listens on port \(port), which authenticator standalone needs, and no pre hook stops it"
+        case .portUnusable(let words): "authenticator standalone cannot listen: \(words)"
         case .statelessWrong(let place, let answer): "\(place) answers \(answer), not for the account in use"
         case .portNotOpened(let lineages):
             "certctl.service \(lineages.isEmpty ? "may listen on port 80, which nothing needs" : "may not listen on port 80, which \(lineages.joined(separator: ", ")) needs")"
@@ -73,6 +76,7 @@ enum ProofFault: Hashable, Sendable {
                 "stop what listens on port \(port) in a hook of renewal-hooks/pre, and start it in one of renewal-hooks/post",
                 false
             )
+        case .portUnusable: ("correct http01_address in the renewal config", false)
         case .statelessWrong:
             ("put into nginx's server for port 80 what this prints: certctl account thumbprint --nginx", false)
         case .portNotOpened: ("certctl setup", true)

@@ -142,10 +142,8 @@ struct ProofTests {
             #expect(checks["credentials-readable"] == ["warning"])
             try FileManager.default.removeItem(atPath: credentials)
             let conf = "\(proof.stack.tree)/renewal/one.alone.example.conf"
-            let port = proof.stack.nginx.tlsPort
-            try string(conf).replacing("http01_port = \(proof.stack.pebble.httpPort)", with: "http01_port = \(port)")
-                .write(
-                    toFile: conf, atomically: true, encoding: .utf8)
+            try string(conf).replacing("http01_address = 127.0.0.2", with: "http01_address = 127.0.0.1")
+                .write(toFile: conf, atomically: true, encoding: .utf8)
             checks = try await proof.doctor()
             #expect(checks["credentials-missing"] == ["failure"])
             #expect(checks["standalone-port-taken"] == ["failure"])
