@@ -66,7 +66,9 @@ package struct SolverProgram: Sendable {
         title = path
         command = .program(path)
         if let credentials {
-            options = [("credentials", try SolverProgram.credential("credentials", credentials, of: path, settings.hooks).path)]
+            options = [
+                ("credentials", try SolverProgram.credential("credentials", credentials, of: path, settings.hooks).path)
+            ]
         } else {
             options = []
         }
@@ -98,6 +100,5 @@ package struct SolverProgram: Sendable {
         [("aws-credentials", "/root/.aws/credentials"), ("aws-config", "/root/.aws/config")].map {
             Confinement.Credential(name: $0, path: $1, isOptional: true)
         }
-    }
     }
 }
