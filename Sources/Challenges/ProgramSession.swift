@@ -64,22 +64,12 @@ actor ProgramSession {
             answer = try await process.ask(line, within: limit)
         } catch {
             isBroken = true
-            throw failure("\(program.title) \(error)\(cause(of: error))")
+            throw failure("\(program.title) \(error)")
         }
         if answer == "ok" || answer.hasPrefix("ok ") { return }
         let words =
             answer.hasPrefix("error") ? answer.dropFirst("error".count).drop { $0 == " " } : "answered: \(answer)"
         throw failure("\(program.title): \(words.isEmpty ? "an error that it does not name" : words)")
-    }
-
-    /// The exit code that systemd.exec(5) calls `CREDENTIALS`: it could not load a file, and does not say which.
-    private static let noCredentials = "243"
-
-    private func cause(of failure: LineProgram.Failure) -> String {
-        guard case .ended(let how) = failure, how.hasSuffix(" \(ProgramSession.noCredentials)"),
-            let files = program.confinement?.credentials.filter({ !$0.isOptional }).map(\.path), !files.isEmpty
-        else { return "" }
-        return ": systemd could not load \(files.joined(separator: ", ")); does it exist?"
     }
 
     /// A failure, before which what the program has printed is reported.

@@ -1,11 +1,11 @@
 /// What a program may reach that certctl ships and talks to.
 package struct Confinement: Hashable, Sendable {
-    /// A file that the program may read: systemd shows a copy of it in `$CREDENTIALS_DIRECTORY`.
+    /// A file that the program may read: it finds a copy in `$RUNTIME_DIRECTORY`.
     package struct Credential: Hashable, Sendable {
         /// The copy's name.
         package let name: String
         package let path: String
-        /// Whether the program runs without it; it finds an empty file then.
+        /// Whether the program runs without it.
         package let isOptional: Bool
 
         package init(name: String, path: String, isOptional: Bool = false) {
