@@ -6,8 +6,11 @@ extension TransientUnits: ProgramLauncher {
 
     package func launch(_ command: Command, confinement: Confinement?, limit: Duration) -> LaunchedCommand {
         let unit = newUnit()
-        let properties = confinement.map { TransientUnits.properties($0, unit: unit.name) } ?? []
-        let client = client(unit.name, command, limit, confinement: properties)
+        // One that has failed is nobody's to look at: its output is with the failure.
+        let properties =
+            ["CollectMode=inactive-or-failed"]
+            + (confinement.map { TransientUnits.properties($0, unit: unit.name) } ?? [])
+        let client = client(unit.name, command, limit, properties, isConfined: confinement != nil)
         return LaunchedCommand(
             client, end: { await end(unit) },
             ended: { unit.clientHasEnded.store(true, ordering: .releasing) })

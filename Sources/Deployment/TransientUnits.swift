@@ -81,22 +81,26 @@ package struct TransientUnits: CommandRunner {
 
     /// systemd-run for a command. Its streams are the command's.
     ///
-    /// - Parameter confinement: properties of the unit that take rights away; with none of them it is the caller's user that
-    ///   the command runs as, in the caller's directory.
-    func client(_ unit: String, _ command: Command, _ timeout: Duration, confinement: [String] = []) -> Command {
+    /// - Parameters:
+    ///   - more: further properties of the unit.
+    ///   - isConfined: whether they take rights away; else it is the caller's user that the command runs as, in the caller's
+    ///     directory, and what it leaves behind runs on.
+    func client(
+        _ unit: String, _ command: Command, _ timeout: Duration, _ more: [String] = [], isConfined: Bool = false
+    ) -> Command {
         let properties = [
             // Of no other type does systemd take the end by SIGTERM and its like for a failure.
             "Type=oneshot", "TimeoutStartSec=\((timeout + TransientUnits.reserve).components.seconds)s",
             // What a command leaves behind runs on.
-            "KillMode=\(confinement.isEmpty ? "process" : "control-group")",
+            "KillMode=\(isConfined ? "control-group" : "process")",
             "TimeoutStopSec=\(SubprocessRunner.grace.components.seconds)s",
             "IgnoreSIGPIPE=no",
         ]
         let options =
             ["--pipe", "--wait", "--quiet", "--unit=\(unit)"]
-            + (confinement.isEmpty ? ["--same-dir", "--uid=\(geteuid())"] : [])
+            + (isConfined ? [] : ["--same-dir", "--uid=\(geteuid())"])
             + ["--description=certctl: \(TransientUnits.printable(command.title))"]
-            + (properties + confinement).map { "--property=\($0)" }
+            + (properties + more).map { "--property=\($0)" }
             // The values come by the environment of systemd-run: the process list shows none.
             + command.environment.keys.sorted().map { "--setenv=\($0)" }
         // systemd would put variables in place of `$NAME`, and reads `$$` as `$`.
