@@ -7,6 +7,8 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     case unreachable(HTTPError)
     /// The CA refused a request, and may have said when to come again, in seconds from now.
     case refused(Problem, retryAfter: Duration?)
+    /// The directory's URL leads to another host, or to no end.
+    case redirected(from: String, to: String, reason: String)
     /// An answer is not what RFC 8555 says it is.
     case malformed(url: String, what: String)
     /// The CA says that it does not have an order (any more).
@@ -28,6 +30,10 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     case externalAccountRequired(server: String)
     /// The CA does not know the account that the tree holds.
     case unknownAccount(url: String)
+    /// The CA does not take the account that the tree holds: it was deactivated, by the operator or by the CA.
+    case accountDeactivated(url: String)
+    /// The CA refuses a profile that its directory has, for this account or these names; perhaps as late as at finalize.
+    case profileRefused(String, Problem)
     /// The directory has no such profile, and the lineage needs it.
     case unknownProfile(String, offered: [String])
     /// An answer to a challenge could not be shown.
@@ -45,7 +51,7 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         package let problem: Problem?
 
         fileprivate var text: String {
-            (name.map { "\($0): " } ?? "") + (problem.map(\.description) ?? "no reason given")
+            (name.map { "\($0.line(atMost: 255)): " } ?? "") + (problem.map(\.description) ?? "no reason given")
         }
     }
 
@@ -59,8 +65,9 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         // A new order is what it takes.
         case .orderGone, .authorizationGone: true
         case .stillPending: true
-        case .malformed, .authorizationFailed, .noSolver, .noChallenge, .termsNotAgreed, .externalAccountRequired,
-            .unknownAccount, .unknownProfile, .signing, .cancelled:
+        case .redirected, .malformed, .authorizationFailed, .noSolver, .noChallenge, .termsNotAgreed,
+            .externalAccountRequired,
+            .unknownAccount, .accountDeactivated, .profileRefused, .unknownProfile, .signing, .cancelled:
             false
         }
     }
@@ -74,33 +81,51 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         if case .refused(let problem, _) = self { problem.type == "badNonce" } else { false }
     }
 
-    /// One line: what a CA wrote has no control characters left, wherever in the error it stands.
-    package var description: String { text.plain }
+    /// One line: what a CA wrote has no control characters left, wherever in the error it stands, and no more than a screenful.
+    package var description: String { text.line(atMost: ACMEError.longest) }
+
+    /// The same for records that others read, such as history, metrics and notifications: what could be used in the operator's
+    /// place is left out. See ``Swift/String/redacted``.
+    package var publicDescription: String { description.redacted }
+
+    private static let longest = 4_000
+    /// How many names, or names of profiles, are said.
+    private static let mostSaid = 10
+
+    private static func list(_ items: [String], separator: String = ", ") -> String {
+        if items.isEmpty { return "none" }
+        let more = items.count > mostSaid ? "\(separator)and \(items.count - mostSaid) more" : ""
+        return items.prefix(mostSaid).map { $0.line(atMost: 500) }.joined(separator: separator) + more
+    }
 
     private var text: String {
         switch self {
         case .unreachable(let error): "\(error)"
         case .refused(let problem, let retryAfter):
             "the CA refuses: \(problem)" + (retryAfter.map { "; try again in \($0.components.seconds) s" } ?? "")
+        case .redirected(let from, let to, let reason): "\(from) redirects to \(to): \(reason)"
         case .malformed(let url, let what): "the answer of \(url) is not ACME: \(what)"
         case .authorizationFailed(let refusals):
-            "the CA could not validate " + refusals.map(\.text).joined(separator: "; ")
+            "the CA could not validate " + ACMEError.list(refusals.map(\.text), separator: "; ")
         case .orderInvalid(let problem): "the order failed: \(problem.map(\.description) ?? "no reason given")"
         case .orderGone(let url, let problem): "the CA does not have the order \(url) any more: \(problem)"
         case .authorizationGone(let url, let refusal):
             "the authorization \(url) cannot be used any more: \(refusal.text)"
         case .noSolver(let name): "nothing is configured here that could prove control of \(name)"
         case .noChallenge(let name, let offered):
-            "the CA offers no challenge for \(name) that certctl can answer, only \(offered.isEmpty ? "none" : offered.joined(separator: ", "))"
+            "the CA offers no challenge for \(name) that certctl can answer, only \(ACMEError.list(offered))"
         case .termsNotAgreed(let server, let terms):
             "there is no account at \(server) yet; to make one, read \(terms ?? "its terms of service") "
                 + "and run again with --agree-tos"
         case .externalAccountRequired(let server):
-            "\(server) makes accounts only with external account binding, which certctl does not have yet"
+            "\(server) makes accounts only for those that it knows: get a key identifier and an HMAC key there, and make the "
+                + "account with certctl account register --eab-kid ID --eab-hmac-key-file FILE"
         case .unknownAccount(let url):
             "the CA does not know the account \(url): it was deleted there, or the tree is from another CA"
+        case .accountDeactivated(let url): "the account \(url) is deactivated at the CA"
+        case .profileRefused(let name, let problem): "the CA does not take the profile \(name): \(problem)"
         case .unknownProfile(let name, let offered):
-            "the CA has no profile \(name), only \(offered.isEmpty ? "none" : offered.joined(separator: ", "))"
+            "the CA has no profile \(name), only \(ACMEError.list(offered))"
         case .notPresented(let failure): "\(failure)"
         case .stillPending(let url, let status, let waited):
             "the order \(url) is still \(status.rawValue) after \(waited.components.seconds) s"

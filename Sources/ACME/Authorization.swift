@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import PKI
 
 /// A CA's record that an account may have certificates for a name (RFC 8555 §7.1.4).
@@ -11,13 +12,15 @@ package struct Authorization: Decodable, Sendable {
     package let status: Status
     /// Whether it is for a whole level; the identifier has no `*.` then.
     package let wildcard: Bool
+    /// Until when the CA takes the name as validated, or is ready to validate it; nil where it does not say so.
+    package let expires: Date?
     /// The challenges that certctl can make sense of, and the types of the others.
     package let challenges: [Challenge]
     /// The type of each challenge that was offered, known or not.
     package let offeredTypes: [String]
 
     private enum CodingKeys: String, CodingKey {
-        case identifier, status, wildcard, challenges
+        case identifier, status, wildcard, expires, challenges
     }
 
     package init(from decoder: any Decoder) throws {
@@ -25,11 +28,15 @@ package struct Authorization: Decodable, Sendable {
         identifier = try members.decode(Identifier.self, forKey: .identifier)
         status = try members.decode(Status.self, forKey: .status)
         wildcard = (try? members.decode(Bool.self, forKey: .wildcard)) ?? false
+        expires = (try? members.decode(String.self, forKey: .expires)).flatMap(Timestamp.date)
         // An entry of a type to come, or an ill-formed one, must not hide those that can be used.
         let offers = try members.decode([Offer].self, forKey: .challenges)
-        challenges = offers.compactMap(\.challenge)
-        offeredTypes = offers.compactMap(\.type)
+        challenges = offers.prefix(Authorization.mostChallenges).compactMap(\.challenge)
+        offeredTypes = offers.prefix(Authorization.mostChallenges).compactMap(\.type)
     }
+
+    /// There are five types today, and a CA offers each once.
+    private static let mostChallenges = 50
 
     /// What it is for, as an operator asked for it.
     package var name: String { wildcard ? "*.\(baseName)" : identifier.value }

@@ -17,58 +17,23 @@ package struct Client: Sendable {
         signer = RequestSigner(key: key, identity: .account(accountURL))
     }
 
-    /// Makes an account (RFC 8555 §7.3); a key that has one already gets that one.
-    ///
-    /// - Parameters:
-    ///   - email: where the CA may write to; not every CA keeps it.
-    ///   - agreeToTerms: without it, a CA that has terms gives only an account that exists; that there is none is
-    ///     ``ACMEError/termsNotAgreed(server:terms:)``.
-    package static func register(
-        session: Session, key: PrivateKey, email: String?, agreeToTerms: Bool
-    ) async throws(ACMEError) -> Client {
-        let directory = try await session.fetchDirectory()
-        if !agreeToTerms, let terms = directory.meta?.termsOfService {
-            do throws(ACMEError) {
-                return try await existing(session: session, key: key)
-            } catch {
-                guard error.isUnknownAccount else { throw error }
-                throw .termsNotAgreed(server: session.server, terms: terms)
-            }
-        }
-        if directory.meta?.externalAccountRequired == true { throw .externalAccountRequired(server: session.server) }
-        let request = NewAccount(
-            contact: email.map { ["mailto:\($0)"] }, termsOfServiceAgreed: agreeToTerms ? true : nil)
-        return try await newAccount(request, session: session, key: key, url: directory.newAccount)
-    }
-
-    /// Finds the account of a key (RFC 8555 §7.3.1).
-    package static func existing(session: Session, key: PrivateKey) async throws(ACMEError) -> Client {
-        let url = try await session.fetchDirectory().newAccount
-        return try await newAccount(NewAccount(onlyReturnExisting: true), session: session, key: key, url: url)
-    }
-
-    private static func newAccount(
-        _ request: NewAccount, session: Session, key: PrivateKey, url: String
-    ) async throws(ACMEError) -> Client {
-        let signer = RequestSigner(
-            key: key, identity: .key(try signing { () throws(PKIError) in try JSONWebKey(key) }))
-        let payload = try signing { () throws(PKIError) in try RequestSigner.json(request) }
-        let response = try await session.post(url, payload: payload, signer: signer)
-        let location = try ServerURL.location(response.headers["Location"], of: "account", from: url)
-        return Client(session: session, key: key, accountURL: location)
-    }
-
-    /// The account's status at the CA, such as `valid` or `deactivated` (RFC 8555 §7.1.2).
-    package func status() async throws(ACMEError) -> String {
-        try await post(accountURL).decode(AccountObject.self, from: accountURL).status
-    }
-
     /// Orders a certificate; the order's URL comes with it.
     func newOrder(_ request: NewOrder) async throws(ACMEError) -> (url: String, order: Order) {
         let url = try await session.fetchDirectory().newOrder
-        let response = try await post(url, request)
+        let response: HTTPResponse
+        do throws(ACMEError) {
+            response = try await post(url, request)
+        } catch {
+            // Of all that may be unauthorized the account itself is the likeliest (RFC 8555 §7.3.6).
+            guard case .refused(let problem, _) = error, problem.type == "unauthorized",
+                case .deactivated? = try? await standing()
+            else { throw error }
+            throw .accountDeactivated(url: accountURL)
+        }
         let location = try ServerURL.location(response.headers["Location"], of: "order", from: url)
-        return (location, try response.decode(Order.self, from: url))
+        let order = try response.decode(Order.self, from: url)
+        try order.requireBounds(names: request.identifiers.count, from: url)
+        return (location, order)
     }
 
     /// Reads an order, and how long the CA wants to be left alone before the next look.
@@ -82,11 +47,18 @@ package struct Client: Sendable {
             guard case .refused(let problem, _) = error, problem.saysGone else { throw error }
             throw .orderGone(url: url, problem)
         }
-        return (try response.decode(Order.self, from: url), RetryAfter.delay(in: response.headers, now: Date.now))
+        let order = try response.decode(Order.self, from: url)
+        try order.requireBounds(names: nil, from: url)
+        return (order, RetryAfter.delay(in: response.headers, now: Date.now))
     }
 
     func authorization(_ url: String) async throws(ACMEError) -> Authorization {
         try await post(url).decode(Authorization.self, from: url)
+    }
+
+    /// Gives an authorization up (RFC 8555 §7.5.2).
+    func deactivate(authorization url: String) async throws(ACMEError) {
+        _ = try await post(url, ["status": "deactivated"])
     }
 
     /// Tells the CA that the answer to a challenge is there (RFC 8555 §7.5.1).
@@ -100,6 +72,7 @@ package struct Client: Sendable {
     ) {
         let response = try await post(order.finalize, ["csr": Base64URL.encode(request.der)], repeatable: false)
         let finalized = try response.decode(Order.self, from: order.finalize)
+        try finalized.requireBounds(names: order.identifiers?.count, from: order.finalize)
         return (finalized, RetryAfter.delay(in: response.headers, now: Date.now))
     }
 
@@ -111,17 +84,17 @@ package struct Client: Sendable {
     }
 
     /// The second half of every key authorization (RFC 8555 §8.1).
-    func thumbprint() throws(ACMEError) -> String {
+    package func thumbprint() throws(ACMEError) -> String {
         try signing { () throws(PKIError) in try JSONWebKey(key).thumbprint() }
     }
 
-    private func post(_ url: String, accept: String? = nil) async throws(ACMEError) -> HTTPResponse {
+    func post(_ url: String, accept: String? = nil) async throws(ACMEError) -> HTTPResponse {
         try await known { () throws(ACMEError) in
             try await session.post(url, payload: nil, signer: signer, accept: accept)
         }
     }
 
-    private func post(
+    func post(
         _ url: String, _ payload: some Encodable & Sendable, repeatable: Bool = true
     ) async throws(ACMEError) -> HTTPResponse {
         let body = try signing { () throws(PKIError) in try RequestSigner.json(payload) }

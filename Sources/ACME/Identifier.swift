@@ -6,6 +6,8 @@ package struct Identifier: Codable, Hashable, Sendable, CustomStringConvertible 
     package let type: String
     package let value: String
 
+    init(type: String, value: String) { (self.type, self.value) = (type, value) }
+
     package init(_ name: SubjectName) {
         type =
             switch name {

@@ -36,11 +36,19 @@ package struct Issuance: Sendable {
     package struct Wishes: Sendable {
         package var preferredProfile: String?
         package var requiredProfile: String?
+        /// The common name of the topmost certificate's issuer, as certbot has it.
         package var preferredChain: String?
+        /// The root that the chain is to lead to; it goes before ``preferredChain``.
+        package var preferredRoot: Certificate?
+        /// The certificate that the new one is for in its stead (RFC 9773 §5). Only the account that got it may say so.
+        package var replaces: CertificateID?
 
-        package init(preferredProfile: String? = nil, requiredProfile: String? = nil, preferredChain: String? = nil) {
+        package init(
+            preferredProfile: String? = nil, requiredProfile: String? = nil, preferredChain: String? = nil,
+            preferredRoot: Certificate? = nil, replaces: CertificateID? = nil
+        ) {
             (self.preferredProfile, self.requiredProfile) = (preferredProfile, requiredProfile)
-            self.preferredChain = preferredChain
+            (self.preferredChain, self.preferredRoot, self.replaces) = (preferredChain, preferredRoot, replaces)
         }
     }
 
@@ -57,18 +65,8 @@ package struct Issuance: Sendable {
         package var expires: Date? { order.expires }
         /// The URLs of the authorizations that the order needs.
         package var authorizations: [String] { order.authorizations }
-    }
-
-    /// Orders a certificate for names.
-    ///
-    /// - Throws: ``ACMEError/noSolver(name:)`` before anything is ordered.
-    package func place(_ names: [SubjectName], wishes: Wishes = Wishes()) async throws(ACMEError) -> PlacedOrder {
-        for name in names where solver.challengeType(for: name) == nil { throw .noSolver(name: name.description) }
-        let profile = try await profile(wishes)
-        let (url, order) = try await client.newOrder(
-            NewOrder(identifiers: names.map(Identifier.init), profile: profile))
-        report(.ordered(url: url))
-        return PlacedOrder(url: url, order: order)
+        /// The CA's profile that the order is for, where the CA says so (draft-ietf-acme-profiles).
+        package var profile: String? { order.profile }
     }
 
     /// Takes up an order that an earlier run placed. ``ACMEError/orderFault`` says what an error means for the order; after
@@ -94,26 +92,24 @@ package struct Issuance: Sendable {
     }
 
     /// Orders a certificate for names and returns its chain in PEM, the leaf first.
+    ///
+    /// A preferred profile that the CA refuses as late as at finalize is left out of a second order.
     package func certificate(
         for names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes()
     ) async throws(ACMEError) -> [UInt8] {
-        let url = try await certificateURL(of: place(names, wishes: wishes), request: request)
+        let url: String
+        do throws(ACMEError) {
+            url = try await certificateURL(of: place(names, wishes: wishes), request: request)
+        } catch {
+            guard case .profileRefused(_, let problem) = error, let preferred = wishes.preferredProfile,
+                wishes.requiredProfile == nil
+            else { throw error }
+            report(.fellBack("the CA does not take the profile \(preferred): \(problem); its default is taken"))
+            var wishes = wishes
+            wishes.preferredProfile = nil
+            url = try await certificateURL(of: place(names, wishes: wishes), request: request)
+        }
         return try await chain(at: url, wishes: wishes)
-    }
-
-    private func profile(_ wishes: Wishes) async throws(ACMEError) -> String? {
-        guard wishes.requiredProfile != nil || wishes.preferredProfile != nil else { return nil }
-        let offered = try await client.session.fetchDirectory().meta?.profiles ?? [:]
-        if let required = wishes.requiredProfile {
-            guard offered[required] != nil else { throw .unknownProfile(required, offered: offered.keys.sorted()) }
-            return required
-        }
-        guard let preferred = wishes.preferredProfile else { return nil }
-        guard offered[preferred] != nil else {
-            report(.fellBack("the CA has no profile \(preferred); its default is taken"))
-            return nil
-        }
-        return preferred
     }
 
     /// Hands in the request and waits for the certificate.
@@ -123,7 +119,9 @@ package struct Issuance: Sendable {
     private func finalized(_ order: Order, at url: String, _ request: SigningRequest) async throws(ACMEError) -> Order {
         var order = order
         var retryAfter: Duration?
-        var patience = Patience()
+        // What the CA said of the request, should the order not say it.
+        var refusal: Problem?
+        var patience = Patience(client.session.stopwatch())
         if order.status == .ready { report(.finalizing) }
         while order.status == .ready {
             do throws(ACMEError) {
@@ -131,69 +129,54 @@ package struct Issuance: Sendable {
                 // An answer that still says `ready` is older than the request: the polls will tell.
                 break
             } catch {
-                guard let wait = patience.wait(afterFinalizing: error) else { throw error }
+                guard let wait = patience.wait(afterFinalizing: error) else { throw error.atFinalize(order) }
+                if case .refused(let problem, _) = error { refusal = problem }
                 if wait > .zero { try await client.session.pause(wait) }
                 (order, retryAfter) = try await client.order(url)
             }
         }
-        if order.status == .invalid { throw .orderInvalid(order.error) }
+        if order.status == .invalid { throw ACMEError.orderInvalid(order.error ?? refusal).atFinalize(order) }
         if order.status == .valid, order.certificate != nil { return order }
-        return try await poll(
-            url, while: [.pending, .ready, .processing], for: OrderPoll.issuance, retryAfter: retryAfter)
+        do throws(ACMEError) {
+            return try await poll(
+                url, while: [.pending, .ready, .processing], for: OrderPoll.issuance, retryAfter: retryAfter)
+        } catch {
+            throw error.atFinalize(order)
+        }
     }
 
     /// Looks at the order until its status is none of `waiting`.
+    ///
+    /// - Parameter look: called while it is, after each look at the order, with the time since the first one.
     func poll(
-        _ url: String, while waiting: Set<Order.Status>, for limit: Duration, retryAfter: Duration? = nil
+        _ url: String, while waiting: Set<Order.Status>, for limit: Duration, retryAfter: Duration? = nil,
+        look: (Duration) async throws(ACMEError) -> Void = { _ throws(ACMEError) in }
     ) async throws(ACMEError) -> Order {
-        var delays = OrderPoll(limit: limit)
+        let stopwatch = client.session.stopwatch()
+        var delays = OrderPoll()
         var asked = retryAfter
         while true {
-            let delay = delays.next(after: asked)
-            try await client.session.pause(delay)
+            try await client.session.pause(delays.next(after: asked, left: limit - stopwatch.elapsed))
             let (order, retryAfter) = try await client.order(url)
             if order.status == .invalid { throw .orderInvalid(order.error) }
             guard waiting.contains(order.status) else { return order }
-            guard !delays.isExhausted else {
-                throw .stillPending(url: url, status: order.status, waited: delays.waited)
+            guard stopwatch.elapsed < limit else {
+                throw .stillPending(url: url, status: order.status, waited: stopwatch.elapsed)
             }
+            try await look(stopwatch.elapsed)
             asked = retryAfter
         }
     }
+}
 
-    /// Fetches the chain of a certificate in PEM, the leaf first. The CA's default is as good as any: what keeps another one from
-    /// being had is reported, and no failure.
-    package func chain(at url: String, wishes: Wishes = Wishes()) async throws(ACMEError) -> [UInt8] {
-        let (pem, alternates) = try await client.certificate(url)
-        do throws(PKIError) {
-            _ = try Certificate.chain(pem: pem)
-        } catch {
-            throw .malformed(url: url, what: "\(error)")
+extension ACMEError {
+    /// What an error of finalize is about: CAs may refuse a profile as late as that.
+    fileprivate func atFinalize(_ order: Order) -> ACMEError {
+        switch self {
+        case .refused(let problem, _) where problem.type == "invalidProfile",
+            .orderInvalid(.some(let problem)) where problem.type == "invalidProfile":
+            .profileRefused(order.profile ?? "of the order", problem)
+        default: self
         }
-        guard let issuer = wishes.preferredChain, !Issuance.isIssued(pem, by: issuer) else { return pem }
-        var failure: ACMEError?
-        for alternate in alternates.prefix(Issuance.mostAlternates) {
-            do throws(ACMEError) {
-                let (other, _) = try await client.certificate(alternate)
-                if Issuance.isIssued(other, by: issuer) { return other }
-            } catch {
-                if case .cancelled = error { throw error }
-                failure = failure ?? error
-            }
-        }
-        if let failure {
-            report(.fellBack("a chain to \(issuer) could not be had: \(failure); the CA's default is taken"))
-        } else {
-            report(.fellBack("the CA offers no chain to \(issuer); its default is taken"))
-        }
-        return pem
-    }
-
-    /// CAs offer one to three; a header with a thousand must not become a thousand requests.
-    private static let mostAlternates = 10
-
-    /// Whether the topmost certificate's issuer has the common name.
-    private static func isIssued(_ pem: [UInt8], by name: String) -> Bool {
-        (try? Certificate.chain(pem: pem))?.last?.issuerCommonName == name
     }
 }

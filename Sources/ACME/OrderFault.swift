@@ -21,12 +21,14 @@ extension ACMEError {
         switch self {
         case .orderGone: .gone
         case .authorizationGone: .authorizationGone
-        case .authorizationFailed: .failed
+        case .authorizationFailed, .profileRefused: .failed
         case .orderInvalid(let problem): problem?.isTemporary == true ? .gone : .failed
         case .malformed, .noChallenge: .refused
         case .refused(let problem, _):
             problem.isTemporary || !(400..<500).contains(problem.status ?? 0) || problem.isAboutAccount ? nil : .refused
-        case .unreachable, .unknownAccount, .termsNotAgreed, .externalAccountRequired, .unknownProfile, .noSolver,
+        case .unreachable, .redirected, .unknownAccount, .accountDeactivated, .termsNotAgreed, .externalAccountRequired,
+            .unknownProfile,
+            .noSolver,
             .notPresented, .stillPending, .signing, .cancelled:
             nil
         }

@@ -13,11 +13,18 @@ struct Patience {
     /// A Retry-After up to this is waited for at once; a longer one is for a later run.
     static let longestWait: Duration = .seconds(10)
 
+    /// Slow answers count as well: after this, no request is repeated.
+    static let longest: Duration = .seconds(300)
+
+    private let stopwatch: Stopwatch
     private var nonceRetries = 0
     private var faults = 0
 
+    init(_ stopwatch: Stopwatch) { self.stopwatch = stopwatch }
+
     /// How long to wait before the request is sent again; nil when its error is final for this run.
     mutating func wait(after error: ACMEError) -> Duration? {
+        guard stopwatch.elapsed < Patience.longest else { return nil }
         switch error {
         case .refused(let problem, _) where problem.type == "badNonce":
             nonceRetries += 1
@@ -35,6 +42,7 @@ struct Patience {
     /// How long to wait after a refused or lost finalize before the order is asked what became of it; nil when its error
     /// is final. An order that is not ready is one whose earlier finalize has arrived after all.
     mutating func wait(afterFinalizing error: ACMEError) -> Duration? {
+        guard stopwatch.elapsed < Patience.longest else { return nil }
         switch error {
         case .refused(let problem, _) where problem.type == "orderNotReady": return nextFault(.zero)
         case .refused(let problem, _) where problem.type == "badNonce": return nil

@@ -17,9 +17,13 @@ extension String {
         return text
     }
 
-    /// `plain`, and no longer than anybody reads: a problem's detail is a sentence or two, but a body may have a megabyte.
-    var plainSentence: String {
-        let (text, most) = (plain, 2_000)
-        return text.unicodeScalars.count > most ? String(text.unicodeScalars.prefix(most)) + "…" : text
+    /// ``plain``, and no longer than `most` Unicode scalars: what is left out at the end is marked by `…`.
+    package func line(atMost most: Int) -> String {
+        if utf8.count <= most { return plain }
+        let start = unicodeScalars.prefix(most)
+        return start.endIndex == unicodeScalars.endIndex ? plain : String(start).plain + "…"
     }
+
+    /// `plain`, and no longer than anybody reads: a problem's detail is a sentence or two, but a body may have a megabyte.
+    var plainSentence: String { line(atMost: 2_000) }
 }

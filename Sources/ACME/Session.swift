@@ -10,6 +10,8 @@ package actor Session {
     private let clock: any Clock<Duration>
     private let observe: @Sendable (Exchange) -> Void
     private var directory: Directory?
+    /// Where the directory was found, if the CA has moved it; the configured URL still leads there.
+    package private(set) var movedTo: String?
     private var directoryFetch: Task<Result<Directory, ACMEError>, Never>?
     private var nonces: [String] = []
 
@@ -46,8 +48,7 @@ package actor Session {
         let fetch = Task { () -> Result<Directory, ACMEError> in
             defer { directoryFetch = nil }
             do throws(ACMEError) {
-                let response = try await ask(HTTPRequest(method: .get, url: server)).response
-                let fetched = try response.decode(Directory.self, from: server)
+                let fetched = try await findDirectory()
                 directory = fetched
                 return .success(fetched)
             } catch {
@@ -56,6 +57,28 @@ package actor Session {
         }
         directoryFetch = fetch
         return fetch
+    }
+
+    /// Asks for the directory, also where it has moved to within the CA's host.
+    private func findDirectory() async throws(ACMEError) -> Directory {
+        var (url, count) = (server, 0)
+        while true {
+            let response = try await ask(HTTPRequest(method: .get, url: url)).response
+            guard let target = DirectoryRedirect.target(of: response, from: url) else {
+                let fetched = try response.decode(Directory.self, from: url)
+                movedTo = count > 0 ? url : nil
+                return fetched
+            }
+            try DirectoryRedirect.require(target, from: url, server: server, count: count)
+            (url, count) = (target, count + 1)
+        }
+    }
+
+    /// Fetches what needs no signature, such as renewal information. A redirect is not followed.
+    func get(_ url: String) async throws(ACMEError) -> HTTPResponse {
+        let response = try await ask(HTTPRequest(method: .get, url: url)).response
+        guard let target = DirectoryRedirect.target(of: response, from: url) else { return response }
+        throw .redirected(from: url, to: target.line(atMost: 500), reason: "that is not followed")
     }
 
     /// Signs and sends a request. A refused nonce, a short wait that the CA asks for and a passing fault are seen to.
@@ -68,7 +91,7 @@ package actor Session {
     ) async throws(ACMEError) -> HTTPResponse {
         var headers: HTTPHeaders = ["Content-Type": "application/jose+json"]
         if let accept { headers.append(name: "Accept", value: accept) }
-        var patience = Patience()
+        var patience = Patience(stopwatch())
         var given: String?
         while true {
             let nonce = if let given { given } else { try await freshNonce() }
@@ -105,7 +128,7 @@ package actor Session {
 
     /// Sends a request that needs no signature. The caller gets the nonce of a HEAD, the others' are kept.
     private func ask(_ request: HTTPRequest) async throws(ACMEError) -> Answer {
-        var patience = Patience()
+        var patience = Patience(stopwatch())
         while true {
             do throws(ACMEError) {
                 let answer = try await send(request)
@@ -139,9 +162,10 @@ package actor Session {
         } catch {
             throw error.kind == .cancelled ? .cancelled : .unreachable(error)
         }
-        observe(Exchange(request, response, duration: started.duration(to: .now)))
+        let target = request.method == .get ? DirectoryRedirect.target(of: response, from: request.url) : nil
+        observe(Exchange(request, response, redirect: target, duration: started.duration(to: .now)))
         let nonce = response.headers["Replay-Nonce"].flatMap { !$0.isEmpty && Base64URL.isValid($0) ? $0 : nil }
-        guard !(200..<300).contains(response.status) else {
+        guard !(200..<300).contains(response.status), target == nil else {
             return Answer(response: response, refusal: nil, nonce: nonce)
         }
         let retryAfter = RetryAfter.delay(in: response.headers, now: Date.now)
@@ -155,6 +179,9 @@ package actor Session {
         nonces.append(nonce)
     }
 
+    /// The time since now on the session's clock, which is monotonic.
+    nonisolated func stopwatch() -> Stopwatch { Stopwatch(clock) }
+
     /// Waits on the session's clock.
     func pause(_ duration: Duration) async throws(ACMEError) {
         do {
@@ -162,30 +189,6 @@ package actor Session {
         } catch {
             throw .cancelled
         }
-    }
-}
-
-/// A request and its response, as `--verbose` shows them: no bodies, so no secrets.
-package struct Exchange: Sendable, CustomStringConvertible {
-    package let method: String
-    package let url: String
-    package let status: Int
-    /// What the CA calls the request in its own logs, where it says so.
-    package let requestID: String?
-    package let duration: Duration
-
-    private static let idHeaders = ["Boulder-Request-Id", "X-Request-Id", "Request-Id", "CF-Ray"]
-
-    init(_ request: HTTPRequest, _ response: HTTPResponse, duration: Duration) {
-        (method, url, status) = (request.method.rawValue, request.url, response.status)
-        requestID = Exchange.idHeaders.lazy.compactMap { response.headers[$0] }.first
-        self.duration = duration
-    }
-
-    package var description: String {
-        let milliseconds = duration / .milliseconds(1)
-        return "\(method) \(url) \(status) in \(Int(milliseconds.rounded())) ms"
-            + (requestID.map { " (request \($0.plain))" } ?? "")
     }
 }
 
@@ -205,8 +208,10 @@ extension HTTPResponse {
     func problem() -> Problem {
         let document = try? JSONDecoder().decode(Problem.self, from: Data(body))
         guard var problem = document, problem.type != nil || problem.detail != nil else {
+            let target = (300..<400).contains(status) ? headers["Location"] : nil
+            let words = target.map { ": it redirects to \($0.line(atMost: 500)), which is not followed" }
             return Problem(
-                type: nil, detail: "HTTP status \(status) without a problem document", status: status,
+                type: nil, detail: "HTTP status \(status) without a problem document" + (words ?? ""), status: status,
                 isDocument: false)
         }
         problem.status = status

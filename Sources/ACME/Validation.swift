@@ -7,7 +7,9 @@ extension Issuance {
         let order = placed.order
         guard order.status == .pending else { return order }
         var answers: [Answer] = []
+        let stopwatch = client.session.stopwatch()
         for url in order.authorizations {
+            try require(stopwatch, placed)
             let authorization = try await authorization(url)
             switch authorization.status {
             case .valid: continue
@@ -25,13 +27,68 @@ extension Issuance {
                 try await show(answers.map(\.challenge))
                 report(.validating(names: answers.map(\.challenge.name.description).sorted()))
             }
-            for answer in answers { try await start(answer) }
-            result = .success(try await poll(placed.url, while: [.pending], for: OrderPoll.validation))
+            let stopwatch = client.session.stopwatch()
+            for answer in answers {
+                try require(stopwatch, placed)
+                try await start(answer)
+            }
+            result = .success(try await watched(answers, placed))
         } catch {
             result = .failure(await explained(error, order))
         }
         if !answers.isEmpty { await cleanUp(answers.map(\.challenge)) }
         return try result.get()
+    }
+
+    /// Ends what has taken too long before the order could be polled at all.
+    private func require(_ stopwatch: Stopwatch, _ placed: PlacedOrder) throws(ACMEError) {
+        let elapsed = stopwatch.elapsed
+        guard elapsed < OrderPoll.preparation else {
+            throw .stillPending(url: placed.url, status: placed.status, waited: elapsed)
+        }
+    }
+
+    /// Polls the order until it is no longer pending, and after a second its authorizations as well.
+    private func watched(_ answers: [Answer], _ placed: PlacedOrder) async throws(ACMEError) -> Order {
+        var watch = ValidationWatch()
+        var waiting = answers
+        return try await poll(placed.url, while: [.pending], for: OrderPoll.validation) {
+            elapsed throws(ACMEError) in
+            guard watch.isDue(after: elapsed) else { return }
+            waiting = try await look(at: waiting, &watch)
+        }
+    }
+
+    /// Looks at authorizations and returns those that are not valid yet.
+    ///
+    /// - Throws: what the CA says of the names that have failed.
+    private func look(at answers: [Answer], _ watch: inout ValidationWatch) async throws(ACMEError) -> [Answer] {
+        var (waiting, failed): ([Answer], [ACMEError.Refusal]) = ([], [])
+        for answer in answers {
+            let authorization = try await authorization(answer.authorizationURL)
+            switch watch.finding(authorization, challenge: answer.url) {
+            case .valid: continue
+            case .waiting: waiting.append(answer)
+            case .failed(let refusal): failed.append(refusal)
+            case .gone(let refusal): throw .authorizationGone(url: answer.authorizationURL, refusal)
+            case .again(let refusal):
+                waiting.append(answer)
+                if try await !isToldAgain(answer) { failed.append(refusal) }
+            }
+        }
+        guard failed.isEmpty else { throw .authorizationFailed(failed) }
+        return waiting
+    }
+
+    /// Tells the CA once more to look; false where it does not want to.
+    private func isToldAgain(_ answer: Answer) async throws(ACMEError) -> Bool {
+        do throws(ACMEError) {
+            try await client.ready(answer.url)
+            return true
+        } catch {
+            guard case .refused(let problem, _) = error, !problem.isTemporary else { throw error }
+            return false
+        }
     }
 
     /// Presents all answers, and returns when the CA can see them.
@@ -73,7 +130,7 @@ extension Issuance {
     }
 
     /// An authorization of the order; that the CA does not have it any more is an error of its own.
-    private func authorization(_ url: String) async throws(ACMEError) -> Authorization {
+    func authorization(_ url: String) async throws(ACMEError) -> Authorization {
         do throws(ACMEError) {
             return try await client.authorization(url)
         } catch {
@@ -114,11 +171,17 @@ extension Issuance {
     func explained(_ error: ACMEError, _ order: Order) async -> ACMEError {
         guard case .orderInvalid = error else { return error }
         var refusals: [ACMEError.Refusal] = []
+        var gone: ACMEError?
         for url in order.authorizations {
             guard let authorization = try? await client.authorization(url) else { continue }
-            if authorization.status == .invalid { refusals.append(ACMEError.Refusal(authorization)) }
+            switch authorization.status {
+            case .invalid: refusals.append(ACMEError.Refusal(authorization))
+            case .deactivated, .expired, .revoked:
+                gone = gone ?? .authorizationGone(url: url, ACMEError.Refusal(authorization))
+            case .pending, .valid: break
+            }
         }
-        return refusals.isEmpty ? error : .authorizationFailed(refusals)
+        return refusals.isEmpty ? gone ?? error : .authorizationFailed(refusals)
     }
 }
 

@@ -14,11 +14,16 @@ struct CurlFailure {
 
 extension HTTPError {
     /// The error that a failed transfer to `host` means.
-    init(_ failure: CurlFailure, host: String) {
+    ///
+    /// - Parameter proxy: what the environment says for the URL's scheme.
+    init(_ failure: CurlFailure, host: String, proxy: ProxySetting?) {
         let kind = failure.kind(host: host)
         let isSystemError = kind == .cannotConnect && failure.systemError != 0
         let detail = isSystemError ? unsafe String(cString: strerror(failure.systemError)) : failure.words
-        self.init(kind: kind, host: host, detail: detail)
+        let isProxy = [.proxy, .proxyRefused, .invalidProxy].contains(kind)
+        self.init(
+            kind: kind, host: host, detail: proxy?.redacted(detail) ?? detail.withoutCredentials,
+            proxy: isProxy ? proxy : nil)
     }
 }
 
@@ -27,6 +32,9 @@ extension CurlFailure {
         switch code {
         case CURLE_URL_MALFORMAT: .invalidURL
         case CURLE_COULDNT_RESOLVE_HOST: .unresolvedHost
+        case CURLE_COULDNT_RESOLVE_PROXY,
+            CURLE_COULDNT_CONNECT where isAboutProxySetting:
+            .invalidProxy
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY: .proxy
         case CURLE_COULDNT_CONNECT: isAboutProxy(to: host) ? .proxy : .cannotConnect
         case CURLE_OPERATION_TIMEDOUT: .timedOut
@@ -34,10 +42,17 @@ extension CurlFailure {
         case CURLE_SSL_CACERT_BADFILE: .unreadableCABundle
         case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM, CURLE_USE_SSL_FAILED: .tlsFailed
         case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM:
-            proxyStatus == 0 || (200..<300).contains(proxyStatus) ? .interrupted : .proxy
+            proxyStatus == 0 || (200..<300).contains(proxyStatus) ? .interrupted : isProxyFinal ? .proxyRefused : .proxy
         default: .other
         }
     }
+
+    /// Whether libcurl could make nothing of the setting: it has no code for that.
+    private var isAboutProxySetting: Bool { words.hasPrefix("Unsupported proxy") }
+
+    /// Whether the proxy's answer to CONNECT stays the same until somebody changes something: 407 and 403 above all, not a fault
+    /// of its own and not a limit.
+    private var isProxyFinal: Bool { (400..<500).contains(proxyStatus) && ![408, 425, 429].contains(proxyStatus) }
 
     /// Whether libcurl could not connect to another host than the URL's, which then is a proxy: it has no code for that.
     private func isAboutProxy(to host: String) -> Bool {

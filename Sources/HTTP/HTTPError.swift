@@ -18,8 +18,12 @@ package struct HTTPError: Error, Sendable, CustomStringConvertible {
         case bodyTooLarge
         /// The task was cancelled.
         case cancelled
-        /// A proxy that the environment names could not be used or refused.
+        /// A proxy that the environment names did not reach the server, or could not be reached itself.
         case proxy
+        /// A proxy that the environment names does not let this host through: it wants a password, or forbids the server.
+        case proxyRefused
+        /// What the environment says about a proxy names none.
+        case invalidProxy
         /// The file that holds the trusted certificates has none, or cannot be read.
         case unreadableCABundle
         /// The connection ended before the response did.
@@ -34,19 +38,24 @@ package struct HTTPError: Error, Sendable, CustomStringConvertible {
     package let host: String
     /// The cause in libcurl's or the system's own words.
     package let detail: String
+    /// The proxy that is to blame, and where it is set.
+    package let proxy: ProxySetting?
 
     /// An error from its parts; `detail` is printed as it stands.
-    package init(kind: Kind, host: String, detail: String) {
+    package init(kind: Kind, host: String, detail: String, proxy: ProxySetting? = nil) {
         self.kind = kind
         self.host = host
         self.detail = detail
+        self.proxy = proxy
     }
 
     /// Whether the same request may well succeed later, with nothing changed on this host.
     package var isTemporary: Bool {
         switch kind {
         case .unresolvedHost, .cannotConnect, .tlsFailed, .timedOut, .proxy, .interrupted: true
-        case .invalidURL, .tlsNotTrusted, .bodyTooLarge, .cancelled, .unreadableCABundle, .other: false
+        case .proxyRefused, .invalidProxy, .invalidURL, .tlsNotTrusted, .bodyTooLarge, .cancelled, .unreadableCABundle,
+            .other:
+            false
         }
     }
 
@@ -61,11 +70,17 @@ package struct HTTPError: Error, Sendable, CustomStringConvertible {
         case .timedOut: "\(host) took too long: \(detail)"
         case .bodyTooLarge: "the response of \(host) is too large: \(detail)"
         case .cancelled: "the request to \(host) was cancelled"
-        case .proxy: "the proxy did not reach \(host): \(detail)"
+        case .proxy: "\(proxyName) did not reach \(host): \(detail)"
+        case .proxyRefused: "\(proxyName) does not let this host through to \(host): \(detail)"
+        case .invalidProxy: "\(proxyName) cannot be used: \(detail)"
         case .unreadableCABundle: "the CA bundle cannot be used: \(detail)"
         case .interrupted: "\(host) ended the connection too early: \(detail)"
         case .other: host.isEmpty ? detail : "the request to \(host) failed: \(detail)"
         }
+    }
+
+    private var proxyName: String {
+        proxy.map { "the proxy \($0.value) (environment variable \($0.variable))" } ?? "the proxy"
     }
 
     /// The host as a certificate names it: the port is only worth saying when it is not the usual one.

@@ -50,7 +50,11 @@ final class Transfer {
             let failure = CurlFailure(
                 code: code, words: easy.words(for: code), systemError: CInt(easy.info(CURLINFO_OS_ERRNO)),
                 proxyStatus: easy.info(CURLINFO_HTTP_CONNECTCODE))
-            return .failure(HTTPError(failure, host: submission.host))
+            let request = submission.request
+            let isDirect = request.unixSocket != nil || request.connectTo != nil
+            let scheme = request.url.prefix { $0 != ":" }.lowercased()
+            return .failure(
+                HTTPError(failure, host: submission.host, proxy: isDirect ? nil : ProxySetting(scheme: scheme)))
         }
         let status = easy.info(CURLINFO_RESPONSE_CODE)
         return .success(HTTPResponse(status: status, headers: incoming.headers, body: incoming.body))

@@ -9,6 +9,8 @@ package struct StoredAccount: Sendable {
     package let url: String
     /// The account key.
     package let key: PrivateKey
+    /// When and on which host it was made, where `meta.json` says so.
+    package var made: (at: String, host: String)?
 }
 
 /// Why an account cannot be used.
@@ -35,7 +37,7 @@ package enum AccountError: Error, Sendable, CustomStringConvertible {
 
 /// The accounts of a tree, in certbot's format.
 package struct AccountStore: Sendable {
-    private let root: String
+    let root: String
 
     package init(configDirectory: String) { root = configDirectory + "/accounts" }
 
@@ -83,7 +85,7 @@ package struct AccountStore: Sendable {
     }
 
     /// Where a server's accounts may be, the first choice first; certbot looks there, too, and links the one to the other.
-    private func directories(for server: String) throws(AccountError) -> [String] {
+    func directories(for server: String) throws(AccountError) -> [String] {
         let directory = try directory(for: server)
         let previous = ["acme-v02.api.": "acme-v01.api.", "acme-staging-v02.api.": "acme-staging.api."]
         let suffix = "letsencrypt.org/directory"
@@ -93,7 +95,7 @@ package struct AccountStore: Sendable {
         return [directory]
     }
 
-    private func wholeAccounts(in directory: String) throws(AccountError) -> [String] {
+    func wholeAccounts(in directory: String) throws(AccountError) -> [String] {
         let names: [String]
         do throws(FileError) {
             names = try FileSystem.entries(of: directory)
@@ -112,6 +114,7 @@ package struct AccountStore: Sendable {
     /// Writes a new account, each directory 0700, as certbot does; the key is 0400.
     ///
     /// - Parameters:
+    ///   - url: of one whose key is stored already, it takes the place of the old one.
     ///   - creationDate: RFC 3339 in UTC, for certbot's `meta.json`.
     ///   - host: this host's name, for the same.
     package func save(
@@ -155,7 +158,10 @@ package struct AccountStore: Sendable {
         let registration = try decode(Registration.self, "regr.json")
         let jwk = try decode(PrivateJSONWebKey.self, "private_key.json")
         do {
-            return StoredAccount(id: id, url: registration.uri, key: try jwk.privateKey())
+            let meta = try? decode(Meta.self, "meta.json")
+            return StoredAccount(
+                id: id, url: registration.uri, key: try jwk.privateKey(),
+                made: meta.map { ($0.creation_dt, $0.creation_host) })
         } catch {
             throw .unusable(path: "\(directory)/\(id)/private_key.json", reason: "\(error)")
         }

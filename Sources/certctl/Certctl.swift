@@ -14,7 +14,7 @@ struct Certctl: AsyncParsableCommand {
         version: Version.line,
         subcommands: [
             StatusCommand.self, RenewCommand.self, IssueCommand.self, DeployCommand.self, RollbackCommand.self,
-            HistoryCommand.self, HooksCommand.self, DoctorCommand.self, SetupCommand.self,
+            HistoryCommand.self, HooksCommand.self, DoctorCommand.self, SetupCommand.self, AccountCommand.self,
         ])
 }
 

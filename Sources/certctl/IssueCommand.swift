@@ -150,7 +150,7 @@ struct IssueCommand: AsyncParsableCommand {
         }
     }
 
-    private static func keyType(_ text: String) throws -> KeyType {
+    static func keyType(_ text: String) throws -> KeyType {
         switch text.lowercased() {
         case "ecdsa", "p256", "p-256": return .ec(.p256)
         case "p384", "p-384": return .ec(.p384)

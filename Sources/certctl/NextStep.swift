@@ -24,9 +24,15 @@ enum NextStep {
         switch error {
         case .unreachable(let error) where error.kind == .tlsNotTrusted:
             "see that this host's clock is right; for a private CA, name its root certificate with --ca-bundle FILE"
+        case .unreachable(let error) where error.kind == .proxyRefused || error.kind == .invalidProxy:
+            "correct that environment variable where it is set: for the service, in certctl.service or a drop-in of it"
         case .unreachable: "nothing to mend here if the CA or the network is down: run it again later"
         case .authorizationFailed:
             "see that http://NAME/.well-known/acme-challenge/ reaches this host's nginx on port 80 and is served from the webroot"
+        case .redirected:
+            "set server to the new URL in the renewal config and cli.ini, if the CA says that it has moved"
+        case .refused(let problem, _) where problem.needsOperator:
+            "open the URL above in a browser: the CA waits for a person"
         case .refused(let problem, _) where problem.type == "rateLimited":
             "wait: trying again sooner only adds to the count"
         default: nil

@@ -75,6 +75,9 @@ final class RunPrinter: Sendable {
             live?.end(name)
             fault("\(name): \(failure)", next: NextStep.after(failure, lineage: name))
         case .exchange(let exchange):
+            if let target = exchange.redirect {
+                warn("\(exchange.url) redirects to \(target): set server to that before it does no longer")
+            }
             if options.verbose { note("  \(exchange)", .debug) }
         }
     }

@@ -53,7 +53,7 @@ struct AccountTests {
     @Test func `an external account is asked for by name`() async throws {
         let scenario = try Scenario([.directory(#"{"externalAccountRequired": true}"#)])
         let error = await #expect(throws: ACMEError.self) { try await register(scenario) }
-        #expect(error?.description.contains("external account binding") == true)
+        #expect(error?.description.contains("certctl account register --eab-kid ID") == true)
     }
 
     @Test func `an account without a Location is not ACME`() async throws {

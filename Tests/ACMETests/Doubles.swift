@@ -24,6 +24,9 @@ final class RecordingClock: Clock {
     /// All sleeps so far.
     var sleeps: [Duration] { state.withLock(\.sleeps) }
 
+    /// Lets time go by without a sleep, as a slow answer does.
+    func advance(by duration: Duration) { state.withLock { $0.now.offset += duration } }
+
     func sleep(until deadline: Instant, tolerance: Duration?) async throws {
         state.withLock { state in
             state.sleeps.append(state.now.duration(to: deadline))

@@ -102,25 +102,67 @@ struct IssuanceTests {
     }
 
     @Test func `a validation that never ends is given up at its limit, and cleaned up`() async throws {
-        var delays = OrderPoll(limit: OrderPoll.validation)
-        var looks = 0
-        while !delays.isExhausted {
-            _ = delays.next(after: nil)
-            looks += 1
+        var (delays, watch, waited) = (OrderPoll(), ValidationWatch(), Duration.zero)
+        var looks: [Step] = []
+        while waited < OrderPoll.validation {
+            waited += delays.next(after: nil, left: OrderPoll.validation - waited)
+            looks.append(.order("pending"))
+            if waited < OrderPoll.validation, watch.isDue(after: waited) { looks.append(.authorization()) }
         }
-        let scenario = try Scenario(
-            Step.beginning + [.newOrder(), .authorization(), .challenge()]
-                + Array(repeating: .order("pending"), count: looks))
+        let scenario = try Scenario(Step.beginning + [.newOrder(), .authorization(), .challenge()] + looks)
         let error = try await scenario.failure()
-        guard case .stillPending("https://ca.example/order", .pending, let waited) = error else {
+        guard case .stillPending("https://ca.example/order", .pending, OrderPoll.validation) = error else {
             Issue.record("\(error)")
             return
         }
-        #expect(waited >= OrderPoll.validation && waited < OrderPoll.validation + OrderPoll.longest)
-        #expect(scenario.clock.sleeps.reduce(.zero, +) == waited)
+        #expect(scenario.clock.sleeps.reduce(.zero, +) == OrderPoll.validation)
         #expect(scenario.clock.sleeps.allSatisfy { $0 <= OrderPoll.longest })
+        #expect(looks.count { $0.request == "POST /authz/0" } == 9)
         #expect(error.isTemporary)
         #expect(scenario.solver.events.last == "clean up token0 for name0.example")
+    }
+
+    @Test func `slow answers count as well as sleeps do`() async throws {
+        let clock = RecordingClock()
+        var slow = Step.order("pending", retryAfter: "0")
+        slow.whileWaiting = { clock.advance(by: .seconds(59)) }
+        var look = Step.authorization()
+        look.whileWaiting = { clock.advance(by: .seconds(59)) }
+        let scenario = try Scenario(
+            Step.beginning + [.newOrder(), .authorization(), .challenge(), slow, look, slow, look, slow],
+            clock: clock)
+        let error = try await scenario.failure()
+        guard case .stillPending(_, .pending, let waited) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(waited >= OrderPoll.validation && waited < OrderPoll.validation + .seconds(120))
+    }
+
+    @Test func `slow answers to finalize and to one request are bounded too`() async throws {
+        let clock = RecordingClock()
+        var slow = Step.problem("POST /finalize", 400, "badNonce")
+        slow.whileWaiting = { clock.advance(by: .seconds(59)) }
+        let scenario = try Scenario(
+            Step.beginning + [.newOrder("ready")] + Array(repeating: slow, count: 6), clock: clock)
+        #expect(try await scenario.failure().isTemporary)
+    }
+
+    @Test(arguments: [(1, 12, true), (1, 13, false), (3, 16, true), (3, 17, false), (1, 10_000, false)])
+    func `an order with many more authorizations than names is not ACME`(
+        names: Int, authorizations: Int, isTaken: Bool
+    ) async throws {
+        let chain = try await Scenario.chain()
+        let scenario = try Scenario(
+            Step.beginning + [.newOrder("ready", names: authorizations)]
+                + (isTaken ? [.finalize(), .certificate(chain)] : []))
+        if isTaken {
+            try await scenario.issue(names: names)
+        } else {
+            let error = try await scenario.failure(names: names)
+            #expect(error.description.contains("the order has \(authorizations) authorizations for \(names) names"))
+            #expect(!error.isTemporary)
+        }
     }
 
     @Test func `an order that fails is explained by its authorizations`() async throws {
@@ -330,6 +372,32 @@ struct IssuanceTests {
         let error = try await scenario.failure()
         #expect(error.description == "the order failed: HSM on fire (serverInternal)")
         #expect(error.isTemporary)
+    }
+
+    @Test func `an order that fails without a word keeps what the CA said of the request`() async throws {
+        let fault = Step.problem("POST /finalize", 500, "serverInternal", "enrollment failed")
+        let scenario = try Scenario(
+            Step.beginning + [.newOrder("ready"), fault, .order("invalid")])
+        let error = try await scenario.failure()
+        #expect(error.description == "the order failed: enrollment failed (serverInternal)")
+        #expect(error.isTemporary && error.orderFault == .gone)
+    }
+
+    @Test(arguments: ["deactivated", "expired", "revoked"])
+    func `an order with the state of an authorization that was given up is gone`(status: String) async throws {
+        let scenario = try Scenario(
+            Step.beginning + [
+                .init(
+                    "POST /order", 200,
+                    """
+                    {"status": "\(status)", "authorizations": ["https://ca.example/authz/0"],
+                     "finalize": "https://ca.example/finalize"}
+                    """), .authorization(0, status),
+            ])
+        let error = await #expect(throws: ACMEError.self) {
+            _ = try await scenario.issuance.placed(at: "https://ca.example/order")
+        }
+        #expect(error?.orderFault == .authorizationGone)
     }
 
     // MARK: Certificate

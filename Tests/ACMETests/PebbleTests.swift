@@ -147,6 +147,152 @@ struct PebbleTests {
         }
     }
 
+    @Test func `of chains of three, that to a root is chosen by its key, and by its name`() async throws {
+        var options = Pebble.Options()
+        (options.alternateRoots, options.chainLength) = (2, 3)
+        try await Rig.withStack(options) { stack in
+            let conversation = try Conversation(stack)
+            let account = try await conversation.register()
+            for index in 0...2 {
+                let root = try #require(
+                    try await Certificate.chain(pem: Array(stack.pebble.rootPEM(index).utf8)).first)
+                for wishes in [
+                    Issuance.Wishes(preferredRoot: root),
+                    .init(preferredChain: root.issuerCommonName, preferredRoot: root),
+                ] {
+                    let (chain, _) = try await conversation.issue(["chain.example"], account: account, wishes: wishes)
+                    #expect(chain.count == 4 && chain.last?.isIssued(by: root) == true)
+                }
+            }
+            #expect(conversation.steps.withLock { $0 }.allSatisfy { if case .fellBack = $0 { false } else { true } })
+            let other = try await Scenario.chain(from: "Other Root")
+            let stranger = try #require(try Certificate.chain(pem: other).first)
+            _ = try await conversation.issue(
+                ["chain.example"], account: account, wishes: .init(preferredRoot: stranger))
+            guard case .fellBack(let text) = conversation.steps.withLock({ $0 }).last else {
+                Issue.record("nothing fell back")
+                return
+            }
+            #expect(text.contains(try stranger.sha256()))
+        }
+    }
+
+    @Test func `a certificate is revoked once, by its account or by its key`() async throws {
+        try await Rig.withStack { stack in
+            let conversation = try Conversation(stack)
+            let account = try await conversation.register()
+            let client = Client(session: conversation.session, key: account.key, accountURL: account.url)
+            let (first, _) = try await conversation.issue(["a.example"], account: account)
+            let leaf = try #require(first.first)
+            #expect(try await client.revoke(leaf, reason: .superseded) == .revoked)
+            #expect(try await client.revoke(leaf, reason: .superseded) == .wasRevoked)
+            #expect(try await stack.pebble.revocation(of: leaf.serial).contains("\"Revoked\""))
+            let (second, key) = try await conversation.issue(["b.example"], account: account)
+            let other = try #require(second.first)
+            let session = conversation.session
+            #expect(
+                try await Client.revoke(other, key: key, session: session, reason: .keyCompromise) == .revoked)
+            #expect(try await stack.pebble.revocation(of: other.serial).contains("\"Reason\":1"))
+            // Of somebody else's certificate the CA takes it from nobody.
+            let (third, _) = try await conversation.issue(["c.example"], account: account)
+            let error = await #expect(throws: ACMEError.self) {
+                _ = try await Client.revoke(try #require(third.first), key: key, session: session)
+            }
+            #expect(error?.isTemporary == false)
+        }
+    }
+
+    @Test func `a rehearsal validates where it may, and says which names were not validated`() async throws {
+        var options = Pebble.Options()
+        options.authzReuse = 100
+        try await Rig.withStack(options) { stack in
+            let conversation = try Conversation(stack)
+            let account = try await conversation.register()
+            try await conversation.issue(["old.example"], account: account)
+            let issuance = conversation.issuance(account)
+            let names: [SubjectName] = [.dns("old.example"), .dns("new.example")]
+            let request = try SigningRequest(for: names, key: PrivateKey(generating: .ec(.p256)))
+            var before = stack.pebble.requestCount("/chalZ/")
+            let kept = try await issuance.rehearse(names, request: request, deactivating: false)
+            #expect(kept.notValidated.map(\.name) == ["old.example"])
+            let expires = try #require(kept.notValidated.first?.expires)
+            #expect(expires > Date.now)
+            #expect(stack.pebble.requestCount("/chalZ/") == before + 1)
+            before = stack.pebble.requestCount("/chalZ/")
+            let fresh = try await issuance.rehearse(names, request: request, deactivating: true)
+            #expect(fresh.notValidated == [])
+            #expect(stack.pebble.requestCount("/chalZ/") == before + 2)
+            #expect(try Certificate.chain(pem: fresh.chain).first?.names.count == 2)
+
+            // An order that is given up leaves nothing pending.
+            let placed = try await issuance.place([.dns("given-up.example")])
+            #expect(try await issuance.deactivatePending(of: placed) == 1)
+            let again = try await issuance.placed(at: placed.url)
+            let failed = await #expect(throws: ACMEError.self) {
+                _ = try await issuance.certificateURL(
+                    of: again, request: SigningRequest(for: names, key: PrivateKey(generating: .ec(.p256))))
+            }
+            #expect(failed?.orderFault == .authorizationGone || failed?.orderFault == .failed, "\(failed as Any)")
+        }
+    }
+
+    @Test func `an account is changed and ended, and an order of its then says what is wrong`() async throws {
+        try await Rig.withStack { stack in
+            let conversation = try Conversation(stack)
+            let account = try await conversation.register()
+            let client = Client(session: conversation.session, key: account.key, accountURL: account.url)
+            #expect(try await client.update(contacts: ["c@example.org"]).contact == ["mailto:c@example.org"])
+            guard case .valid(let object) = try await client.standing() else {
+                Issue.record("not valid")
+                return
+            }
+            #expect(object.contact == ["mailto:c@example.org"])
+            try await client.deactivate()
+            guard case .deactivated = try await client.standing() else {
+                Issue.record("not deactivated")
+                return
+            }
+            let error = await #expect(throws: ACMEError.self) {
+                try await conversation.issue(["a.example"], account: account)
+            }
+            guard case .accountDeactivated(account.url) = error else {
+                Issue.record("\(error as Any)")
+                return
+            }
+            let stranger = Client(
+                session: conversation.session, key: try PrivateKey(generating: .rsa(bits: 2048)),
+                accountURL: account.url + "x")
+            guard case .unknown = try await stranger.standing() else {
+                Issue.record("known")
+                return
+            }
+        }
+    }
+
+    @Test(arguments: [KeyType.ec(.p256), .ec(.p384), .rsa(bits: 2048)])
+    func `a customer's account is bound by whatever key it has`(type: KeyType) async throws {
+        var options = Pebble.Options()
+        let secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+        options.externalAccountKeys = ["kid-1": secret]
+        try await Rig.withStack(options) { stack in
+            let session = try Conversation(stack).session
+            let key = try PrivateKey(generating: type)
+            let binding = try #require(ExternalAccountBinding(keyIdentifier: "kid-1", key: secret))
+            let client = try await Client.register(
+                session: session, key: key, email: nil, agreeToTerms: true, binding: binding)
+            guard case .valid = try await client.standing() else {
+                Issue.record("not valid")
+                return
+            }
+            let wrong = try #require(ExternalAccountBinding(keyIdentifier: "kid-2", key: secret))
+            let error = await #expect(throws: ACMEError.self) {
+                _ = try await Client.register(
+                    session: session, key: PrivateKey(generating: type), email: nil, agreeToTerms: true, binding: wrong)
+            }
+            #expect(error?.isTemporary == false && error?.description.contains(secret) == false)
+        }
+    }
+
     @Test func `two certificates side by side share a session`() async throws {
         try await Rig.withStack { stack in
             let account = try await Conversation(stack).register()
@@ -195,14 +341,18 @@ private final class Conversation: Sendable {
     @discardableResult func issue(
         _ names: [String], account: (url: String, key: PrivateKey), wishes: Issuance.Wishes = Issuance.Wishes()
     ) async throws -> (chain: [Certificate], key: PrivateKey) {
-        let issuance = Issuance(
-            client: Client(session: session, key: account.key, accountURL: account.url), solver: solver
-        ) { step in self.steps.withLock { $0.append(step) } }
+        let issuance = issuance(account)
         let leafKey = try PrivateKey(generating: .ec(.p256))
         let names = names.map { SubjectName.dns($0) }
         let pem = try await issuance.certificate(
             for: names, request: SigningRequest(for: names, key: leafKey), wishes: wishes)
         return (try Certificate.chain(pem: pem), leafKey)
+    }
+
+    func issuance(_ account: (url: String, key: PrivateKey)) -> Issuance {
+        Issuance(client: Client(session: session, key: account.key, accountURL: account.url), solver: solver) { step in
+            self.steps.withLock { $0.append(step) }
+        }
     }
 
     func challengeFiles() throws -> [String] {

@@ -42,7 +42,8 @@ struct ProblemTests {
              "subproblems": [{"detail": "\#(evil)", "identifier": {"type": "dns", "value": "\#(evil)"}}]}
             """#)
         #expect(problem.detail == "a?[31mb??c d?e?f g?")
-        let identifier = try #require(problem.identifier).value
+        #expect(try #require(problem.identifier).value == "a?[31mb??c d?e?f g?")
+        let identifier = "a\u{1B}[31mb\u{07}\u{9B}c\r\nd\u{0}e\u{202E}f\u{2028}g\u{08}"
         let errors: [ACMEError] = [
             .refused(problem, retryAfter: nil), .malformed(url: identifier, what: identifier), .orderInvalid(problem),
             .authorizationFailed([.init(name: identifier, problem: problem)]),
@@ -74,6 +75,84 @@ struct ProblemTests {
         #expect(problem.description.hasSuffix("…"))
     }
 
+    @Test(arguments: ["{}", #"{"detail": "\u001b[2J"}"#, #"{"subproblems": [{"subproblems": [{}]}]}"#, "7"])
+    func `of a megabyte of subproblems the first are kept, and the others counted`(part: String) throws {
+        let count = (1 << 20) / (part.utf8.count + 1)
+        let problem = try problem(
+            #"{"detail": "no", "subproblems": [\#(Array(repeating: part, count: count).joined(separator: ","))]}"#)
+        let kept = part == "7" ? 0 : Problem.mostSubproblems
+        #expect(problem.subproblems.count == kept && problem.omitted == count - kept)
+        #expect(problem.subproblems.allSatisfy { $0.subproblems.isEmpty })
+        #expect(problem.description.hasSuffix("; and \(count - kept) more"))
+        #expect(problem.description.utf8.count < 1_000)
+    }
+
+    @Test func `whatever a CA writes, an error is a screenful`() throws {
+        let long = String(repeating: "ä", count: 100_000)
+        let part =
+            #"{"type": "\#(long)", "detail": "\#(long)", "identifier": {"type": "\#(long)", "value": "\#(long)"}}"#
+        let problem = try problem(
+            #"""
+            {"type": "\#(long)", "detail": "\#(long)", "instance": "https://ca.example/\#(long)",
+             "subproblems": [\#(Array(repeating: part, count: 20).joined(separator: ","))]}
+            """#)
+        #expect(problem.description.unicodeScalars.count <= Problem.longest + 1)
+        #expect(problem.instance == nil)
+        let refusals = Array(repeating: ACMEError.Refusal(name: long, problem: problem), count: 1_000)
+        let errors: [ACMEError] = [
+            .authorizationFailed(refusals), .unknownProfile("p", offered: Array(repeating: long, count: 1_000)),
+            .malformed(url: long, what: long), .unknownAccount(url: long),
+            .redirected(from: long, to: long, reason: long),
+        ]
+        for error in errors { #expect(error.description.unicodeScalars.count <= 4_001) }
+        #expect(
+            ACMEError.unknownProfile("p", offered: (0..<13).map { "\($0)" }).description
+                == "the CA has no profile p, only 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 3 more")
+    }
+
+    @Test func `where there is more to read or to do is said`() throws {
+        let problem = try problem(
+            #"""
+            {"type": "urn:ietf:params:acme:error:userActionRequired", "detail": "Terms of service have changed",
+             "instance": "https://ca.example/agreement/2"}
+            """#)
+        #expect(
+            problem.description
+                == "Terms of service have changed (userActionRequired); see https://ca.example/agreement/2")
+        #expect(!problem.isTemporary && problem.needsOperator)
+    }
+
+    @Test(arguments: ["javascript:alert(1)", "http://ca.example/", "/agreement", "https://ca.example/\\u001b[2J", ""])
+    func `an instance that is no https URL is not shown`(instance: String) throws {
+        let problem = try problem(#"{"detail": "no", "instance": "\#(instance)"}"#)
+        #expect(problem.instance == nil && problem.description == "no")
+    }
+
+    @Test func `a paused name waits for a person, and other rate limits pass`() throws {
+        let pause = "Please visit: https://portal.example/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.e30.x_-"
+        let paused = Problem(type: "rateLimited", detail: pause, status: 429)
+        #expect(paused.isRateLimit && paused.needsOperator && !paused.isTemporary)
+        #expect(paused.description.contains("?jwt=eyJhbGciOiJIUzI1NiJ9.e30.x_-"))
+        #expect(
+            paused.publicDescription == "Please visit: https://portal.example/sfe/v1/unpause?… (rateLimited)")
+        #expect(Problem(type: "rateLimited", detail: "see https://letsencrypt.org/docs", status: 429).isTemporary)
+        let error = ACMEError.refused(paused, retryAfter: nil)
+        #expect(!error.isTemporary && !error.publicDescription.contains("eyJ"))
+    }
+
+    @Test(arguments: [
+        ("see https://a.example/b?c=d#e.", "see https://a.example/b?…."),
+        ("https://me:secret@a.example/", "https://…@a.example/"),
+        ("(http://a.example/b#c)", "(http://a.example/b#…)"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc-_ here", "token … here"),
+        ("jwt=eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc", "…"),
+        ("nothing secret: 7.5 % of eyJ", "nothing secret: 7.5 % of eyJ"),
+        ("://", "://"), ("https://", "https://"), ("a://b?", "a://b?…"), ("", ""),
+    ])
+    func `what could be used in the operator's place stays out of records`(text: String, redacted: String) {
+        #expect(text.redacted == redacted)
+    }
+
     @Test(arguments: [
         "", "<html>\u{1B}[2J</html>", "[]", "{}", #"{"status": 500}"#, #"{"type": 7, "detail": []}"#,
         #"{"detail": "tru"#,
@@ -87,6 +166,7 @@ struct ProblemTests {
     @Test(arguments: [
         ("rateLimited", 429, true), ("rateLimited", 403, true), ("serverInternal", 200, true), ("badNonce", 400, true),
         ("malformed", 400, false), ("unauthorized", 403, false), ("caa", 400, false), ("malformed", 503, true),
+        ("malformed", 501, false), ("userActionRequired", 403, false), ("userActionRequired", 503, false),
     ])
     func `a problem is temporary by its type or its status`(type: String, status: Int, isTemporary: Bool) {
         #expect(Problem(type: type, detail: nil, status: status).isTemporary == isTemporary)

@@ -1,3 +1,4 @@
+import ACME
 import FoundationEssentials
 import HTTP
 import PKI
@@ -186,4 +187,12 @@ extension ScriptedCA.Step {
     static let beginning = [directory(), nonce]
     /// From a placed order of one name to its `ready`.
     static let validation = [newOrder(), authorization(), challenge(), order("ready")]
+}
+
+/// The exchanges that a session has told of.
+final class ExchangeLog: Sendable {
+    private let exchanges = Mutex<[Exchange]>([])
+
+    func note(_ exchange: Exchange) { exchanges.withLock { $0.append(exchange) } }
+    var all: [Exchange] { exchanges.withLock { $0 } }
 }

@@ -96,6 +96,13 @@ package struct Pebble: Sendable {
         try await check("curl", ["-sS", "--fail", "--cacert", caBundle, "\(managementURL)/roots/\(index)"])
     }
 
+    /// What Pebble says of a certificate by its serial number in hexadecimal: JSON with `Status` and `Reason`.
+    package func revocation(of serial: String) async throws -> String {
+        let text = try await check(
+            "curl", ["-sS", "--fail", "--cacert", caBundle, "\(managementURL)/cert-status-by-serial/\(serial)"])
+        return text.filter { !$0.isWhitespace }
+    }
+
     /// What Pebble was asked, in order, each as `METHOD /path`: `POST /order-plz`.
     package func requests() -> [String] {
         server.output().split(separator: "\n").compactMap { line in

@@ -1,0 +1,42 @@
+import ACME
+import ArgumentParser
+
+/// `certctl account profiles`: what kinds of certificates a CA offers.
+struct AccountProfiles: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "profiles", abstract: "Show the certificate profiles that the CA offers; no account is needed.")
+
+    @OptionGroup var options: AccountOptions
+
+    func run() async throws {
+        let place = try AccountPlace(options)
+        let profiles = try await AccountPlace.asking { try await place.session.fetchDirectory().meta?.profiles ?? [:] }
+        if profiles.isEmpty {
+            print("\(place.server.plain) offers no profiles")
+        } else {
+            let rows = profiles.sorted { $0.key < $1.key }
+            let columns = [
+                Column("PROFILE") { rows[$0].key.plain }, Column("DESCRIPTION", canWrap: true) { rows[$0].value.plain },
+            ]
+            ColumnTable(columns, count: rows.count).write(on: .output) { print($0) }
+        }
+        try StandardStreams.finishOutput()
+    }
+}
+
+/// `certctl account thumbprint`: what a web server answers challenges with by itself.
+struct AccountThumbprint: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "thumbprint",
+        abstract: "Print the thumbprint of the account key, with which a web server answers http-01 by itself.",
+        discussion: "The answer to a challenge is TOKEN.THUMBPRINT. The CA is not asked.")
+
+    @OptionGroup var options: AccountOptions
+
+    func run() throws {
+        let place = try AccountPlace(options)
+        let account = try place.account(options.account)
+        print(try AccountPlace.failing { try place.client(account).thumbprint() })
+        try StandardStreams.finishOutput()
+    }
+}
