@@ -87,7 +87,7 @@ let package = Package(
             path: "Tests/Rig",
             swiftSettings: testSettings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["Challenges", "Lineages", "PKI", "Renewal", "Rig", "certctl"],
+            name: "EndToEndTests", dependencies: ["Lineages", "PKI", "Renewal", "Rig", "certctl"],
             swiftSettings: testSettings),
         .testTarget(name: "HooksTests", dependencies: ["Rig"], swiftSettings: testSettings),
         .testTarget(

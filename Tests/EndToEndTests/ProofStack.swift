@@ -1,4 +1,3 @@
-import Challenges
 import FoundationEssentials
 import Rig
 
@@ -85,20 +84,14 @@ struct ProofStack {
 
     /// Puts the rule that answers for the tree's account in the place of nginx's webroot.
     func answerStatelessly() async throws {
-        // RFC 7638: the digest of the members that there have to be, in the order of their names.
-        let script = """
-            import base64, glob, hashlib, json
-            key = json.load(open(glob.glob("\(stack.tree)/accounts/*/dir/*/private_key.json")[0]))
-            names = ("e", "kty", "n") if key["kty"] == "RSA" else ("crv", "kty", "x", "y")
-            text = json.dumps({name: key[name] for name in names}, separators=(",", ":"), sort_keys=True)
-            print(base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("="), end="")
-            """
-        let thumbprint = try await check("python3", ["-c", script])
+        let words = certctl.commandLine(
+            "account", ["--nginx", "--server", stack.pebble.directoryURL], subcommand: ["thumbprint"])
+        let location = try await check(words[0], Array(words.dropFirst()), environment: certctl.variables)
         let path = "\(stack.nginx.directory)/nginx.conf"
         var text = string(path)
         let start = text.firstRange(of: "location /.well-known/")!.lowerBound
         let end = text[start...].firstRange(of: "text/plain; }")!.upperBound
-        text.replaceSubrange(start..<end, with: StatelessSolver.nginxLocation(thumbprint: thumbprint))
+        text.replaceSubrange(start..<end, with: location)
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         try await stack.nginx.reload()
     }
