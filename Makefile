@@ -61,7 +61,7 @@ install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enable
 	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(DOCUMENTS)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/certctl
 	for file in $$(find systemd -maxdepth 1 -type f); do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${file##*/} || exit; done
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/certctl/hooks hooks/*
+	for file in $$(find hooks -type f); do install -D -m 755 $$file $(DESTDIR)$(PREFIX)/share/certctl/$$file || exit; done
 	for file in $(GENERATED)/man/*; do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/$${file##*/} || exit; done
 	install -D -m 644 $(GENERATED)/certctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl
 	install -D -m 644 $(GENERATED)/_certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl

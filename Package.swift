@@ -39,6 +39,12 @@ let package = Package(
             dependencies: ["CLinux", "Text", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
         .target(
+            name: "Challenges",
+            dependencies: ["ACME", "Deployment", "Lineages", "PKI", "CLinux", "Text"],
+            // The links lead to hooks/dns/: no other file can be of another version.
+            resources: [.embedInCode("Resources")],
+            swiftSettings: settings),
+        .target(
             name: "Scheduling",
             dependencies: ["CLinux", "Deployment", "Lineages", "PKI"],
             // The links lead to systemd/ and hooks/: a binary without files beside it can set itself up.
@@ -46,17 +52,19 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Renewal",
-            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "CLinux", "Text"],
+            dependencies: ["ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "CLinux", "Text"],
             swiftSettings: settings),
         .target(
             name: "Diagnosis",
-            dependencies: ["ACME", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux"],
+            dependencies: [
+                "ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "certctl",
             dependencies: [
-                "ACME", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
-                "Text", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ACME", "Challenges", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling",
+                "CLinux", "Text", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings + (commit ?? [])),
 
@@ -65,7 +73,12 @@ let package = Package(
             swiftSettings: testSettings),
         .testTarget(
             name: "DiagnosisTests",
-            dependencies: ["Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Rig", "Scheduling"],
+            dependencies: [
+                "Challenges", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Rig", "Scheduling",
+            ],
+            swiftSettings: testSettings),
+        .testTarget(
+            name: "ChallengesTests", dependencies: ["ACME", "Challenges", "Deployment", "Lineages", "PKI", "Rig"],
             swiftSettings: testSettings),
         .testTarget(name: "DeploymentTests", dependencies: ["Deployment"], swiftSettings: testSettings),
         .target(

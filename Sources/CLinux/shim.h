@@ -41,6 +41,11 @@ static inline int certctl_pipe(int ends[2]) {
     return 0;
 }
 
+/// Takes a connection whose descriptor does not block and is not inherited (accept4(2): its declaration needs _GNU_SOURCE).
+static inline int certctl_accept(int listening) {
+    return (int)syscall(SYS_accept4, listening, 0, 0, 02000000 /* SOCK_CLOEXEC */ | 04000 /* SOCK_NONBLOCK */);
+}
+
 /// Tries a POSIX write lock on the whole file, without waiting (fcntl(2), F_SETLK).
 static inline int certctl_try_lock(int fd) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};

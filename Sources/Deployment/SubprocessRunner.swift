@@ -31,7 +31,7 @@ package struct SubprocessRunner: CommandRunner {
     }
 
     /// Whoever started certctl may have set it to ignore SIGCHLD, and then the system keeps no exit codes.
-    private static let keepExitCodes: Void = {
+    static let keepExitCodes: Void = {
         _ = signal(SIGCHLD, SIG_DFL)
     }()
 
@@ -92,7 +92,7 @@ package struct SubprocessRunner: CommandRunner {
 
 extension Command {
     /// What keeps the command from being run as it is meant, nil if nothing does.
-    fileprivate var defect: String? {
+    var defect: String? {
         let names = environment.keys
         if ([executable] + arguments + names + environment.values).contains(where: { $0.utf8.contains(0) }) {
             return "a NUL character in the command"
@@ -105,7 +105,7 @@ extension Command {
     }
 
     /// The environment as the library wants it.
-    fileprivate var additions: [Environment.Key: String?] {
+    var additions: [Environment.Key: String?] {
         var additions: [Environment.Key: String?] = [:]
         for (name, value) in environment { additions[literal(name)] = .some(value) }
         return additions
@@ -115,7 +115,7 @@ extension Command {
 /// A value of a type whose literals are strings, made without naming the type or its module.
 ///
 /// The library's paths are of a module that this package does not depend on by itself.
-private func literal<Value: ExpressibleByStringLiteral>(_ string: String) -> Value
+func literal<Value: ExpressibleByStringLiteral>(_ string: String) -> Value
 where Value.StringLiteralType == String {
     Value(stringLiteral: string)
 }

@@ -47,8 +47,8 @@ package struct TransientUnits: CommandRunner {
     package func run(_ command: Command, timeout: Duration) async -> CommandOutcome {
         if Task.isCancelled { return CommandOutcome(.cancelled) }
         let start = ContinuousClock.now
-        let unit = Unit(name: "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 16)).service")
-        let client = TransientUnits.client(systemdRun, unit.name, command, timeout)
+        let unit = newUnit()
+        let client = client(unit.name, command, timeout)
         // A task that no cancellation reaches: it is the unit that has to be ended, and its client ends with it.
         let running = Task {
             let outcome = await processes.run(client, timeout: timeout + TransientUnits.reserve)
@@ -68,27 +68,40 @@ package struct TransientUnits: CommandRunner {
             status, output: outcome.output, outputWasCut: outcome.outputWasCut, duration: ContinuousClock.now - start)
     }
 
-    private final class Unit: Sendable {
+    /// A unit that is to be, or was.
+    final class Unit: Sendable {
         let name: String
         let clientHasEnded = Atomic(false)
 
         init(name: String) { self.name = name }
     }
 
+    func newUnit() -> Unit {
+        Unit(name: "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 16)).service")
+    }
+
     /// systemd-run for a command. Its streams are the command's.
-    private static func client(
-        _ systemdRun: String, _ unit: String, _ command: Command, _ timeout: Duration
+    ///
+    /// - Parameters:
+    ///   - more: further properties of the unit.
+    ///   - isConfined: whether they take rights away; else it is the caller's user that the command runs as, in the caller's
+    ///     directory, and what it leaves behind runs on.
+    func client(
+        _ unit: String, _ command: Command, _ timeout: Duration, _ more: [String] = [], isConfined: Bool = false
     ) -> Command {
         let properties = [
             // Of no other type does systemd take the end by SIGTERM and its like for a failure.
-            "Type=oneshot", "TimeoutStartSec=\((timeout + reserve).components.seconds)s",
+            "Type=oneshot", "TimeoutStartSec=\((timeout + TransientUnits.reserve).components.seconds)s",
             // What a command leaves behind runs on.
-            "KillMode=process", "TimeoutStopSec=\(SubprocessRunner.grace.components.seconds)s",
+            "KillMode=\(isConfined ? "control-group" : "process")",
+            "TimeoutStopSec=\(SubprocessRunner.grace.components.seconds)s",
             "IgnoreSIGPIPE=no",
         ]
         let options =
-            ["--pipe", "--wait", "--quiet", "--same-dir", "--unit=\(unit)", "--uid=\(geteuid())"]
-            + ["--description=certctl: \(command.title.line())"] + properties.map { "--property=\($0)" }
+            ["--pipe", "--wait", "--quiet", "--unit=\(unit)"]
+            + (isConfined ? [] : ["--same-dir", "--uid=\(geteuid())"])
+            + ["--description=certctl: \(command.title.line())"]
+            + (properties + more).map { "--property=\($0)" }
             // The values come by the environment of systemd-run: the process list shows none.
             + command.environment.keys.sorted().map { "--setenv=\($0)" }
         // systemd would put variables in place of `$NAME`, and reads `$$` as `$`.
@@ -126,7 +139,7 @@ package struct TransientUnits: CommandRunner {
     }
 
     /// Ends all processes of a unit: SIGTERM, and SIGKILL after the grace.
-    private func end(_ unit: Unit) async {
+    func end(_ unit: Unit) async {
         // One that is only being started cannot be told yet.
         while !unit.clientHasEnded.load(ordering: .acquiring), await facts(of: unit)["LoadState"] != "loaded" {
             try? await Task.sleep(for: .milliseconds(50))

@@ -1,3 +1,5 @@
+import Challenges
+
 /// Which CAs may issue for a name, as its CAA records have it (RFC 8659, RFC 8657).
 struct CAAPolicy: Equatable, Sendable {
     /// One property.

@@ -17,6 +17,11 @@ package enum Causes {
         .addressesDiffer: [.renewalFailed], .wrongServer: [.renewalFailed],
         .caaForbids: [.renewalFailed],
 
+        .credentialsMissing: [.pluginUnusable, .renewalFailed], .pluginUnusable: [.renewalFailed],
+        .challengeRecordLoop: [.renewalFailed], .zoneNotDelegated: [.renewalFailed],
+        .challengeRecordDiffers: [.renewalFailed], .standalonePortTaken: [.renewalFailed],
+        .statelessWrong: [.renewalFailed],
+
         .dockerUnreachable: down,
         .portHeld: down.union([
             .containerStopped, .containerRestarting, .containerUnhealthy, .servedOther, .challengeLocationMissing,

@@ -72,6 +72,17 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case webrootNotMounted = "webroot-not-mounted"
     case nginxConfigInvalid = "nginx-config-invalid"
 
+    // Other ways of proof than the webroot.
+    case credentialsMissing = "credentials-missing"
+    case credentialsReadable = "credentials-readable"
+    case pluginUnusable = "plugin-unusable"
+    case challengeRecordLoop = "challenge-record-loop"
+    case zoneNotDelegated = "zone-not-delegated"
+    case challengeRecordStale = "challenge-record-stale"
+    case challengeRecordDiffers = "challenge-record-differs"
+    case standalonePortTaken = "standalone-port-taken"
+    case statelessWrong = "stateless-wrong"
+
     // The way of a challenge.
     case httpNotListening = "http-not-listening"
     case challengeRedirected = "challenge-redirected"

@@ -1,4 +1,5 @@
 import ACME
+package import Challenges
 import Deployment
 package import FoundationEssentials
 package import HTTP
@@ -68,6 +69,7 @@ package struct Diagnosis: Sendable {
         for subject in subjects { findings += subject.findings(at: host.now) }
         async let web = webServer(subjects)
         async let looks = served(subjects)
+        async let proofs = proofs(subjects)
         async let schedule = schedule(tree)
         async let authorities = authorities(subjects, tree)
         findings += disks(subjects, tree)
@@ -94,6 +96,7 @@ package struct Diagnosis: Sendable {
                     "\(Budget.whole.components.seconds) s were not enough to look at everything: name fewer certificates"
             )
         }
+        findings += await proofs
         return DiagnosisReport(findings.checks)
     }
 }
@@ -141,10 +144,15 @@ struct Subject: Sendable {
     }
 
     /// The names that a renewal proves: those of the certificate, else those of the conf.
-    var names: [SubjectName] {
+    var allNames: [SubjectName] {
         guard lineage.reasonUnmanaged == nil, let options = lineage.options else { return [] }
-        return (lineage.certificate?.names ?? options.webroots.keys.sorted().compactMap { SubjectName($0) })
-            .filter { !$0.isWildcard }
+        return lineage.certificate?.names ?? options.webroots.keys.sorted().compactMap { SubjectName($0) }
+    }
+
+    /// Those of them that are proven by a file in a webroot.
+    var names: [SubjectName] {
+        guard let proof = lineage.options?.proof else { return [] }
+        return allNames.filter { proof.method(for: $0) == .webroot }
     }
 
     /// The ports on which it is served.

@@ -1,3 +1,4 @@
+import Challenges
 import FoundationEssentials
 import HTTP
 import Lineages
@@ -66,6 +67,9 @@ extension Diagnosis {
         let lineage: String
         let name: String
         let server: String
+        /// By which challenge it is proven: CAA records may say which (RFC 8657).
+        let method: String
+        var isWildcard: Bool { name.hasPrefix("*.") }
     }
 
     private func caa(_ subjects: [Subject], _ accounts: [String: StoredAccount], _ facts: [String: CAFacts]) async
@@ -75,8 +79,11 @@ extension Diagnosis {
         var questions: [Question] = []
         for subject in subjects {
             guard let server = subject.lineage.options?.server else { continue }
-            for case .dns(let name) in subject.names.prefix(100) {
-                questions.append(Question(lineage: subject.lineage.name, name: name, server: server))
+            for case .dns(let name) in subject.allNames.prefix(100) {
+                let proof = subject.lineage.options?.proof
+                let method = SubjectName(name).flatMap { proof?.method(for: $0)?.challengeType(for: $0) } ?? "http-01"
+                questions.append(
+                    Question(lineage: subject.lineage.name, name: name, server: server, method: method))
             }
         }
         let conf = (try? FileSystem.read("/etc/resolv.conf")).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -98,7 +105,8 @@ extension Diagnosis {
                 answers[question.name, default: .unanswered("nobody asked")], of: question.name,
                 lineage: question.lineage, by: "DNS server \(server)",
                 identities: facts[question.server]?.identities ?? CAAJudgement.identities(ofServer: question.server),
-                server: question.server, account: accounts[question.lineage]?.url)
+                server: question.server, account: accounts[question.lineage]?.url, method: question.method,
+                isWildcard: question.isWildcard)
         }
         return findings
     }

@@ -1,4 +1,5 @@
 import CLinux
+import Challenges
 import FoundationEssentials
 import Glibc
 import HTTP

@@ -1,3 +1,4 @@
+import Challenges
 import Glibc
 import Lineages
 import PKI

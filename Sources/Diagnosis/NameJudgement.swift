@@ -67,7 +67,7 @@ enum CAAJudgement {
     static func findings(
         _ look: CAALook, of name: String, lineage: String, by resolver: String, identities: Set<String>?,
         server: String,
-        account: String?
+        account: String?, method: String = "http-01", isWildcard: Bool = false
     ) -> Findings {
         var findings = Findings()
         let place = "CAA of \(name) (by \(resolver))"
@@ -83,10 +83,13 @@ enum CAAJudgement {
                 )
                 break
             }
-            if let refusal = policy.refusal(for: identities, account: account) {
+            if let refusal = policy.refusal(
+                for: identities, account: account, method: method, isWildcard: isWildcard)
+            {
                 findings.fail(
                     .caaForbids, lineage, at: place, refusal,
-                    .caaForbids(owner: policy.owner, identity: identities.sorted()[0]))
+                    .caaForbids(
+                        owner: policy.owner, tag: isWildcard ? "issuewild" : "issue", identity: identities.sorted()[0]))
             }
         }
         findings.pass([.caaForbids], lineage, at: place)

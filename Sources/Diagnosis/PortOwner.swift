@@ -1,3 +1,4 @@
+import Challenges
 import Lineages
 import Renewal
 

@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import FoundationEssentials
 import Lineages
 import PKI
@@ -71,7 +72,7 @@ enum RenewalJudgement {
                 .webrootMissing, lineage, at: place, "the webroot \(path) is not a directory",
                 .webrootNoDirectory(path))
         case .obstructed(let error):
-            let failure = WebrootResponder.Failure.obstructed(path, by: error)
+            let failure = WebrootSolver.Failure.obstructed(path, by: error)
             findings.fail(
                 .webrootNotWritable, lineage, at: place, "\(failure)", .webrootObstructed(error.path))
         case .refused(let words):

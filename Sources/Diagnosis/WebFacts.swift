@@ -1,3 +1,4 @@
+import Challenges
 import FoundationEssentials
 import Lineages
 import PKI

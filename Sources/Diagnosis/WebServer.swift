@@ -1,3 +1,4 @@
+import Challenges
 import Lineages
 
 /// Which of a host's containers is the web server.

@@ -32,13 +32,20 @@ package struct CLIDefaults: Sendable {
 
     /// Keys that certctl neither acts on nor knows to have no bearing on a renewal.
     package var unsupportedKeys: [String] {
-        Set(files.flatMap(\.keys)).subtracting(CLIDefaults.honoured).subtracting(CLIDefaults.irrelevant).sorted()
+        Set(files.flatMap(\.keys)).subtracting(CLIDefaults.honoured).subtracting(CLIDefaults.irrelevant)
+            .filter { !$0.hasPrefix("dns_") }.sorted()
+    }
+
+    /// The keys of all files that begin like this, as a plugin's options do.
+    func keys(beginningWith prefix: String) -> [String] {
+        Set(files.flatMap(\.keys)).filter { $0.hasPrefix(prefix) }.sorted()
     }
 
     private static let honoured: Set = [
         "server", "account", "authenticator", "webroot_path", "key_type", "rsa_key_size", "elliptic_curve", "reuse_key",
         "no_reuse_key", "must_staple", "allow_subset_of_names", "no_directory_hooks", "pre_hook", "deploy_hook",
         "post_hook",
+        "http_01_port", "http_01_address", "preferred_challenges", "manual_auth_hook", "manual_cleanup_hook",
         "preferred_chain", "preferred_profile", "required_profile", "email", "agree_tos",
     ]
 

@@ -28,16 +28,8 @@ package struct Lineage: Sendable {
     package var reasonUnmanaged: String? {
         if let original { return "its conf leads to the certificate of \(original), which is renewed by its own" }
         guard let options else { return nil }
-        guard let authenticator = options.authenticator, !authenticator.isEmpty else {
-            return "its conf names no authenticator"
-        }
-        guard authenticator == "webroot" else {
-            return "authenticator \(authenticator)\(options.authenticatorSource.map { ", which \($0) sets" } ?? "")"
-        }
-        if let wildcard = certificate?.names.first(where: \.isWildcard) {
-            return "\(wildcard) needs dns-01, which the webroot authenticator does not have"
-        }
-        return nil
+        guard let reason = options.proof.reasonUnproven(certificate?.names ?? []) else { return nil }
+        return reason + (options.authenticatorSource.map { ", which \($0) sets" } ?? "")
     }
 }
 

@@ -6,10 +6,12 @@ package struct RenewalOptions: Sendable {
     package let server: String
     /// The account's id, if the conf names one.
     package let account: String?
-    /// How names are proven: certctl has `webroot` only.
+    /// The plugin of certbot's that proves names.
     package let authenticator: String?
     /// The `cli.ini` that names another authenticator than the conf does; nil where none does.
     package let authenticatorSource: String?
+    /// How certctl proves them.
+    package let proof: ProofPlan
     /// The webroot of each name, from `[[webroot_map]]`; names in lower case.
     package let webroots: [String: String]
     /// The webroot of names that the map lacks: the last of `webroot_path`.
@@ -66,6 +68,7 @@ package struct RenewalOptions: Sendable {
         authenticator = try source.string("authenticator")
         let ownAuthenticator = try source.conf("authenticator")
         authenticatorSource = authenticator == ownAuthenticator ? nil : defaults.source(of: "authenticator")
+        proof = try ProofPlan(source)
         // A webroot_path that is typed puts the conf's map out of force.
         let typed = defaults.values("webroot_path")
         webroots = typed.isEmpty ? source.webrootMap() : [:]
@@ -125,7 +128,7 @@ package struct RenewalOptions: Sendable {
 }
 
 /// Looks a key up in cli.ini, as if it had been typed, then in the conf.
-private struct OptionSource {
+struct OptionSource {
     let conf: ConfFile
     let defaults: CLIDefaults
 
@@ -166,6 +169,43 @@ private struct OptionSource {
         return own ?? newer
     }
 
+    /// A setting of certctl's own, in the conf's section `[certctl]`.
+    func own(_ key: String) throws(LineageProblem) -> String? {
+        switch conf.value(key, in: ["certctl"]) {
+        case .string(let text): return text
+        case nil: return nil
+        case .list: throw LineageProblem(.optionInvalid, "\(key) has a comma outside quotes, which makes it a list")
+        }
+    }
+
+    /// The parts of a list, in lower case.
+    func list(_ key: String, cliName: String) -> [String] {
+        let typed = defaults.values(cliName).flatMap { $0.split(separator: ",").map(String.init) }
+        let parts: [String] =
+            switch conf.value(key, in: ["renewalparams"]) {
+            case .string(let text): [text]
+            case .list(let texts): texts
+            case nil: []
+            }
+        return (typed.isEmpty ? parts : typed).map { $0.lowercased().replacing(" ", with: "") }
+    }
+
+    /// The options of a plugin: the keys that begin with its name.
+    func options(of plugin: String) throws(LineageProblem) -> [String: String] {
+        let prefix = plugin.replacing("-", with: "_") + "_"
+        var options: [String: String] = [:]
+        let ofConf = conf.keys(in: ["renewalparams"]).filter { $0.hasPrefix(prefix) }
+        for key in ofConf + defaults.keys(beginningWith: prefix) {
+            guard let value = try string(key) else { continue }
+            // They go to the plugin line by line.
+            guard !value.contains(where: \.isNewline) else {
+                throw LineageProblem(.optionInvalid, "\(key) has a line break")
+            }
+            options[key] = value
+        }
+        return options
+    }
+
     func flag(_ key: String) throws(LineageProblem) -> Bool? {
         do throws(ConfError) {
             return try defaults.flag(key)
@@ -189,8 +229,10 @@ private struct OptionSource {
         }
     }
 
-    func number(_ key: String, _ bounds: SettingBounds) throws(LineageProblem) -> Int? {
-        guard let text = try string(key) else { return nil }
+    func number(
+        _ key: String, _ bounds: SettingBounds, cliName: String? = nil
+    ) throws(LineageProblem) -> Int? {
+        guard let text = try string(key, cliName: cliName) else { return nil }
         guard let number = bounds.number(text) else {
             throw LineageProblem(.optionInvalid, "\(key) = \(text) is not \(bounds)")
         }

@@ -1,22 +1,22 @@
-import Glibc
+package import Glibc
 
 /// A failed system call, in the system's words.
 package struct SystemFailure: Error, CustomStringConvertible {
     package let description: String
 
     /// - Parameter code: as in `errno`.
-    init(code: Int32) {
+    package init(code: Int32) {
         description = unsafe String(cString: strerror(code))
     }
 }
 
 /// A flag that one thread raises and that others can wait for with poll(2).
-final class WakeUp: Sendable {
+package final class WakeUp: Sendable {
     /// Reads as at its end once the flag is up.
-    let descriptor: Int32
+    package let descriptor: Int32
     private let other: Int32
 
-    init() throws(SystemFailure) {
+    package init() throws(SystemFailure) {
         var ends: [Int32] = [-1, -1]
         // A pair of sockets in place of a pipe: close-on-exec from the start, without a moment for a fork in between.
         guard unsafe socketpair(AF_UNIX, socketKind(SOCK_STREAM), 0, &ends) == 0 else {
@@ -30,11 +30,11 @@ final class WakeUp: Sendable {
         close(other)
     }
 
-    func raise() { shutdown(other, Int32(SHUT_WR)) }
+    package func raise() { shutdown(other, Int32(SHUT_WR)) }
 }
 
 /// A type of socket whose descriptor does not block and is not inherited.
-func socketKind(_ type: __socket_type) -> Int32 {
+package func socketKind(_ type: __socket_type) -> Int32 {
     Int32(type.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
 }
 

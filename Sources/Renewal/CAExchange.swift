@@ -17,13 +17,14 @@ actor CAExchange: OrderExchange {
     private var certificateURL: String?
 
     init(
-        _ certification: Certification, client: Client, staging: any StagingArea, predecessor: [Certificate] = [],
+        _ certification: Certification, client: Client, solver: (any ChallengeSolver)? = nil, staging: any StagingArea,
+        predecessor: [Certificate] = [],
         trust: TrustStore = TrustStore(files: [], directories: []),
         report: @escaping @Sendable (Issuance.Step) -> Void
     ) {
         (self.certification, self.staging) = (certification, staging)
         (self.predecessor, self.trust) = (predecessor, trust)
-        issuance = Issuance(client: client, solver: certification.solver, report: report)
+        issuance = Issuance(client: client, solver: solver ?? certification.solver, report: report)
     }
 
     func place() async throws(AcquisitionFailure) -> PlacedOrder {

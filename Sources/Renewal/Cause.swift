@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import Deployment
 import HTTP
 import Lineages
@@ -125,7 +126,7 @@ extension Cause {
         case let error as FileError: self.init(.file, "\(error)", subject: error.path)
         case let unfit as CertificateSet.Unfit: self.init(.unfit, "\(unfit)")
         case let problem as LineageProblem: self.init(.lineage, "\(problem)", subject: problem.code.rawValue)
-        case let failure as WebrootResponder.Failure:
+        case let failure as WebrootSolver.Failure:
             if case .obstructed(_, let error) = failure {
                 self.init(.webroot, "\(failure)", subject: error.path)
             } else {
@@ -138,6 +139,7 @@ extension Cause {
             } else {
                 self.init(.account, "\(error)")
             }
+        case is Challenges.Unproven, is SolverProgram.Failure: self.init(.notPresented, "\(error)")
         case is CancellationError: self.init(.interrupted, "interrupted")
         default: self.init(.unknown, "\(error)")
         }

@@ -1,4 +1,6 @@
 package import ACME
+package import Challenges
+package import Challenges
 import FoundationEssentials
 package import Lineages
 package import PKI
@@ -51,14 +53,16 @@ package struct Certification: Sendable {
         (self.paths, self.conf, self.newLineage) = (paths, conf, newLineage)
     }
 
-    var request: OrderRequest { OrderRequest(lineage: name, server: server, names: names.map(\.description)) }
+    var request: OrderRequest { 
+        OrderRequest(lineage: name, server: server, account: account, names: names.map(\.description))
+    }
 }
 
 extension Certification {
     /// The renewal of a lineage as its renewal config has it.
     ///
-    /// - Throws: what is wrong with the lineage or its webroot.
-    package init(renewing lineage: Lineage) throws {
+    /// - Throws: what is wrong with the lineage, or keeps its names from being proven.
+    package init(renewing lineage: Lineage, _ challenges: ChallengeSettings = ChallengeSettings()) throws {
         guard let options = lineage.options, let paths = lineage.paths, let certificate = lineage.certificate else {
             throw lineage.fatalProblem ?? LineageProblem(.confIncomplete, "\(lineage.confPath) is not complete")
         }
@@ -68,13 +72,11 @@ extension Certification {
             throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
         }
         try Certification.requireWritable([paths.archive, FileSystem.directory(of: paths.live) ?? "/"])
-        var webroots: [SubjectName: String] = [:]
-        for name in names { webroots[name] = options.webroot(for: name) }
         self.init(
             name: lineage.name, names: names, server: options.server, account: options.account,
             key: options.reuseKey ? .reuse(path: paths.link(.privkey)) : .generate(options.keyType),
             mustStaple: options.mustStaple, wishes: Issuance.Wishes(options),
-            solver: try WebrootResponder(webroots: webroots, names: names), paths: paths)
+            solver: try Challenges.solver(for: names, options: options, challenges), paths: paths)
     }
 
     /// Asks whether a certificate could be installed, before one is ordered.

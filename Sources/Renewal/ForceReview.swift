@@ -1,3 +1,4 @@
+import Challenges
 package import FoundationEssentials
 package import Lineages
 package import PKI

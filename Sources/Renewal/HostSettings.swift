@@ -1,3 +1,4 @@
+package import Challenges
 package import Lineages
 import Text
 
@@ -22,6 +23,9 @@ package struct HostSettings: Sendable {
     package let timer: String?
     /// How many lineages are renewed side by side (`jobs`).
     package let jobs: Int
+    /// What solvers need of the host, as far as settings say (`dns_resolver`, `dns_port`, `propagation_timeout`,
+    /// `dns_timeout`, `certbot_venv`).
+    package let challenges: ChallengeSettings
     /// The file itself, for the settings that a lineage may have of its own.
     package let conf: ConfFile
     /// Keys that mean nothing to certctl, a slip of the pen perhaps.
@@ -97,6 +101,7 @@ package struct HostSettings: Sendable {
             throw .invalid(path: file, key: "jobs", value: lanes, expected: "\(SettingBounds.jobs)")
         }
         jobs = count
+        challenges = try HostSettings.challenges(conf, at: file)
         self.conf = conf
         unknownKeys = conf.keys(in: []).filter { !HostSettings.knownKeys.contains($0) }
         do throws(LineageProblem) {
@@ -114,9 +119,36 @@ package struct HostSettings: Sendable {
 
     /// The keys that certctl acts on.
     package static let knownKeys: Set = [
-        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit", "verify",
-        "verify_names", "verify_timeout", "verify_recovery", "jobs",
+        "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit",
+        "dns_resolver", "dns_port", "propagation_timeout", "dns_timeout", "certbot_venv", "verify", "verify_names",
+        "verify_timeout", "verify_recovery", "jobs",
     ]
+
+    private static func challenges(_ conf: ConfFile, at file: String) throws(Failure) -> ChallengeSettings {
+        func number(_ key: String, _ range: ClosedRange<Int>, _ expected: String) throws(Failure) -> Int? {
+            guard let value = text(key, in: conf) else { return nil }
+            guard let number = Int(value), range.contains(number) else {
+                throw .invalid(path: file, key: key, value: value, expected: expected)
+            }
+            return number
+        }
+        var settings = ChallengeSettings()
+        if let value = text("dns_resolver", in: conf) {
+            guard let server = DNSServer(value) else {
+                throw .invalid(path: file, key: "dns_resolver", value: value, expected: "an address, with a port or 53")
+            }
+            settings.dns.resolver = server
+        }
+        if let port = try number("dns_port", 1...65_535, "a port") { settings.dns.port = port }
+        if let seconds = try number("propagation_timeout", 0...86_400, "a number of seconds") {
+            settings.propagationTimeout = .seconds(seconds)
+        }
+        if let seconds = try number("dns_timeout", 1...86_400, "a number of seconds") {
+            settings.programTimeout = .seconds(seconds)
+        }
+        settings.certbotVenv = try path("certbot_venv", in: conf, at: file)
+        return settings
+    }
 
     private static func conf(at path: String, mustExist: Bool) throws(Failure) -> ConfFile {
         let bytes: [UInt8]

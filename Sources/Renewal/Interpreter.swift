@@ -46,7 +46,7 @@ extension RenewalRun {
             switch effect {
             case .clearStaging: keep { () throws(FileError) in try world.clearStaging(name) }
             case .discardQuarantine: keep { () throws(FileError) in try world.discardQuarantine(name) }
-            case .abandonOrder(let url, let server): recorder.abandon(url, server)
+            case .abandonOrder(let order): recorder.abandon(order)
             case .note(let kind, let error): note(kind, context, error: error)
             }
         }
@@ -97,7 +97,7 @@ final class RunRecorder: Sendable {
     private struct State {
         var report = RunReport()
         var history: [HistoryEvent] = []
-        var abandoned: [(url: String, server: String)] = []
+        var abandoned: [SavedOrder] = []
     }
     private let state = Mutex(State())
 
@@ -115,9 +115,9 @@ final class RunRecorder: Sendable {
         }
     }
 
-    func abandon(_ url: String, _ server: String) { state.withLock { $0.abandoned.append((url, server)) } }
+    func abandon(_ order: SavedOrder) { state.withLock { $0.abandoned.append(order) } }
 
-    func takeAbandoned() -> [(url: String, server: String)] {
+    func takeAbandoned() -> [SavedOrder] {
         state.withLock { state in
             defer { state.abandoned = [] }
             return state.abandoned

@@ -84,6 +84,8 @@ package struct SavedOrder: Codable, Equatable, Sendable {
     package let url: String
     /// The CA's directory URL.
     package let server: String
+    /// The account that it is of, where a renewal config names one.
+    package let account: String?
     /// The names, sorted.
     package let names: [String]
     package let need: Need
@@ -100,8 +102,11 @@ package struct SavedOrder: Codable, Equatable, Sendable {
     /// How long it is kept where the CA does not say when it expires, in seconds.
     static let lifetime: TimeInterval = 86_400
 
-    package init(url: String, server: String, names: [String], need: Need, placedAt: Date, expires: Date?) {
-        (self.url, self.server, self.names, self.need) = (url, server, names.sorted(), need)
+    package init(
+        url: String, server: String, account: String? = nil, names: [String], need: Need, placedAt: Date, expires: Date?
+    ) {
+        (self.url, self.server, self.account) = (url, server, account)
+        (self.names, self.need) = (names.sorted(), need)
         (self.placedAt, self.expires) = (placedAt, expires)
     }
 

@@ -1,4 +1,5 @@
 import ACME
+package import Challenges
 package import FoundationEssentials
 package import Lineages
 import PKI
@@ -15,17 +16,20 @@ package struct LocalWorld: RenewalWorld {
     /// What `certctl issue` orders, by the name of its lineage.
     private let issuing: Certification?
     private let trust: TrustStore
+    private let challenges: ChallengeSettings
     package let executor: (any TaskExecutor)?
 
     /// - Parameters:
     ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
     ///   - caBundle: a PEM file of the CAs that are trusted beside the system's.
+    ///   - challenges: what solvers need of the host.
     ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
     ///     where it can, and looks.
     ///   - executor: where what must not be cancelled runs.
     package init(
         _ lineages: [Lineage], issuing: Certification? = nil, authorities: CertificateAuthorities, stateDirectory: String,
-        hostConf: ConfFile, caBundle: String? = nil, isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
+        hostConf: ConfFile, caBundle: String? = nil, challenges: ChallengeSettings = ChallengeSettings(),
+        isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
         executor: (any TaskExecutor)? = nil
     ) {
         self.lineages = Dictionary(lineages.map { ($0.name, $0) }) { first, _ in first }
@@ -33,6 +37,7 @@ package struct LocalWorld: RenewalWorld {
         (store, history) = (StateStore(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
         (verification, self.isMounted, self.executor) = (Verification(), isMounted, executor)
         trust = TrustStore.system(caBundle: caBundle)
+        self.challenges = challenges
     }
 
     // MARK: Clocks
@@ -69,11 +74,14 @@ package struct LocalWorld: RenewalWorld {
 
     package func prepare(_ name: String) throws(Cause) -> OrderRequest { try certification(name).request }
 
-    func certification(_ name: String) throws(Cause) -> Certification {
+    func certification(
+        _ name: String, report: @escaping @Sendable (RenewalEvent) -> Void = { _ in }
+    ) throws(Cause) -> Certification {
         if let issuing, issuing.name == name { return issuing }
         do {
             guard let lineage = lineages[name] else { throw Cause(.lineage, "there is no lineage \(name)") }
-            return try Certification(renewing: lineage)
+            return try Certification(
+                renewing: lineage, challenges.reporting { report(.step(name: name, .fellBack($0))) })
         } catch {
             throw Cause(error)
         }
@@ -96,10 +104,11 @@ package struct LocalWorld: RenewalWorld {
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
         do {
-            let certification = try certification(request.lineage)
+            let certification = try certification(request.lineage, report: report)
             let client = try await authorities.client(for: certification.server, account: certification.account)
+            let solver = await recording(certification.solver, for: request.lineage)
             return CAExchange(
-                certification, client: client, staging: store.staging(request.lineage),
+                certification, client: client, solver: solver, staging: store.staging(request.lineage),
                 predecessor: chain(of: request.lineage), trust: trust
             ) { step in
                 report(.step(name: request.lineage, step))
@@ -109,7 +118,33 @@ package struct LocalWorld: RenewalWorld {
         }
     }
 
-    package func abandon(order url: String, server: String) async {}
+    /// A solver whose answers outlive a run that is killed: they are noted before they are shown, and what an earlier run has left
+    /// is taken away now. What is in a webroot goes by its age.
+    private func recording(_ solver: any ChallengeSolver, for name: String) async -> any ChallengeSolver {
+        if solver is WebrootSolver { return solver }
+        let left = store.presented(name).compactMap(\.pending)
+        if !left.isEmpty {
+            await solver.cleanUp(left)
+            try? store.save([], presentedFor: name)
+        }
+        return RecordingSolver(solver) { [store] in try store.save($0, presentedFor: name) }
+    }
+
+    /// Gives up the authorizations that an abandoned order leaves pending, unless another saved order is for one of the names. The
+    /// CA forgets them by itself as well, so that nothing depends on it.
+    package func abandon(order: SavedOrder) async {
+        let isShared = lineages.keys.contains { name in
+            store.knowledge(of: name).state?.acquisition.order.map { other in
+                other.url != order.url && other.server == order.server && !Set(other.names).isDisjoint(with: order.names)
+            } ?? false
+        }
+        guard !isShared, let client = try? await authorities.client(for: order.server, account: order.account) else {
+            return
+        }
+        let issuance = Issuance(client: client, solver: NoSolver())
+        guard let placed = try? await issuance.placed(at: order.url), placed.status == .pending else { return }
+        _ = try? await issuance.deactivatePending(of: placed)
+    }
 
     // MARK: Versions
 
@@ -260,4 +295,11 @@ package struct LocalWorld: RenewalWorld {
             timeout: settings.timeout, recovery: settings.recovery,
             observe: verification.prober(for: certificate, settings, state, paths(name)))
     }
+}
+
+/// For an order that nothing is proven for any more.
+private struct NoSolver: ChallengeSolver {
+    func challengeType(for name: SubjectName) -> String? { nil }
+    func present(_ challenges: [PendingChallenge]) async throws {}
+    func cleanUp(_ challenges: [PendingChallenge]) async {}
 }

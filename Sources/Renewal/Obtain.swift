@@ -1,3 +1,4 @@
+import Challenges
 import Deployment
 import FoundationEssentials
 import Lineages
@@ -152,7 +153,7 @@ extension RenewalRun {
             let placed = try await exchange.place()
             authorities.noteSuccess(request.server)
             let order = SavedOrder(
-                url: placed.url, server: request.server, names: request.names, need: need, placedAt: world.now,
+                url: placed.url, server: request.server, account: request.account, names: request.names, need: need, placedAt: world.now,
                 expires: placed.expires)
             try committing(.orderPlaced(order), &context)
             return true

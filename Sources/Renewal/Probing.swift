@@ -1,3 +1,4 @@
+import Challenges
 import Deployment
 import FoundationEssentials
 import Lineages

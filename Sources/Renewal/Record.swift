@@ -71,7 +71,7 @@ extension RenewalRun {
     }
 
     private func abandonOrders() async {
-        for order in recorder.takeAbandoned() { await world.abandon(order: order.url, server: order.server) }
+        for order in recorder.takeAbandoned() { await world.abandon(order: order) }
     }
 
     // MARK: What an earlier run owes

@@ -69,7 +69,7 @@ package struct RehearsalWorld: RenewalWorld {
         }
     }
 
-    package func abandon(order url: String, server: String) async {}
+    package func abandon(order: SavedOrder) async {}
 
     // MARK: What came of it
 

@@ -132,7 +132,8 @@ package struct RenewalRun: Sendable {
         for context in planned {
             let hooks = context.needsOrder && !context.state.acquisition.isIssued
                 ? await hooks.plan(.pre, conf: context.subject.commands.pre) : []
-            identities.append(hooks.map(\.identity))
+            // What listens by itself is a wave of its own, also without a pre hook.
+            identities.append(hooks.map(\.identity) + (context.needsOrder && context.subject.needsListener ? [""] : []))
         }
         return identities
     }

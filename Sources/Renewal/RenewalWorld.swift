@@ -44,7 +44,7 @@ package protocol RenewalWorld: Sendable {
     func exchange(_ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void)
         async throws(AcquisitionFailure) -> any OrderExchange
     /// Gives up an order that nothing will come of.
-    func abandon(order url: String, server: String) async
+    func abandon(order: SavedOrder) async
 
     // MARK: Versions
 
@@ -118,11 +118,13 @@ package struct OrderRequest: Sendable {
     package let lineage: String
     /// The CA's directory URL.
     package let server: String
+    /// The account there, where a renewal config names one.
+    package let account: String?
     /// As they are to be in the certificate.
     package let names: [String]
 
-    package init(lineage: String, server: String, names: [String]) {
-        (self.lineage, self.server, self.names) = (lineage, server, names)
+    package init(lineage: String, server: String, account: String? = nil, names: [String]) {
+        (self.lineage, self.server, self.account, self.names) = (lineage, server, account, names)
     }
 }
 

@@ -83,7 +83,7 @@ package enum StateEffect: Equatable, Sendable {
     /// Nothing of what is quarantined is needed any more: its key is nowhere else.
     case discardQuarantine
     /// The CA has an order that nothing will come of.
-    case abandonOrder(url: String, server: String)
+    case abandonOrder(SavedOrder)
     /// For the history.
     case note(HistoryEvent.Kind, error: String?)
 }

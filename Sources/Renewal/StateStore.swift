@@ -1,3 +1,4 @@
+package import Challenges
 package import Deployment
 package import FoundationEssentials
 package import Lineages
@@ -126,6 +127,23 @@ package struct StateStore: Sendable {
             try write(hooks, to: "\(root)/run.json")
         }
     }
+
+    // MARK: Answers to challenges
+
+    /// What a run has shown and not taken away again, of a lineage.
+    package func presented(_ name: String) -> [PresentedChallenge] {
+        guard let bytes = try? FileSystem.read(presentedPath(name)) else { return [] }
+        return (try? JSONDecoder.state.decode([PresentedChallenge].self, from: Data(bytes))) ?? []
+    }
+
+    /// Notes what is about to be shown; an empty list, that nothing is any more.
+    package func save(_ challenges: [PresentedChallenge], presentedFor name: String) throws(FileError) {
+        if challenges.isEmpty { return try FileSystem.remove(presentedPath(name)) }
+        try FileSystem.makeDirectories("\(root)/presented", mode: 0o700)
+        try write(challenges, to: presentedPath(name))
+    }
+
+    private func presentedPath(_ name: String) -> String { "\(root)/presented/\(name).json" }
 
     // MARK: What CAs have said of this host
 

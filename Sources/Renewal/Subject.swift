@@ -11,6 +11,8 @@ package struct Subject: Sendable {
     /// What a renewal goes by.
     package let options: RenewalOptions?
     package let commands: HookCommands
+    /// Whether a name is proven by a listener of certctl's own, on a port that a web server may have.
+    package let needsListener: Bool
     /// `live/NAME`, for hooks.
     package let livePath: String
     /// `renewal/NAME.conf`.
@@ -28,11 +30,12 @@ package struct Subject: Sendable {
 
     package init(
         name: String, leaf: Leaf?, number: Int?, options: RenewalOptions?, commands: HookCommands, livePath: String,
-        confPath: String = "", problem: Cause? = nil, remarks: [String] = [], reasonUnmanaged: String? = nil, isCopy: Bool = false,
+        confPath: String = "", needsListener: Bool = false, problem: Cause? = nil, remarks: [String] = [], reasonUnmanaged: String? = nil, isCopy: Bool = false,
         settingsProblem: Cause? = nil
     ) {
         (self.name, self.leaf, self.number, self.options) = (name, leaf, number, options)
         (self.commands, self.livePath, self.confPath) = (commands, livePath, confPath)
+        self.needsListener = needsListener
         (self.problem, self.remarks) = (problem, remarks)
         (self.reasonUnmanaged, self.isCopy, self.settingsProblem) = (reasonUnmanaged, isCopy, settingsProblem)
     }
@@ -47,7 +50,8 @@ package struct Subject: Sendable {
         self.init(
             name: lineage.name, leaf: leaf, number: lineage.version, options: lineage.options,
             commands: lineage.options.map(HookCommands.init) ?? HookCommands(), livePath: lineage.paths?.live ?? "",
-            confPath: lineage.confPath, problem: problem, remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
+            confPath: lineage.confPath,
+            needsListener: lineage.options?.proof.needsListener(for: leaf?.names ?? []) ?? false, problem: problem, remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
             reasonUnmanaged: lineage.reasonUnmanaged, isCopy: lineage.original != nil,
             settingsProblem: Subject.settingsProblem(lineage.conf, host))
     }

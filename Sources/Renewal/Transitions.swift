@@ -98,7 +98,7 @@ extension LineageState {
         defer { acquisition = .idle }
         switch acquisition {
         case .idle, .failing: return []
-        case .ordered(let order, _): return [.clearStaging, .abandonOrder(url: order.url, server: order.server)]
+        case .ordered(let order, _): return [.clearStaging, .abandonOrder(order)]
         case .issued: return [.clearStaging]
         }
     }

@@ -1,3 +1,4 @@
+import Challenges
 import FoundationEssentials
 package import Lineages
 package import PKI

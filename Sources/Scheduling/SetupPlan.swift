@@ -63,7 +63,9 @@ extension SetupPlan {
         let isScheduled = try await schedule.addSchedule(to: &self)
         let certbot = CertbotSchedule(request, host: host, moves: moves)
         try await certbot.add(to: &self, canGoOff: isScheduled)
-        if let tree = request.tree, let plugin = tree.defaults.value("authenticator"), plugin != "webroot" {
+        if let tree = request.tree, let plugin = tree.defaults.value("authenticator"),
+            WebrootMove.authenticators.contains(plugin)
+        {
             remarks.append(
                 "cli.ini says authenticator = \(plugin), which applies to every lineage: take the line out for certctl to renew them"
             )

@@ -34,6 +34,13 @@ struct UnitSteps {
         {
             plan.steps.append(step)
         }
+        let port = PortDropIn(request.lineages)
+        if let step = try dropInStep(
+            PortDropIn.path, port.text,
+            "let the service listen on port 80 for \(port.lineages.joined(separator: ", "))")
+        {
+            plan.steps.append(step)
+        }
         for (unit, text) in [("certctl.service", try optionsText()), ("certctl-notify@.service", try notifyText())] {
             if let step = try dropInStep(
                 "\(UnitSteps.directory)/\(unit).d/options.conf", text,

@@ -29,9 +29,11 @@ package struct WebrootDropIn: Equatable, Sendable {
         (self.treePath, self.statePath) = (treePath, statePath)
         var paths: Set<String> = [treePath, statePath, RenewalOptions.defaultWebroot]
         var webroots = added
-        for lineage in lineages where lineage.options?.authenticator == "webroot" {
-            guard let options = lineage.options else { continue }
-            webroots += Array(options.webroots.values) + (options.lastWebroot.map { [$0] } ?? [])
+        for lineage in lineages {
+            guard let options = lineage.options, !options.proof.methods.isEmpty else { continue }
+            if options.proof.methods.contains(.webroot) {
+                webroots += Array(options.webroots.values) + (options.lastWebroot.map { [$0] } ?? [])
+            }
             // archive_dir may be anywhere, and so may live/NAME.
             paths.formUnion([lineage.paths?.archive, lineage.paths?.live].compactMap(\.self).map(FileSystem.resolved))
         }

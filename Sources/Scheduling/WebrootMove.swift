@@ -1,7 +1,7 @@
 package import Lineages
 import PKI
 
-/// What has a lineage that certbot's nginx, apache or standalone plugin renews be renewed by files in a webroot.
+/// What has a lineage that certbot's nginx or apache plugin renews be renewed by files in a webroot.
 package struct WebrootMove: Equatable, Sendable {
     /// The lineage's name.
     package let lineage: String
@@ -11,7 +11,7 @@ package struct WebrootMove: Equatable, Sendable {
     let webroot: String
 
     /// The plugins of certbot's whose challenges a webroot can take over.
-    package static let authenticators: Set<String> = ["nginx", "apache", "standalone"]
+    package static let authenticators: Set<String> = ["nginx", "apache"]
 
     private static let section = ["renewalparams"]
     private static let map = ["renewalparams", "webroot_map"]

@@ -1,5 +1,6 @@
 import ACME
 import ArgumentParser
+import Challenges
 import Text
 
 /// `certctl account profiles`: what kinds of certificates a CA offers.
@@ -32,12 +33,16 @@ struct AccountThumbprint: ParsableCommand {
         abstract: "Print the thumbprint of the account key, with which a web server answers http-01 by itself.",
         discussion: "The answer to a challenge is TOKEN.THUMBPRINT. The CA is not asked.")
 
+    @Flag(name: .long, help: "Print the location for nginx that answers every challenge with it.")
+    var nginx = false
+
     @OptionGroup var options: AccountOptions
 
     func run() throws {
         let place = try AccountPlace(options)
         let account = try place.account(options.account)
-        print(try AccountPlace.failing { try place.client(account).thumbprint() })
+        let thumbprint = try AccountPlace.failing { try place.client(account).thumbprint() }
+        print(nginx ? StatelessSolver.nginxLocation(thumbprint: thumbprint) : thumbprint, terminator: nginx ? "" : "\n")
         try StandardStreams.finishOutput()
     }
 }

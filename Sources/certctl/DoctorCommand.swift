@@ -1,5 +1,6 @@
 import ACME
 import ArgumentParser
+import Challenges
 import Diagnosis
 import FoundationEssentials
 import Glibc

@@ -108,7 +108,10 @@ struct IssueCommand: AsyncParsableCommand {
     private func parsedNames() throws -> [SubjectName] {
         let names = try DomainArgument.names(domains)
         if let name = names.first(where: \.isWildcard) {
-            throw CommandFailure(.usage, "\(name) needs dns-01, and certctl proves names by http-01 only")
+            throw CommandFailure(
+                .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
+                next: "certbot certonly with a DNS plugin makes the first certificate, and certctl renews it: see dns.md"
+            )
         }
         guard !names.isEmpty else {
             throw CommandFailure(.usage, "there is no name to issue for", next: "give one with -d")

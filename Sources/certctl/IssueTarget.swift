@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import FoundationEssentials
 import Lineages
 import PKI
@@ -204,10 +205,10 @@ struct IssueTarget {
     /// What answers the challenges, once the webroots are seen to be there.
     static func responder(
         _ webroots: [(name: SubjectName, path: String)], _ names: [SubjectName]
-    ) throws -> WebrootResponder {
+    ) throws -> WebrootSolver {
         do {
             let paths = Dictionary(uniqueKeysWithValues: webroots.map { ($0.name, $0.path) })
-            return try WebrootResponder(webroots: paths, names: names)
+            return try WebrootSolver(webroots: paths, names: names)
         } catch {
             throw CommandFailure(
                 .failed, "\(error)", next: error.wayOut ?? "name the directory that nginx serves with --webroot")

@@ -15,6 +15,17 @@ struct OutsideUnits {
     /// Upper bound on reading the mounts of all processes.
     private static let timeout: Duration = .seconds(60)
 
+    /// The program that listens on a TCP port; nil where it cannot be told.
+    func portHolder(_ port: Int) async -> String? {
+        // users:(("nginx",pid=1234,fd=6))
+        let line =
+            "ss -Hltnp \"sport = :$0\" | sed -n 's/.*users:((\"\\([^\"]*\\)\",pid=\\([0-9]*\\).*/\\1 (process \\2)/p' | head -n 1"
+        var look = Command(executable: "/bin/sh", arguments: ["-c", line, String(port)])
+        look.title = "a look for who listens on port \(port)"
+        let outcome = await looks.run(look, timeout: OutsideUnits.timeout)
+        return outcome.succeeded ? outcome.lastLine : nil
+    }
+
     /// Whether some process has a mount of a directory itself; yes also where it cannot be told.
     func isMounted(_ directory: String) async -> Bool {
         guard let mark = Mounts.mark(of: directory) else { return true }

@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import Deployment
 import FoundationEssentials
 import Glibc
@@ -22,6 +23,7 @@ struct RunSetup: ~Copyable {
     private let statePath: String
     private let jobs: Int
     private let caBundle: String?
+    private let challenges: ChallengeSettings
     private let statusFile: StatusFile?
 
     /// Takes the lock and completes what an earlier run left of a switch.
@@ -72,6 +74,7 @@ struct RunSetup: ~Copyable {
             }
         ) { report(.hook($0)) }
         isComplete = RunSetup.completeSwitches(statePath, printer)
+        challenges = RunSetup.challenges(settings, units, hidden: [tree.path, statePath])
         ledger = StateStore(stateDirectory: statePath)
         statusFile = options.statusFile(settings)
         self.tree = tree
@@ -84,6 +87,22 @@ struct RunSetup: ~Copyable {
         caBundle = ca?.caBundle?.text ?? settings.caBundle
         self.printer = printer
         self.lock = lock
+    }
+
+    /// What solvers need: programs that certctl ships are confined wherever systemd can do that; manual hooks run as hooks do.
+    private static func challenges(
+        _ settings: HostSettings, _ units: OutsideUnits?, hidden: [String]
+    ) -> ChallengeSettings {
+        var challenges = settings.challenges
+        challenges.hidden = hidden
+        if let units {
+            challenges.hooks = units.hooks
+            challenges.portHolder = { await units.portHolder($0) }
+        }
+        if let programs = try? units?.hooks ?? (geteuid() == 0 ? TransientUnits() : nil) {
+            challenges.programs = programs
+        }
+        return challenges
     }
 
     private static func units() throws -> OutsideUnits {
@@ -199,7 +218,7 @@ struct RunSetup: ~Copyable {
         let units = units
         return LocalWorld(
             lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf, caBundle: caBundle,
-            isMounted: { await units?.isMounted($0) })
+            challenges: challenges, isMounted: { await units?.isMounted($0) })
     }
 
     /// A run in a world.

@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Challenges
 @testable import Diagnosis
 
 struct DNSTests {

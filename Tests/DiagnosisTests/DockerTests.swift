@@ -1,3 +1,4 @@
+@testable import Challenges
 import FoundationEssentials
 import Lineages
 import PKI

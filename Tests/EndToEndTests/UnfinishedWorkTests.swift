@@ -94,7 +94,7 @@ struct UnfinishedWorkTests {
             try addHook("deploy", "10-reload", stack, stack.nginx.reloadCommand)
             _ = try takeHookLog(stack)
             let conf = "\(stack.tree)/renewal/one.example.conf"
-            try string(conf).replacing("authenticator = webroot", with: "authenticator = dns-cloudflare")
+            try string(conf).replacing("authenticator = webroot", with: "authenticator = nginx")
                 .write(toFile: conf, atomically: true, encoding: .utf8)
             let run = try await certctl.renew()
             #expect(run.status == 0, "\(run.stderr)")

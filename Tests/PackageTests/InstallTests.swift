@@ -24,7 +24,7 @@ struct InstallTests {
             let programs = there.filter { $0.value == "755" }.keys.sorted()
             #expect(
                 programs == ["bin/certctl"].map { "opt/certctl/\($0)" }
-                    + ["notify-webhook", "reload-nginx", "write-metrics"].map {
+                    + ["dns/certbot-plugin", "dns/manual", "notify-webhook", "reload-nginx", "write-metrics"].map {
                         "opt/certctl/share/certctl/hooks/\($0)"
                     })
             #expect(Set(there.values) == ["755", "644"])

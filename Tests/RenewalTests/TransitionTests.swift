@@ -104,7 +104,11 @@ private func failed(
 }
 
 private let failure = StateEffect.note(.failed, error: "the CA does not answer")
-private let abandoned = StateEffect.abandonOrder(url: "https://ca.example/1", server: "https://ca.example/dir")
+private func abandoned(_ refusals: Int = 0, isFinalizing: Bool = false, expires: Double = 7) -> StateEffect {
+    var order = order(expires: expires)
+    (order.refusals, order.isFinalizing) = (refusals, isFinalizing)
+    return .abandonOrder(order)
+}
 
 private let ways: [Way] = [
     // What is found.

@@ -45,6 +45,8 @@ package struct Pebble: Sendable {
         package var validity: Duration?
         /// Key identifiers and base64url MAC keys for external account binding; not empty makes the binding required.
         package var externalAccountKeys: [String: String] = [:]
+        /// The port on 127.0.0.1 of the DNS that is asked, where that is not the simple one.
+        package var dnsPort: Int?
         /// Names that are refused with `rejectedIdentifier`.
         package var blockedDomains: [String] = []
 
@@ -74,7 +76,8 @@ package struct Pebble: Sendable {
         ) { dns in
             try await Daemon.with(
                 "pebble",
-                ["-config", file, "-dnsserver", "127.0.0.1:\(dnsPort)"] + (options.strict ? ["-strict"] : []),
+                ["-config", file, "-dnsserver", "127.0.0.1:\(options.dnsPort ?? dnsPort)"]
+                    + (options.strict ? ["-strict"] : []),
                 environment: options.environment, log: "\(directory)/pebble.log",
                 ready: .ports([acmePort, managementPort])
             ) { server in

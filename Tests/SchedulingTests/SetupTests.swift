@@ -146,10 +146,10 @@ struct SetupTests {
     @Test func `lineages that certbot alone renews keep its schedule on, and setup says which`() async throws {
         try await TestHost.with { host in
             host.programs.add(unit: "certbot.timer")
-            try await host.lineage("d.example", "authenticator = dns-cloudflare\nserver = https://ca.example/dir")
+            try await host.lineage("d.example", "authenticator = manual\nserver = https://ca.example/dir")
             let plan = try await host.setUp()
             #expect(host.programs.units["certbot.timer"] == .init(isEnabled: true, isActive: true))
-            #expect(plan.remarks.contains { $0.contains("d.example") && $0.contains("dns-cloudflare") })
+            #expect(plan.remarks.contains { $0.contains("d.example") && $0.contains("manual_auth_hook") })
             #expect(host.programs.units["certctl.timer"]?.isActive == true)
         }
     }

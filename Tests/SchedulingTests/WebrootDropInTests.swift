@@ -114,3 +114,22 @@ struct WebrootDropInTests {
         }
     }
 }
+
+/// The right to listen on a low port, which only some hosts need.
+struct PortDropInTests {
+    @Test func `the service may listen on port 80 only as long as a lineage is proven by standalone`() async throws {
+        try await TestHost.with { host in
+            let path = "etc/systemd/system/certctl.service.d/standalone.conf"
+            try await host.lineage("w.example", "authenticator = webroot\nwebroot_path = /srv/web,")
+            try await host.lineage("s.example", "authenticator = standalone\nhttp01_port = 8080")
+            _ = try await host.setUp()
+            #expect(host.text(path) == nil)
+            try await host.lineage("t.example", "authenticator = standalone")
+            _ = try await host.setUp()
+            #expect(host.text(path)?.contains("\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n") == true)
+            try FileManager.default.removeItem(atPath: "\(host.root)/etc/letsencrypt/renewal/t.example.conf")
+            _ = try await host.setUp()
+            #expect(host.text(path) == nil)
+        }
+    }
+}

@@ -59,7 +59,7 @@ struct SimulatedWorld: RenewalWorld {
         }
         return exchange
     }
-    func abandon(order url: String, server: String) async {}
+    func abandon(order: SavedOrder) async {}
 
     // MARK: Versions
 

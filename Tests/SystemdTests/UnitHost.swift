@@ -21,12 +21,14 @@ struct UnitHost {
     /// More hosts than this at once only make each other slow on a small machine.
     private static let gate = Gate(places: 2)
 
-    static func with(_ body: (UnitHost) async throws -> Void) async throws {
+    /// - Parameter dnsPort: the port on 127.0.0.1 of the DNS that the CA asks; nil is one that has an address for every name.
+    static func with(dnsPort: Int? = nil, _ body: (UnitHost) async throws -> Void) async throws {
         await gate.enter()
         defer { gate.leave() }
         try await TemporaryDirectory.with { directory in
             var options = Pebble.Options()
             options.validity = .seconds(lifetime)
+            options.dnsPort = dnsPort
             try FileManager.default.createDirectory(atPath: "\(directory)/pebble", withIntermediateDirectories: true)
             try await Pebble.with("\(directory)/pebble", options: options) { pebble in
                 try await SystemdHost.with(mounts: try await mounts()) { host in

@@ -37,7 +37,7 @@ package enum Fault: Hashable, Sendable {
     case resolverSilent(configured: Bool)
     case addressRefused(String, family: String)
     case wrongAddress(String, family: String)
-    case caaForbids(owner: String, identity: String)
+    case caaForbids(owner: String, tag: String, identity: String)
 
     // Docker and nginx.
     case dockerStopped
@@ -106,6 +106,9 @@ package enum Fault: Hashable, Sendable {
     case caUnreachable(server: String)
     case caNotTrusted
     case rateLimited
+
+    /// What is found of other ways of proof than a webroot comes with what to do.
+    case proof(remedy: String, isCommand: Bool)
 }
 
 /// Where nginx runs.

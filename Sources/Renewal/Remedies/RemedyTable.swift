@@ -38,6 +38,7 @@ extension Fault {
             .do("see that this host reaches \(server): a firewall, a proxy, the CA's status page")
         case .caNotTrusted: Fault.trust
         case .rateLimited: Fault.wait
+        case .proof(let text, let isCommand): isCommand ? .run(text) : .do(text)
         }
     }
 
@@ -159,8 +160,8 @@ extension Fault {
                 : .do("give nginx: listen 80;   or remove the A record of \(name)")
         case .wrongAddress(let name, let family):
             .do("point the \(family) record of \(name) to this host, or remove it", by: .person)
-        case .caaForbids(let owner, let identity):
-            .do("add to the DNS: \(owner). CAA 0 issue \"\(identity)\"", by: .person)
+        case .caaForbids(let owner, let tag, let identity):
+            .do("add to the DNS: \(owner). CAA 0 \(tag) \"\(identity)\"", by: .person)
         default: nil
         }
     }

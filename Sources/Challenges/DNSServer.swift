@@ -6,12 +6,14 @@ package struct DNSServer: Sendable, CustomStringConvertible {
     private let endpoint: TLSEndpoint
 
     /// Why there is no answer.
-    struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
-        let description: String
+    package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+        package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     /// How long one question may take, asked twice.
-    static let timeout: Duration = .seconds(5)
+    package static let timeout: Duration = .seconds(5)
 
     /// An address with or without a port, which is 53 then; nil for anything else.
     package init?(_ text: String) {
@@ -22,8 +24,18 @@ package struct DNSServer: Sendable, CustomStringConvertible {
         self.endpoint = endpoint
     }
 
+    /// The server at an address.
+    init?(address: SubjectName, port: Int) {
+        guard case .ip = address else { return nil }
+        let text = address.description
+        guard let endpoint = TLSEndpoint(text.contains(":") ? "[\(text)]:\(port)" : "\(text):\(port)") else {
+            return nil
+        }
+        self.endpoint = endpoint
+    }
+
     /// The first server of /etc/resolv.conf; nil where it names none.
-    static func ofSystem(_ resolvConf: String) -> DNSServer? {
+    package static func ofSystem(_ resolvConf: String) -> DNSServer? {
         for line in resolvConf.split(whereSeparator: \.isNewline) {
             let words = line.split { $0 == " " || $0 == "\t" }
             // The zone of a link-local address is lost to the parser, and such a server is rare.
@@ -35,9 +47,11 @@ package struct DNSServer: Sendable, CustomStringConvertible {
     package var description: String { endpoint.port == 53 ? endpoint.host : endpoint.description }
 
     /// Asks by UDP, twice, and by TCP where the answer does not fit. Waits on the calling thread.
-    func ask(_ name: String, _ kind: DNSMessage.Kind, within limit: Duration) throws(Failure) -> DNSMessage.Answer {
+    package func ask(
+        _ name: String, _ kind: DNSMessage.Kind, within limit: Duration, isRecursive: Bool = true
+    ) throws(Failure) -> DNSMessage.Answer {
         let id = UInt16.random(in: .min ... .max)
-        guard let query = DNSMessage.query(name, kind, id: id) else {
+        guard let query = DNSMessage.query(name, kind, id: id, isRecursive: isRecursive) else {
             throw Failure(description: "\(name) is not a DNS name")
         }
         let end = ContinuousClock.now + limit

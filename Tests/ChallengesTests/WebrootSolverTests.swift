@@ -1,15 +1,15 @@
 import ACME
+import Challenges
 import FoundationEssentials
 import Glibc
 import Lineages
 import PKI
-import Renewal
 import Rig
 import Testing
 
 /// What root puts into a webroot that may be another user's.
 @Suite(.timeLimit(.minutes(5)))
-struct WebrootResponderTests {
+struct WebrootSolverTests {
     private static let name = SubjectName("a.example")!
     /// Who owns the webroot; it is not root.
     private static let owner: uid_t = 33
@@ -33,7 +33,7 @@ struct WebrootResponderTests {
                 let site = Site(
                     webroot: "\(directory)/webroot", secret: "\(directory)/secret",
                     challenges: "\(directory)/webroot/.well-known/acme-challenge")
-                try site.make(site.webroot, owner: WebrootResponderTests.owner)
+                try site.make(site.webroot, owner: WebrootSolverTests.owner)
                 try site.make(site.secret, mode: 0o700)
                 try "key".write(toFile: "\(site.secret)/key", atomically: false, encoding: .utf8)
                 try await body(site)
@@ -41,8 +41,8 @@ struct WebrootResponderTests {
             }
         }
 
-        var responder: WebrootResponder {
-            get throws { try WebrootResponder(webroots: [name: webroot], names: [name]) }
+        var responder: WebrootSolver {
+            get throws { try WebrootSolver(webroots: [name: webroot], names: [name]) }
         }
 
         /// Whether the secret directory has the owner, mode and content that it had.
@@ -59,14 +59,14 @@ struct WebrootResponderTests {
 
         /// A link in the webroot, with the directories above it.
         func link(_ name: String, to text: String, owner: uid_t? = nil) throws {
-            if name.contains("/") { try make("\(webroot)/.well-known", owner: WebrootResponderTests.owner) }
+            if name.contains("/") { try make("\(webroot)/.well-known", owner: WebrootSolverTests.owner) }
             let path = "\(webroot)/\(name)"
             try #require(symlink(text, path) == 0)
             if let owner { try #require(lchown(path, owner, owner) == 0) }
         }
 
-        func present(_ responder: WebrootResponder, _ token: String = "token") async throws {
-            try await responder.present([WebrootResponderTests.challenge(token)])
+        func present(_ responder: WebrootSolver, _ token: String = "token") async throws {
+            try await responder.present([WebrootSolverTests.challenge(token)])
         }
 
         func status(_ path: String) throws -> FileSystem.Status { try #require(try FileSystem.status(path)) }
@@ -131,7 +131,7 @@ struct WebrootResponderTests {
             await responder.cleanUp([Self.challenge("key")])
             #expect(site.contents == before)
 
-            let early = #expect(throws: WebrootResponder.Failure.self) { try site.responder }
+            let early = #expect(throws: WebrootSolver.Failure.self) { try site.responder }
             #expect(early?.description == "webroot \(site.webroot) takes no challenge files: \(words)")
             #expect(early?.wayOut?.contains("chown -h root \(path)") == true)
         }
@@ -142,7 +142,7 @@ struct WebrootResponderTests {
         try await Site.with { site in
             try site.link("place", to: site.secret, owner: Self.owner)
             try site.link(".well-known", to: "./place")
-            let failure = #expect(throws: WebrootResponder.Failure.self) { try site.responder }
+            let failure = #expect(throws: WebrootSolver.Failure.self) { try site.responder }
             #expect(failure?.description.contains("\(site.webroot)/./place: it is a link that uid 33 owns") == true)
         }
     }
@@ -161,7 +161,7 @@ struct WebrootResponderTests {
             #expect(late?.reason == "cannot enter \(path): it is not a directory")
             await responder.cleanUp([Self.challenge("token")])
             #expect(site.contents == before)
-            let early = #expect(throws: WebrootResponder.Failure.self) { try site.responder }
+            let early = #expect(throws: WebrootSolver.Failure.self) { try site.responder }
             #expect(early?.description.hasSuffix("\(path): it is not a directory") == true)
         }
     }
@@ -169,11 +169,11 @@ struct WebrootResponderTests {
     @Test func `a link to nothing and a circle of links are told`() async throws {
         try await Site.with { site in
             try site.link(".well-known", to: "nowhere/at/all")
-            let failure = #expect(throws: WebrootResponder.Failure.self) { try site.responder }
+            let failure = #expect(throws: WebrootSolver.Failure.self) { try site.responder }
             #expect(failure?.description.hasSuffix("it is a link to nowhere/at/all, which is not there") == true)
             try FileSystem.remove("\(site.webroot)/.well-known")
             try site.link(".well-known", to: "./.well-known/x")
-            #expect(throws: WebrootResponder.Failure.self) { try site.responder }
+            #expect(throws: WebrootSolver.Failure.self) { try site.responder }
         }
     }
 
@@ -206,7 +206,7 @@ struct WebrootResponderTests {
             let link = "\(site.webroot)-link"
             try #require(symlink("webroot", link) == 0)
             if geteuid() == 0 { try #require(lchown(link, Self.owner, Self.owner) == 0) }
-            let responder = try WebrootResponder(webroots: [Self.name: link], names: [Self.name])
+            let responder = try WebrootSolver(webroots: [Self.name: link], names: [Self.name])
             try await site.present(responder)
             #expect(try FileSystem.read("\(site.challenges)/token") == Array("token.thumbprint".utf8))
             await responder.cleanUp([Self.challenge("token")])

@@ -2,38 +2,49 @@ import Glibc
 import Lineages
 
 /// Who listens on ports of this host (proc(5): net/tcp, net/tcp6 and the processes' descriptors).
-struct ListenerFacts: Equatable, Sendable {
-    struct Listener: Equatable, Sendable {
-        let port: Int
+package struct ListenerFacts: Equatable, Sendable {
+    package struct Listener: Equatable, Sendable {
+        package let port: Int
         /// Nil where the process could not be seen.
-        let owner: Owner?
+        package let owner: Owner?
+
+        package init(port: Int, owner: Owner?) { (self.port, self.owner) = (port, owner) }
     }
 
-    struct Owner: Hashable, Sendable {
-        let pid: Int32
+    package struct Owner: Hashable, Sendable {
+        package let pid: Int32
         /// The program's name.
-        let name: String
+        package let name: String
         /// Its own and its ancestors' pids.
-        let ancestry: [Int32]
+        package let ancestry: [Int32]
         /// The command line as the process shows it.
-        let title: String
+        package let title: String
         /// Whether it sees the same file systems as this process; a container's does not.
-        let isHere: Bool
+        package let isHere: Bool
         /// The real user's number, which a program's set-user-ID bit does not change; nil where it could not be read.
-        let user: UInt32?
+        package let user: UInt32?
+
+        package init(
+            pid: Int32, name: String, ancestry: [Int32], title: String, isHere: Bool, user: UInt32?
+        ) {
+            (self.pid, self.name, self.ancestry, self.title) = (pid, name, ancestry, title)
+            (self.isHere, self.user) = (isHere, user)
+        }
     }
 
-    let listeners: [Listener]
+    package let listeners: [Listener]
     /// Why not all owners could be seen; nil where they could.
-    let limit: String?
+    package let limit: String?
 
-    func isListening(_ port: Int) -> Bool { listeners.contains { $0.port == port } }
+    package init(listeners: [Listener], limit: String?) { (self.listeners, self.limit) = (listeners, limit) }
+
+    package func isListening(_ port: Int) -> Bool { listeners.contains { $0.port == port } }
 
     /// A busy host has a line of 150 bytes for each connection.
     private static let largestTable = 64 << 20
 
     /// Looks at some ports. Blocks while it reads /proc.
-    static func look(at ports: Set<Int>) -> ListenerFacts? {
+    package static func look(at ports: Set<Int>) -> ListenerFacts? {
         var found: [(port: Int, inode: String)] = []
         var isReadable = false
         for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
@@ -48,7 +59,7 @@ struct ListenerFacts: Equatable, Sendable {
     }
 
     /// The listening sockets of a table: port and inode.
-    static func sockets(in table: String) -> [(port: Int, inode: String)] {
+    package static func sockets(in table: String) -> [(port: Int, inode: String)] {
         table.split(separator: "\n").dropFirst().compactMap { line in
             let fields = line.split(separator: " ")
             guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
@@ -89,7 +100,7 @@ struct ListenerFacts: Equatable, Sendable {
     }
 
     /// The process that is nobody's child among these.
-    static func topmost(_ pids: [Int32], parent: (Int32) -> Int32?) -> Int32? {
+    package static func topmost(_ pids: [Int32], parent: (Int32) -> Int32?) -> Int32? {
         pids.first { pid in parent(pid).map { !pids.contains($0) } ?? true } ?? pids.first
     }
 
@@ -108,7 +119,7 @@ struct ListenerFacts: Equatable, Sendable {
     }
 
     /// The first of the four numbers in a status's line of users.
-    static func realUser(in status: String) -> UInt32? {
+    package static func realUser(in status: String) -> UInt32? {
         let line = status.split(separator: "\n").first { $0.hasPrefix("Uid:") }
         return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { UInt32($0) }
     }

@@ -5,7 +5,7 @@ package import PKI
 import Synchronization
 
 /// Answers http-01 by a file in a ``Webroot`` (RFC 8555 §8.3).
-package struct WebrootResponder: ChallengeSolver {
+package struct WebrootSolver: ChallengeSolver {
     /// Which directory is the web server's root for a name.
     private let webroots: [SubjectName: String]
     private let made = MadeDirectories()
@@ -50,7 +50,7 @@ package struct WebrootResponder: ChallengeSolver {
     package init(webroots: [SubjectName: String], names: [SubjectName]) throws(Failure) {
         for name in names {
             guard let webroot = webroots[name] else { throw .noWebroot(name) }
-            try WebrootResponder.check(webroot)
+            try WebrootSolver.check(webroot)
         }
         self.webroots = webroots
     }
@@ -111,9 +111,9 @@ package struct WebrootResponder: ChallengeSolver {
     /// Only old ones: another host may share the webroot and the account, and wait for an answer at this moment.
     private func removeLeftovers(of thumbprint: String, in webroot: Webroot) {
         guard let directory = try? webroot.challenges(), let names = try? directory.entries() else { return }
-        for name in names.prefix(WebrootResponder.mostLeftovers) {
+        for name in names.prefix(WebrootSolver.mostLeftovers) {
             guard let status = try? directory.status(name), status.kind == .file,
-                time(nil) - status.modified > WebrootResponder.oldAge
+                time(nil) - status.modified > WebrootSolver.oldAge
             else { continue }
             let isHalf = name.hasPrefix(".") && name.hasSuffix(NewFile.suffix)
             if isHalf || (try? directory.read(name)) == Array("\(name).\(thumbprint)".utf8) {

@@ -3,9 +3,9 @@ import Synchronization
 
 /// Work that cannot be interrupted, such as getaddrinfo(3) or a look at a file system that hangs: on a thread of its own, which
 /// is left to itself when the time is up.
-enum OffThread {
+package enum OffThread {
     /// What the body returns; nil when it did not within the limit, or the calling task was cancelled.
-    static func value<T: Sendable>(within limit: Duration, _ body: @escaping @Sendable () -> T) async -> T? {
+    package static func value<T: Sendable>(within limit: Duration, _ body: @escaping @Sendable () -> T) async -> T? {
         let answer = Answer<T>()
         let alarm = Task {
             try? await Task.sleep(for: limit)
