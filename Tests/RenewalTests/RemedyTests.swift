@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import Lineages
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 struct RemedyTests {
     private func refused(_ type: String?, _ detail: String, status: Int? = nil) -> RecordedCause {
         RecordedCause(
-            ACMEError.refused(Problem(type: type, detail: detail).with(status: status), retryAfter: nil))
+            Cause(ACMEError.refused(Problem(type: type, detail: detail).with(status: status), retryAfter: nil)))
     }
 
     @Test func `a CA's refusal is kept by its type, and a pause by the page that ends it`() {
@@ -19,9 +20,9 @@ struct RemedyTests {
         #expect(
             refused("userActionRequired", "agree at https://ca.example/terms")
                 == .termsChanged(url: "https://ca.example/terms"))
-        #expect(RecordedCause(ACMEError.unknownAccount(url: "x")) == .account(server: nil))
-        #expect(RecordedCause(WebrootResponder.Failure.missing("/w")) == .webroot(path: nil))
-        #expect(RecordedCause(FileError("write", "/x", because: "y")) == .file(path: "/x", code: 0))
+        #expect(RecordedCause(Cause(ACMEError.unknownAccount(url: "x"))) == .account(server: nil))
+        #expect(RecordedCause(Cause(WebrootSolver.Failure.missing("/w"))) == .webroot(path: nil))
+        #expect(RecordedCause(Cause(FileError("write", "/x", because: "y"))) == .file(path: "/x", code: 0))
     }
 
     @Test func `what spends from a CA's limits says so, and waiting is certctl's own`() {

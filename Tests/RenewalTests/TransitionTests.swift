@@ -104,9 +104,9 @@ private func failed(
 }
 
 private let failure = StateEffect.note(.failed, error: "the CA does not answer")
-private func abandoned(_ refusals: Int = 0, isFinalizing: Bool = false, expires: Double = 7) -> StateEffect {
-    var order = order(expires: expires)
-    (order.refusals, order.isFinalizing) = (refusals, isFinalizing)
+private func abandoned(refusals: Int = 0, expires: Double = 7, need: Need = due) -> StateEffect {
+    var order = order(need, expires: expires)
+    order.refusals = refusals
     return .abandonOrder(order)
 }
 
@@ -121,7 +121,7 @@ private let ways: [Way] = [
     Way("what certbot has renewed is adopted", served + [.found(other, number: 2, staged: nil)], Picture("adopted other")),
     Way(
         "what certbot has renewed ends the order for the one before",
-        placed + [.found(other, number: 2, staged: nil)], Picture("adopted other"), [.clearStaging, abandoned]),
+        placed + [.found(other, number: 2, staged: nil)], Picture("adopted other"), [.clearStaging, abandoned()]),
     Way(
         "what certbot has renewed ends the failures before it",
         served + [failed(.keeps), .found(other, number: 2, staged: nil)], Picture("adopted other")),
@@ -140,18 +140,18 @@ private let ways: [Way] = [
         Picture("ordered refused 1 failed 1", "old deployed verified"), [failure]),
     Way(
         "three refusals give it up", placed + [failed(.countsAgainst), failed(.countsAgainst), failed(.countsAgainst)],
-        Picture("failing 3", "old deployed verified"), [.clearStaging, abandoned, failure]),
+        Picture("failing 3", "old deployed verified"), [.clearStaging, abandoned(refusals: 2), failure]),
     Way(
         "network trouble between them does not count",
         placed + [failed(.countsAgainst), failed(.keeps), failed(.countsAgainst)],
         Picture("ordered refused 2 failed 3", "old deployed verified"), [failure]),
     Way(
         "an order that the CA has no more is given up", placed + [failed(.ends)],
-        Picture("failing 1", "old deployed verified"), [.clearStaging, abandoned, failure]),
+        Picture("failing 1", "old deployed verified"), [.clearStaging, abandoned(), failure]),
     Way(
         "an order that has expired is not kept",
         served + [.orderPlaced(order(expires: -1)), failed(.keeps)],
-        Picture("failing 1", "old deployed verified"), [.clearStaging, abandoned, failure]),
+        Picture("failing 1", "old deployed verified"), [.clearStaging, abandoned(expires: -1), failure]),
     Way(
         "failures go on to be counted with the next order", served + [failed(.keeps), .orderPlaced(order())],
         Picture("ordered failed 1", "old deployed verified")),
@@ -163,7 +163,7 @@ private let ways: [Way] = [
     Way(
         "a forced attempt that has failed is history",
         served + [.orderPlaced(order(.forced(live: "old"))), failed(.keeps, .none, need: .forced(live: "old"))],
-        Picture("old deployed verified"), [.clearStaging, abandoned, failure]),
+        Picture("old deployed verified"), [.clearStaging, abandoned(need: .forced(live: "old")), failure]),
     Way(
         "a forced order that may have been finalized is kept",
         served + [
