@@ -9,8 +9,10 @@ enum NextStep {
         switch failure.cause {
         case let error as ACMEError: after(error)
         case let problem as LineageProblem: after(problem, lineage: lineage)
-        case AccountError.missing, AccountError.ambiguous:
+        case AccountError.ambiguous:
             "set account = ID in renewal/\(lineage).conf to one that is in accounts/"
+        case AccountError.missing:
+            "certctl account register sets it right; or set account = ID in renewal/\(lineage).conf to one in accounts/"
         case is BudgetRefusal:
             "if you are sure that a new one is what is missing: certctl renew --force --yes \(lineage)"
         case let failure as WebrootResponder.Failure: failure.wayOut
@@ -28,6 +30,8 @@ enum NextStep {
         case .unreachable: "nothing to mend here if the CA or the network is down: run it again later"
         case .authorizationFailed:
             "see that http://NAME/.well-known/acme-challenge/ reaches this host's nginx on port 80 and is served from the webroot"
+        case .unknownAccount, .accountDeactivated:
+            "certctl account register makes an account that the certificates of this CA use; then run certctl renew"
         case .redirected:
             "set server to the new URL in the renewal config and cli.ini, if the CA says that it has moved"
         case .refused(let problem, _) where problem.needsOperator:
