@@ -8,7 +8,7 @@ package struct Client: Sendable {
     package let session: Session
     /// The account's URL.
     package let accountURL: String
-    private let key: PrivateKey
+    let key: PrivateKey
     private let signer: RequestSigner
 
     /// The client of an account that exists.

@@ -45,12 +45,18 @@ extension Client {
     private static func newAccount(
         _ request: NewAccount, session: Session, key: PrivateKey, url: String
     ) async throws(ACMEError) -> Client {
+        let response = try await postNewAccount(request, session: session, key: key, url: url)
+        let location = try ServerURL.location(response.headers["Location"], of: "account", from: url)
+        return Client(session: session, key: key, accountURL: location)
+    }
+
+    private static func postNewAccount(
+        _ request: NewAccount, session: Session, key: PrivateKey, url: String
+    ) async throws(ACMEError) -> HTTPResponse {
         let signer = RequestSigner(
             key: key, identity: .key(try signing { () throws(PKIError) in try JSONWebKey(key) }))
         let payload = try signing { () throws(PKIError) in try RequestSigner.json(request) }
-        let response = try await session.post(url, payload: payload, signer: signer)
-        let location = try ServerURL.location(response.headers["Location"], of: "account", from: url)
-        return Client(session: session, key: key, accountURL: location)
+        return try await session.post(url, payload: payload, signer: signer)
     }
 
     /// The account's status at the CA, such as `valid` or `deactivated` (RFC 8555 §7.1.2).
@@ -71,9 +77,24 @@ extension Client {
         } catch {
             switch error {
             case .unknownAccount: return .unknown
-            case .refused(let problem, _) where problem.type == "unauthorized": return .deactivated
+            case .refused(let problem, _) where problem.type == "unauthorized":
+                guard try await isUsable() else { return .deactivated }
+                throw error
             default: throw error
             }
+        }
+    }
+
+    /// Whether the CA says of the key that its account is valid: then something else was unauthorized.
+    private func isUsable() async throws(ACMEError) -> Bool {
+        let url = try await session.fetchDirectory().newAccount
+        do throws(ACMEError) {
+            let request = NewAccount(onlyReturnExisting: true)
+            let response = try await Client.postNewAccount(request, session: session, key: key, url: url)
+            return try response.decode(AccountObject.self, from: url).status == "valid"
+        } catch {
+            guard case .refused(let problem, _) = error, !problem.isTemporary else { throw error }
+            return false
         }
     }
 

@@ -148,6 +148,8 @@ enum RenewalJudgement {
     static func title(of cause: RecordedCause) -> String {
         switch cause {
         case .unreachable: "the CA could not be reached"
+        case .proxy: "a proxy did not let the renewal through"
+        case .moved: "the CA's directory has moved"
         case .notTrusted: "the CA's TLS certificate was not trusted"
         case .refused(let type?): "the CA refused the last renewal (\(type))"
         case .paused: "the CA has paused the name"
@@ -170,6 +172,7 @@ enum RenewalJudgement {
         let clock: Set<CheckID> = [.clockWrong]
         switch cause {
         case .unreachable: return [.caUnreachable, .resolverSilent]
+        case .proxy, .moved: return [.caUnreachable]
         case .notTrusted: return clock.union([.caNotTrusted])
         case .refused(type: "caa"): return [.caaForbids]
         case .refused(type: "dns"): return [.nameUnresolved, .resolverSilent]

@@ -32,9 +32,8 @@ extension CurlFailure {
         switch code {
         case CURLE_URL_MALFORMAT: .invalidURL
         case CURLE_COULDNT_RESOLVE_HOST: .unresolvedHost
-        case CURLE_COULDNT_RESOLVE_PROXY,
-            CURLE_COULDNT_CONNECT where isAboutProxySetting:
-            .invalidProxy
+        case CURLE_COULDNT_RESOLVE_PROXY where isAboutProxySetting: .invalidProxy
+        case CURLE_COULDNT_CONNECT where isAboutProxySetting: .invalidProxy
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY: .proxy
         case CURLE_COULDNT_CONNECT: isAboutProxy(to: host) ? .proxy : .cannotConnect
         case CURLE_OPERATION_TIMEDOUT: .timedOut

@@ -77,8 +77,8 @@ import Testing
         await #expect(processExitsWith: .success) {
             setenv("https_proxy", "\(String(repeating: "a", count: 70)).invalid:3128", 1)
             let error = try await CurlTransport.forTest().failure(of: HTTPRequest(url: "https://acme.example/dir"))
-            #expect(error.kind == .proxy && error.isTemporary)
-            #expect(error.description.contains("(environment variable https_proxy)"))
+            #expect(error.kind == .proxy && error.isTemporary, "\(error.kind): \(error)")
+            #expect(error.description.contains("(environment variable https_proxy)"), "\(error)")
         }
     }
 

@@ -2,6 +2,10 @@
 package enum RecordedCause: Hashable, Sendable {
     /// The CA could not be reached.
     case unreachable
+    /// A proxy that an environment variable names is in the way.
+    case proxy
+    /// The CA's directory redirects to another host.
+    case moved(to: String?)
     /// The CA's TLS certificate is not trusted.
     case notTrusted
     /// The CA refuses: its problem type (RFC 8555 §6.7).
@@ -34,7 +38,9 @@ package enum RecordedCause: Hashable, Sendable {
     /// What a cause is to the table of remedies.
     package init(_ cause: Cause) {
         switch cause.code {
-        case .unreachable, .proxy, .redirected, .serverError, .stillPending, .outOfTime: self = .unreachable
+        case .unreachable, .serverError, .stillPending, .outOfTime: self = .unreachable
+        case .proxy: self = .proxy
+        case .redirected: self = .moved(to: cause.subject)
         case .tlsNotTrusted: self = .notTrusted
         case .rateLimited: self = .refused(type: "rateLimited")
         case .refused: self = .refused(type: cause.subject)

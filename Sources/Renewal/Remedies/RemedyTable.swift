@@ -329,6 +329,12 @@ extension Fault {
                 "see that this host reaches the CA, or run it again later: certctl renew goes on by itself",
                 by: .certctl)
         case .notTrusted: trust
+        case .proxy:
+            .do("correct that environment variable where it is set: for the service, in certctl.service or a drop-in of it")
+        case .moved(let url):
+            .do(
+                "set server to the new URL in \(subject.conf) and cli.ini, if the CA says that it has moved"
+                    + (url.map { ": \($0)" } ?? ""))
         case .refused(type: "rateLimited"): wait
         case .paused(let url):
             .do(
