@@ -34,8 +34,11 @@ extension Issuance {
             }
         }
         if let preference {
-            let reason = failure.map { "a chain to \(preference) could not be had: \($0)" }
-            report(.fellBack("\(reason ?? "the CA offers no chain to \(preference)"); its default is taken"))
+            if let failure {
+                report(.fellBack("a chain to \(preference) could not be had: \(failure); the CA's default is taken"))
+            } else {
+                report(.fellBack("the CA offers no chain to \(preference); its default is taken"))
+            }
         }
         return isGood ? pem : second ?? pem
     }

@@ -9,7 +9,7 @@ extension CheckID {
         case .confUnreadable: "the renewal conf cannot be read"
         case .confMalformed: "the renewal conf cannot be parsed"
         case .confIncomplete: "the renewal conf lacks something"
-        case .movedTree: "the renewal config leads to where the directory was before"
+        case .movedTree: "the renewal config names the directory's old place"
         case .anotherTree: "the renewal conf leads to another tree"
         case .optionInvalid: "a setting has an impossible value"
         case .optionIgnored: "a setting is not acted on"

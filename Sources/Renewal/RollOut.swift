@@ -114,7 +114,7 @@ extension RenewalRun {
             var verdict = failure.verdict
             // What had expired before it was ordered tells of a wrong clock, and another one would be no better.
             if let placed = context.state.acquisition.savedOrder?.placedAt, let leaf = world.staged(context.name).leaf,
-                leaf.notAfter < placed
+                leaf.notAfter < placed, placed <= world.now
             {
                 verdict = .keepsForADay
             }

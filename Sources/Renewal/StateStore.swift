@@ -62,8 +62,10 @@ package struct StateStore: Sendable {
         case .unknown: return (nil, nil)
         case .unreadable(let reason): return (nil, reason)
         }
-        guard lineage.original == nil, let leaf = lineage.certificate.flatMap({ try? Leaf($0) }) else {
-            return (state, nil)
+        guard lineage.original == nil else { return (state, nil) }
+        // What is known of a version that cannot be read any more is past.
+        guard let leaf = lineage.certificate.flatMap({ try? Leaf($0) }) else {
+            return (state.host.live.version == nil ? state : nil, nil)
         }
         let staged = state.acquisition.isIssued ? staging(lineage.name).leaf?.sha256 : nil
         return (state.applying(.found(leaf, number: lineage.version, staged: staged), at: now).state, nil)

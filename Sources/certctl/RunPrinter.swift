@@ -26,6 +26,8 @@ final class RunPrinter: Sendable {
     /// Nil where nothing moves: no terminal, or the operator wants everything, or next to nothing.
     private let live: RunProgress?
     private let summary = Mutex(RunSummary())
+    /// The lineages whose challenges take their time to be seen.
+    private let slow = Mutex<Set<String>>([])
 
     init(_ options: OutputOptions) {
         self.options = options
@@ -88,8 +90,12 @@ final class RunPrinter: Sendable {
         switch step {
         case .ordered(let url): if options.verbose { note("\(name): order \(url)", .debug) }
         case .presenting(let challenges):
-            progress(name, "showing the challenges of \(RunPrinter.list(challenges.map(\.name.description)))")
-        case .waiting: progress(name, "waiting until the CA can see the challenges")
+            // A file is there at once; a record takes its time, and is worth a line.
+            let isSlow = challenges.contains { $0.type != "http-01" }
+            slow.withLock { _ = isSlow ? $0.insert(name).inserted : $0.remove(name) != nil }
+            if isSlow { progress(name, "adding records for \(RunPrinter.list(challenges.map(\.name.description)))") }
+        case .waiting:
+            if slow.withLock({ $0.contains(name) }) { progress(name, "waiting until the CA can see the records") }
         case .validating(let names): progress(name, "the CA validates \(RunPrinter.list(names))")
         case .finalizing: progress(name, "the CA issues the certificate")
         case .fellBack(let what): warn("\(name): \(what)")

@@ -28,7 +28,7 @@ struct SetupCommand: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Have lineages of certbot's nginx and apache plugins proven by files in this directory.",
+            "Have lineages of certbot's nginx, apache and standalone plugins proven by files in this directory.",
             valueName: "dir"))
     var webroot: OperatorPath?
 

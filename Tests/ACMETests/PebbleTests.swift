@@ -19,12 +19,12 @@ struct PebbleTests {
                 var counts: [Int] = []
                 for attempt in 0..<8 where !counts.contains(least) {
                     let name = kind == "fresh" ? "fresh\(attempt).example" : "fresh0.example"
-                    let before = stack.pebble.requests().count
+                    let before = stack.pebble.allRequests().count
                     let conversation = try Conversation(stack)
                     try await conversation.issue([name], account: account)
                     let exchanges = conversation.exchanges
                     #expect(exchanges.allSatisfy { (200..<300).contains($0.status) }, "\(exchanges)")
-                    #expect(stack.pebble.requests().count - before == exchanges.count)
+                    #expect(stack.pebble.allRequests().count - before == exchanges.count)
                     func count(_ part: String) -> Int { exchanges.count { $0.url.contains(part) } }
                     #expect(count("/dir") == 1 && count("/nonce-plz") == 1 && count("/order-plz") == 1)
                     #expect(count("/finalize-order/") == 1 && count("/certZ/") == 1)

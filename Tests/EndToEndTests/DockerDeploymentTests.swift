@@ -76,7 +76,8 @@ struct DockerDeploymentTests {
             let modes = Set(books.split(separator: "\n").map(String.init))
             #expect(
                 modes == [
-                    "600 example.com.json", "600 history.jsonl", "600 last-run.json", "600 tree",
+                    "600 authorities.json", "600 example.com.json", "600 history.jsonl", "600 last-run.json",
+                    "600 tree",
                     // What each run leaves for all to read.
                     "644 status.json",
                 ])

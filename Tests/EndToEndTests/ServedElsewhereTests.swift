@@ -119,8 +119,7 @@ struct ServedElsewhereTests {
             var killed = certctl
             killed.prefix = [
                 "strace", "-f", "-qq", "-o", "/dev/null",
-                "-P", "\(certctl.state)/lineages/.one.example.json.certctl-new", "-e", "trace=openat", "-e",
-                "inject=openat:signal=SIGKILL:when=2",
+                "-P", "\(certctl.state)/lineages", "-e", "inject=renameat:signal=SIGKILL:when=2",
             ]
             #expect(try await killed.rollback("one.example").status == 137)
             #expect(try await certctl.lineage("one.example").version == 3)

@@ -305,10 +305,9 @@ struct UnfinishedWorkTests {
     @Test func `what is issued is installed by the next run, without a wait`() async throws {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             var killed = certctl
-            let file = "\(stack.tree)/archive/one.example/.privkey2.pem.certctl-new"
             killed.prefix = [
-                "strace", "-f", "-qq", "-o", "/dev/null", "-P", file, "-e", "trace=openat", "-e",
-                "inject=openat:error=ENOSPC",
+                "strace", "-f", "-qq", "-o", "/dev/null", "-P", "\(stack.tree)/archive/one.example", "-e",
+                "inject=renameat2:error=ENOSPC",
             ]
             let full = try await killed.renew("--force")
             #expect(full.status == 1)

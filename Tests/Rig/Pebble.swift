@@ -104,7 +104,14 @@ package struct Pebble: Sendable {
     }
 
     /// What Pebble was asked, in order, each as `METHOD /path`: `POST /order-plz`.
+    ///
+    /// Without the directory, which a run may read to see whether the CA says when to renew.
     package func requests() -> [String] {
+        allRequests().filter { $0 != "GET /dir" }
+    }
+
+    /// Everything that was asked for.
+    package func allRequests() -> [String] {
         server.output().split(separator: "\n").compactMap { line in
             // Pebble 2026/11/23 02:08:16 POST /order-plz -> calling handler()
             let words = line.split(separator: " ")

@@ -75,7 +75,7 @@ struct PebbleTests {
                 let answer = try await check(
                     "curl", ["-sS", "--fail", "--cacert", pebble.caBundle, pebble.directoryURL])
                 #expect(answer.contains("order-plz"))
-                #expect(pebble.requests() == ["GET /dir"])
+                #expect(pebble.allRequests() == ["GET /dir"])
                 #expect(try await sh("curl", ["-sS", pebble.directoryURL]).status == 60, "no other root verifies it")
                 #expect(try await pebble.rootPEM().hasPrefix("-----BEGIN CERTIFICATE-----"))
             }
