@@ -10,7 +10,7 @@ struct KilledRunTests {
     /// of renameat2 may be in the webroot.
     private static let moments: [(call: String, times: [Int])] = [
         ("mkdir", [4]), ("fsync", [2, 7]), ("write", [9]), ("renameat2", [1, 3, 4, 5, 7]), ("symlink", [2]),
-        ("unlink", [12]),
+        ("unlink", [3]), ("renameat", [2, 4]),
     ]
 
     @Test func `a renewal that is killed leaves what works, and the next one succeeds`() async throws {

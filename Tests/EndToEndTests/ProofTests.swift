@@ -3,7 +3,7 @@ import Rig
 import Testing
 
 /// Lineages that certbot proved by DNS, by hooks, by a listener of its own and by a webroot are taken over as they are.
-@Suite(.stack, .parts("certbot", "knotd", "kdig", "knsupdate"), .timeLimit(.minutes(10)))
+@Suite(.stack, .parts("certbot", "knotd", "kdig", "knsupdate"), .timeLimit(.minutes(60)))
 struct ProofTests {
     @Test func `a tree with every way of proof is renewed by certctl, by certbot, and by certctl again`() async throws {
         try await ProofStack.with { proof in

@@ -8,7 +8,7 @@ import Testing
 struct WayBackTests {
     /// Calls and at which of them the run is killed.
     private static let moments: [(call: String, times: [Int])] = [
-        ("renameat2", [2, 4, 5, 6]), ("rename", [1, 2, 3, 5, 7, 8, 9]), ("unlink", [1, 3, 4, 5]),
+        ("renameat2", [2, 4, 5, 6]), ("renameat", [1, 2, 3, 5, 7, 8, 9]), ("unlinkat", [1, 3, 4, 5]),
         ("fsync", [3, 9, 14, 20]),
     ]
 
