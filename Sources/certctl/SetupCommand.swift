@@ -137,8 +137,11 @@ struct SetupCommand: AsyncParsableCommand {
 
     private func askForWebroot(_ lineage: Lineage) -> String? {
         let plugin = lineage.options?.authenticator ?? ""
-        print("\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, which certctl does not have.")
-        let answer = ask("Directory that nginx serves its challenges from (empty: leave it to certbot): ")
+        let isStandalone = plugin == "standalone"
+        let what = isStandalone ? "which needs port 80 for itself" : "which certctl does not have"
+        print("\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, \(what).")
+        let rest = isStandalone ? "as it is" : "to certbot"
+        let answer = ask("Directory that nginx serves its challenges from (empty: leave it \(rest)): ")
         return answer.isEmpty ? nil : OperatorPath(argument: answer)?.text
     }
 

@@ -13,7 +13,10 @@ struct ManualTests {
                     environment: ["COLUMNS": "300"])
                 // An option's line has two spaces before what it does; that of an argument has them, too.
                 let lines = help.split(separator: "\n").filter { $0.hasPrefix("  -") || $0.hasPrefix("  <") }
-                let printed = Set(lines.map { String($0.dropFirst(2).prefix { $0 != " " && $0 != "," }) })
+                // A pair of flags is printed as one: --flag/--no-flag.
+                let printed = Set(
+                    lines.flatMap { $0.dropFirst(2).prefix { $0 != " " && $0 != "," }.split(separator: "/") }
+                        .map(String.init))
                 let page = try #require(pages["certctl-\(command.split(separator: " ")[0])"])
                 #expect(Set(items(of: page, command: command)) == printed, "certctl \(command)")
             }
