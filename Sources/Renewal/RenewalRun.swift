@@ -115,12 +115,17 @@ package struct RenewalRun: Sendable {
         guard !undecided.isEmpty else { return planned }
         var batch = await probed(undecided.map { planned[$0] }) { _ in true }
         batch = await judge(batch)
-        for (index, context) in zip(undecided, batch) where context.state.host.quarantine != nil {
+        for (index, context) in zip(undecided, batch) {
+            let isQuarantined = context.state.host.quarantine != nil
+            // One that has gone back in vain has passed, and is not tried again.
+            guard isQuarantined || context.way != nil else { continue }
             planned[index] = context
             (planned[index].rollout, planned[index].isRolledOut) = (nil, true)
             planned[index].isExplicit = planner.isExplicit
-            planned[index].plan = planner.plan(
-                context.subject, context.state, staged: world.staged(context.name), at: world.now)
+            if isQuarantined {
+                planned[index].plan = planner.plan(
+                    context.subject, context.state, staged: world.staged(context.name), at: world.now)
+            }
             planned[index].plan.rollOut = .nothing
         }
         return planned
