@@ -277,6 +277,20 @@ struct AcquisitionFaultTests {
         #expect(host.state().acquisition.isIssued)
     }
 
+    @Test func `what a wrong clock left issued, and has expired since, is dropped`() throws {
+        let host = try Scenario(lifetime: 6)
+        host.becomeDue()
+        host.set { $0.clockError = 40 * 86_400 }
+        host.run()
+        #expect(host.state().acquisition.isIssued)
+        host.only()
+        host.wait(days: 7)
+        host.run()
+        host.wait(hours: 4)
+        #expect(host.run().exitCode == 0)
+        #expect(host.isServed())
+    }
+
     // MARK: Time
 
     @Test func `an acquisition ends after ten minutes, and its order is kept`() throws {
