@@ -49,7 +49,8 @@ final class Year {
         let kinds: [(Dice) -> (inout Faults) -> Void] = [
             { _ in { $0.caIsDown = true } }, { _ in { $0.limit = 691_200 } }, { _ in { $0.lostAnswers = 3 } },
             { _ in { ($0.limit, $0.limitsAccount) = (10_800, true) } }, { _ in { $0.breaksAtReload = true } },
-            { _ in { $0.diesAtReload = true } }, { _ in { $0.unavailable = 691_200 } }, { _ in { $0.validatesForEver = true } },
+            { _ in { $0.diesAtReload = true } }, { _ in { $0.unavailable = 691_200 } },
+            { _ in { $0.validatesForEver = true } },
             { _ in { $0.validatesNothing = true } }, { _ in { $0.forgetsOrders = true } },
             { _ in { $0.refusesOrders = true } }, { _ in { $0.signsSlowly = true } }, { _ in { $0.hookFails = true } },
             { _ in { $0.hookLies = true } }, { _ in { $0.serverIsDown = true } }, { _ in { $0.configIsBroken = true } },
