@@ -112,10 +112,9 @@ extension RenewalRun {
             if failure.verdict == .drops { apply(.quarantineReleased, to: &context) }
         case .staged:
             var verdict = failure.verdict
-            // What had expired before it was ordered tells of a wrong clock, and another one would be no better; unless the clock was
-            // wrong then, and is right now.
-            if let placed = context.state.acquisition.savedOrder?.placedAt, placed <= world.now,
-                let leaf = world.staged(context.name).leaf, leaf.notAfter < placed
+            // What had expired before it was ordered tells of a wrong clock, and another one would be no better.
+            if let placed = context.state.acquisition.savedOrder?.placedAt, let leaf = world.staged(context.name).leaf,
+                leaf.notAfter < placed, placed <= world.now
             {
                 verdict = .keepsForADay
             }
