@@ -135,7 +135,8 @@ package struct RenewalRun: Sendable {
     private func preHooks(of planned: [LineageContext]) async -> [[String]] {
         var identities: [[String]] = []
         for context in planned {
-            let hooks = context.needsOrder && !context.state.acquisition.isIssued
+            let hooks =
+                context.needsOrder && !context.state.acquisition.isIssued
                 ? await hooks.plan(.pre, conf: context.subject.commands.pre) : []
             // What listens by itself is a wave of its own, also without a pre hook.
             identities.append(hooks.map(\.identity) + (context.needsOrder && context.subject.needsListener ? [""] : []))
