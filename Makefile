@@ -35,7 +35,7 @@ place = sed -E 's,/usr/(bin/certctl|lib/certctl|share/certctl|share/doc/certctl)
 relink = sed -E 's,\]\(\.\./README,](README,g; s,\]\(docs/,](,g; s,\]\((\.\./)?hooks/,](../../certctl/hooks/,g; \
 	s,\]\((\.\./)?systemd/examples/,](example/systemd/,g; s,\]\((\.\./)?systemd/,](../../../lib/systemd/system/,g'
 
-.PHONY: build release generated install uninstall deb dist test test-deb sanitize demo check benchmark clean
+.PHONY: build release generated install uninstall deb dist test test-deb simulate sanitize demo check benchmark clean
 
 build: ## a debug build in .build
 	Tests/install build
@@ -100,6 +100,13 @@ test: ## every test, on real parts
 	Tests/install docker
 	swift build $(SWIFT_FLAGS) --build-tests
 	swift test --skip-build --disable-xctest
+
+# How many years of a host are simulated, and which seed comes first.
+SEEDS ?= 100000
+SEED ?= 1
+simulate: ## SEEDS years of hosts, by the real engine on a virtual clock; SEED=n SEEDS=1 TRACE=1 shows one
+	Tests/install test
+	SEED=$(SEED) SEEDS=$(SEEDS) swift test --disable-xctest $(SWIFT_FLAGS) --filter 'SimulationTests.YearTests'
 
 sanitize: ## the suites that touch memory of C's, under the address sanitizer
 	Tests/install test

@@ -20,5 +20,12 @@ package struct AuthorityState: Codable, Equatable, Sendable {
         orders.filter { $0 <= now && now.timeIntervalSince($0) < AuthorityState.window }
     }
 
-    mutating func noteOrder(at now: Date) { orders = recent(at: now) + [now] }
+    mutating func noteOrder(at now: Date) {
+        // They are in the order of time, unless a clock was wrong.
+        if orders.first.map({ now.timeIntervalSince($0) >= AuthorityState.window }) ?? false || orders.last ?? now > now
+        {
+            orders = recent(at: now)
+        }
+        orders.append(now)
+    }
 }

@@ -115,12 +115,17 @@ package struct RenewalRun: Sendable {
         guard !undecided.isEmpty else { return planned }
         var batch = await probed(undecided.map { planned[$0] }) { _ in true }
         batch = await judge(batch)
-        for (index, context) in zip(undecided, batch) where context.state.host.quarantine != nil {
+        for (index, context) in zip(undecided, batch) {
+            let isQuarantined = context.state.host.quarantine != nil
+            // One that has gone back in vain has passed, and is not tried again.
+            guard isQuarantined || context.way != nil else { continue }
             planned[index] = context
             (planned[index].rollout, planned[index].isRolledOut) = (nil, true)
             planned[index].isExplicit = planner.isExplicit
-            planned[index].plan = planner.plan(
-                context.subject, context.state, staged: world.staged(context.name), at: world.now)
+            if isQuarantined {
+                planned[index].plan = planner.plan(
+                    context.subject, context.state, staged: world.staged(context.name), at: world.now)
+            }
             planned[index].plan.rollOut = .nothing
         }
         return planned
@@ -130,7 +135,8 @@ package struct RenewalRun: Sendable {
     private func preHooks(of planned: [LineageContext]) async -> [[String]] {
         var identities: [[String]] = []
         for context in planned {
-            let hooks = context.needsOrder && !context.state.acquisition.isIssued
+            let hooks =
+                context.needsOrder && !context.state.acquisition.isIssued
                 ? await hooks.plan(.pre, conf: context.subject.commands.pre) : []
             // What listens by itself is a wave of its own, also without a pre hook.
             identities.append(hooks.map(\.identity) + (context.needsOrder && context.subject.needsListener ? [""] : []))

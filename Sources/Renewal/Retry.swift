@@ -10,6 +10,8 @@ package struct Retry: Codable, Equatable, Sendable {
     package private(set) var nextAttempt: Date?
     /// When it first failed.
     package private(set) var since: Date
+    /// When it failed last.
+    package private(set) var at: Date
 
     /// The first failure, or one more after those that are known.
     ///
@@ -17,13 +19,13 @@ package struct Retry: Codable, Equatable, Sendable {
     ///   - delay: seconds until the next attempt; nil lets every run try.
     package init(after earlier: Retry?, _ cause: Cause, at now: Date, delay: TimeInterval?) {
         failures = Retry.next(earlier?.failures ?? 0)
-        (self.cause, since) = (cause, earlier?.since ?? now)
+        (self.cause, since, at) = (cause, earlier?.since ?? now, now)
         nextAttempt = delay.map { now.addingTimeInterval($0) }
     }
 
-    init(failures: Int, _ cause: Cause, nextAttempt: Date?, since: Date) {
+    init(failures: Int, _ cause: Cause, nextAttempt: Date?, since: Date, at: Date) {
         self.failures = min(max(failures, 1), Retry.most)
-        (self.cause, self.nextAttempt, self.since) = (cause, nextAttempt, since)
+        (self.cause, self.nextAttempt, self.since, self.at) = (cause, nextAttempt, since, at)
     }
 
     package init(from decoder: any Decoder) throws {
@@ -31,18 +33,21 @@ package struct Retry: Codable, Equatable, Sendable {
         self.init(
             failures: try values.decode(Int.self, forKey: .failures), try values.decode(Cause.self, forKey: .cause),
             nextAttempt: try values.decodeIfPresent(Date.self, forKey: .nextAttempt),
-            since: try values.decode(Date.self, forKey: .since))
+            since: try values.decode(Date.self, forKey: .since), at: try values.decode(Date.self, forKey: .at))
     }
 
     /// Until when nothing is tried, unless an operator asks; nil where nothing has to wait.
     ///
-    /// A time further away than any delay was written by a clock that was wrong, and does not count.
+    /// What failed at a time to come, or waits for longer than any delay, was written by a clock that was wrong, and does not count.
     package func wait(at now: Date) -> Date? {
-        guard let nextAttempt, nextAttempt > now, nextAttempt.timeIntervalSince(now) <= Backoff.longest else {
-            return nil
-        }
+        guard let nextAttempt, nextAttempt > now, at.timeIntervalSince(now) <= Retry.clockError,
+            nextAttempt.timeIntervalSince(at) <= Backoff.longest
+        else { return nil }
         return nextAttempt
     }
+
+    /// As much as a clock is set back by in everyday life, in seconds.
+    private static let clockError: TimeInterval = 60
 
     /// A count that cannot overflow: more failures than this are not told apart.
     static let most = 1_000_000
@@ -56,8 +61,8 @@ package enum Backoff {
     static let delays: [TimeInterval] = [60, 600, 6000, day]
     static let day: TimeInterval = 86_400
 
-    /// Longer than any wait that is written down, in seconds.
-    static let longest: TimeInterval = 2 * day
+    /// The longest wait that is written down, in seconds: a tenth of the longest lifetime that browsers take, 398 days.
+    static let longest: TimeInterval = 40 * day
 
     /// Seconds to wait.
     ///
@@ -82,7 +87,7 @@ package enum Backoff {
     static func delay(
         afterFailures count: Int, jitter: Double, asked: TimeInterval?, isLimit: Bool, remaining: TimeInterval?
     ) -> TimeInterval {
-        let most = isLimit ? day : max(3600, (remaining ?? 10 * day) / 10)
+        let most = isLimit ? day : min(max(3600, (remaining ?? 10 * day) / 10), longest)
         return max(delay(afterFailures: count, jitter: jitter), min(asked ?? 0, most))
     }
 }

@@ -90,8 +90,15 @@ struct SchemaOne: Decodable {
     private var retry: Retry? {
         guard let attempts, attempts > 0 else { return nil }
         let cause = Cause(.unknown, lastError ?? "it has failed", isTemporary: lastErrorIsTemporary == true)
-        return Retry(failures: attempts, cause, nextAttempt: nextAttempt, since: .now)
+        return Retry(failures: attempts, cause, nextAttempt: keptAttempt, since: .now, at: .now)
     }
+
+    /// When it is tried again. That version kept a CA's wish for up to eight days, which is longer than some certificates last.
+    private var keptAttempt: Date? {
+        nextAttempt.flatMap { $0.timeIntervalSinceNow <= SchemaOne.longestWait ? $0 : nil }
+    }
+
+    private static let longestWait = 2 * Backoff.day
 
     private var host: HostState {
         var host = HostState()
@@ -106,7 +113,8 @@ struct SchemaOne: Decodable {
             let cause = Cause(.unknown, held.reason)
             host.quarantine = Quarantine(
                 sha256: held.sha256, serial: held.serial, at: held.at,
-                retry: Retry(failures: held.times ?? 1, cause, nextAttempt: nextAttempt, since: held.at),
+                retry: Retry(
+                    failures: held.times ?? 1, cause, nextAttempt: keptAttempt, since: held.at, at: min(held.at, .now)),
                 isProven: held.wayBack == nil)
             if let way = held.wayBack, let target = replaced?.sha256 ?? earlier?.last {
                 host.move = .back(number: way.to, to: target, from: way.from)
@@ -126,11 +134,15 @@ struct SchemaOne: Decodable {
 
     private var rollout: Rollout {
         var rollout = Rollout()
-        if let predecessor, predecessor.sha256 != installed?.sha256 { rollout.trial = .onTrial(predecessor: predecessor) }
+        if let predecessor, predecessor.sha256 != installed?.sha256 {
+            rollout.trial = .onTrial(predecessor: predecessor)
+        }
         rollout.hooks = (hooks ?? []).map { hook in
-            let cause = hook.succeeded ? nil : Cause(.hook, hook.error ?? "\(hook.identity) failed", subject: hook.identity)
+            let cause =
+                hook.succeeded ? nil : Cause(.hook, hook.error ?? "\(hook.identity) failed", subject: hook.identity)
             return HookRecord(
-                kind: hook.kind, identity: hook.identity, cause: cause, failures: min(max(hook.failures, 0), Retry.most),
+                kind: hook.kind, identity: hook.identity, cause: cause,
+                failures: min(max(hook.failures, 0), Retry.most),
                 at: hook.at)
         }
         (rollout.deployedAt, rollout.verifiedAt) = (deployedAt, verifiedAt)

@@ -35,9 +35,8 @@ actor SimulatedExchange: OrderExchange {
             world.disk.staged[name] = (world.serial, nil)
         }
         try await ask()
-        if let limit = host.look({ $0.faults.limit }) {
-            throw AcquisitionFailure(Cause(.rateLimited, "too many", isTemporary: true), retryAfter: limit)
-        }
+        host.log("order \(name)")
+        try limit()
         let url = host.effect { world -> String in
             world.serial += 1
             let live = world.disk.live[name].flatMap { world.disk.archive[name]?[$0]?.leaf.sha256 }
@@ -51,11 +50,26 @@ actor SimulatedExchange: OrderExchange {
         return PlacedOrder(url: url, expires: now.addingTimeInterval(7 * 86_400), isFinalized: false)
     }
 
+    /// What keeps the CA from taking any order.
+    private func limit() throws(AcquisitionFailure) {
+        let faults = host.look { $0.faults }
+        if let limit = faults.limit {
+            throw AcquisitionFailure(
+                Cause(.rateLimited, "too many", isTemporary: true), retryAfter: limit,
+                concernsWholeCA: faults.limitsAccount)
+        }
+        if let span = faults.unavailable {
+            throw AcquisitionFailure(
+                Cause(.serverError, "out of service", isTemporary: true), retryAfter: span, concernsWholeCA: true)
+        }
+    }
+
     func resume(_ url: String) async throws(AcquisitionFailure) -> PlacedOrder {
         try await ask()
         try refuse()
         let now = host.realNow
-        guard let order = host.look({ $0.orders[url] }), order.expires > now, !host.look({ $0.faults.forgetsOrders }) else {
+        guard let order = host.look({ $0.orders[url] }), order.expires > now, !host.look({ $0.faults.forgetsOrders })
+        else {
             host.look { $0.orders[url] = nil }
             throw AcquisitionFailure(Cause(.orderInvalid, "no such order"), .needsNewOrder)
         }
@@ -73,13 +87,28 @@ actor SimulatedExchange: OrderExchange {
         try await ask()
         try refuse()
         guard let url, let order = host.look({ $0.orders[url] }), !order.isValidated else { return }
-        if host.look({ $0.faults.validatesNothing }) {
+        if order.hasLostAuthorization {
+            throw AcquisitionFailure(Cause(.orderInvalid, "no such authorization"), .needsNewOrder)
+        }
+        if host.look({ $0.faults.validatesForEver }) {
+            _ = try? await host.time.sleep(for: .seconds(100_000))
+            throw AcquisitionFailure(Cause(.interrupted, "interrupted"))
+        }
+        if host.look({ $0.faults.validatesNothing }) || !isReachable {
             _ = try? await host.time.sleep(for: .seconds(10))
             host.effect { $0.orders[url] = nil }
             throw AcquisitionFailure(Cause(.notValidated, "not validated"), .ends)
         }
         host.effect { $0.orders[url]?.isValidated = true }
+        host.log("validated \(name)")
         try answer()
+    }
+
+    /// Whether the CA finds the answer to its challenge.
+    private var isReachable: Bool {
+        host.look { world in
+            world.standalone.map { $0.contains(name) == world.faults.serverIsDown } ?? true
+        }
     }
 
     func finalize() async throws(AcquisitionFailure) {
@@ -88,7 +117,10 @@ actor SimulatedExchange: OrderExchange {
         guard let url, let order = host.look({ $0.orders[url] }) else {
             throw AcquisitionFailure(Cause(.orderInvalid, "no such order"), .needsNewOrder)
         }
-        if !order.isFinalized { finalizeOnce(url, order) }
+        if !order.isFinalized {
+            host.log("finalize \(name)")
+            finalizeOnce(url, order)
+        }
         if host.look({ $0.faults.signsSlowly }) {
             _ = try? await host.time.sleep(for: .seconds(120))
             throw AcquisitionFailure(Cause(.stillPending, "still processing", isTemporary: true))

@@ -6,6 +6,10 @@ import Synchronization
 struct SimulatedHooks: HookListing, CommandRunner {
     let host: SimulatedHost
 
+    /// Commands of renewal configs that stop the web server, and start it.
+    static let stop = "systemctl stop nginx"
+    static let start = "systemctl start nginx"
+
     func path(of kind: Hook.Kind) -> String { "/hooks/\(kind.rawValue)" }
 
     func list(_ kind: Hook.Kind) -> HookDirectory.Listing {
@@ -22,6 +26,15 @@ struct SimulatedHooks: HookListing, CommandRunner {
         let isDead = host.look { $0.isDead }
         if isDead { return CommandOutcome(.signalled(9)) }
         let words = command.arguments.joined(separator: " ")
+        if let last = command.arguments.last { host.log("hook \(last)") }
+        if words.hasSuffix(SimulatedHooks.stop) {
+            host.effect { $0.faults.serverIsDown = true }
+            return CommandOutcome(.exited(0))
+        }
+        if words.hasSuffix(SimulatedHooks.start) {
+            host.effect { $0.faults.serverIsDown = false }
+            return reload()
+        }
         if words.contains("/post/") { return reload() }
         if words.contains("/check/") {
             let refuses = host.look { world in

@@ -12,10 +12,16 @@ struct Faults {
     var caIsDown = false
     /// It refuses every order because of a limit, and says for how long, in seconds.
     var limit: TimeInterval?
+    /// The limit is that of the account.
+    var limitsAccount = false
+    /// It answers every order with 503, and says for how long, in seconds.
+    var unavailable: TimeInterval?
     /// It does what it is asked for, and the answer to one request in so many gets lost.
     var lostAnswers: Double?
     /// It validates nothing.
     var validatesNothing = false
+    /// It never comes to an end with a validation.
+    var validatesForEver = false
     /// It forgets orders at once, or refuses everything about them.
     var forgetsOrders = false
     var refusesOrders = false
@@ -29,8 +35,14 @@ struct Faults {
     var serverIsDown = false
     /// Its configuration is broken: no handshake succeeds, whatever the certificate.
     var configIsBroken = false
-    /// It takes no certificate made from now on.
+    /// With the next reload it takes up a configuration that is broken, or does not come up again.
+    var breaksAtReload = false
+    var diesAtReload = false
+    /// It takes no certificate made from now on, or none of one lineage.
     var rejectsNew = false
+    var rejectsNewOf: String?
+    /// Certificates are dated this far ahead, in seconds.
+    var datedAhead: TimeInterval = 0
     /// Seconds for which it does not listen after a reload.
     var restartSeconds = 0.0
     /// No file can be written.
@@ -40,8 +52,8 @@ struct Faults {
 
     /// Whether the CA would do what it is asked for.
     var caIsWell: Bool {
-        !caIsDown && limit == nil && lostAnswers == nil && !validatesNothing && !forgetsOrders && !refusesOrders
-            && !signsSlowly
+        !caIsDown && limit == nil && unavailable == nil && lostAnswers == nil && !validatesNothing && !validatesForEver
+            && !forgetsOrders && !refusesOrders && !signsSlowly
     }
 }
 
@@ -51,6 +63,7 @@ struct SimulatedVersion: Equatable {
     let key: Int
     /// Whether the server refuses it.
     let isBad: Bool
+    var isRevoked = false
 }
 
 /// An order at the simulated CA.
@@ -59,6 +72,8 @@ struct SimulatedOrder {
     /// What live/ showed when it was placed.
     let live: String?
     let expires: Date
+    /// Whether the CA has dropped an authorization of it.
+    var hasLostAuthorization = false
     var isValidated = false
     var isFinalized = false
     var isDelivered = false
@@ -109,6 +124,10 @@ final class SimulatedHost: Sendable {
         /// How often each version has gone forward again.
         var returns: [String: Int] = [:]
         var hasCheckHook = false
+        /// Where not nil, names are proven through the web server, but for those of these lineages, which need its port.
+        var standalone: Set<String>?
+        /// What the CA was asked for, what hooks have run and what live/ was made to show, in order; nil where nobody reads it.
+        var log: [String]?
         var lifetime: TimeInterval = 90 * 86_400
     }
 
@@ -132,6 +151,9 @@ final class SimulatedHost: Sendable {
         }
     }
 
+    /// Enters something in the log, unless the process is dead by then.
+    func log(_ line: String) { state.withLock { if !$0.isDead { $0.log?.append(line) } } }
+
     func look<Result>(_ body: (inout World) -> Result) -> Result { state.withLock { body(&$0) } }
 
     /// What a dead process would do is nothing.
@@ -146,9 +168,11 @@ final class SimulatedHost: Sendable {
             world.serial += 1
             let leaf = Leaf(
                 sha256: "\(name)#\(world.serial)", serial: "\(world.serial)",
-                names: SubjectName(name).map { [$0] } ?? [], notBefore: now.addingTimeInterval(-3600),
-                notAfter: now.addingTimeInterval(world.lifetime - 3600))
-            return SimulatedVersion(leaf: leaf, key: key, isBad: world.faults.rejectsNew)
+                names: SubjectName(name).map { [$0] } ?? [],
+                notBefore: now.addingTimeInterval(world.faults.datedAhead - 3600),
+                notAfter: now.addingTimeInterval(world.faults.datedAhead + world.lifetime - 3600))
+            let isBad = world.faults.rejectsNew || world.faults.rejectsNewOf == name
+            return SimulatedVersion(leaf: leaf, key: key, isBad: isBad)
         }
     }
 
@@ -158,6 +182,8 @@ final class SimulatedHost: Sendable {
         state.withLock { world in
             for (name, number) in world.disk.live { world.loaded[name] = world.disk.archive[name]?[number] }
             world.listensAt = now + .seconds(world.faults.restartSeconds)
+            if world.faults.breaksAtReload { world.faults.configIsBroken = true }
+            if world.faults.diesAtReload { world.faults.serverIsDown = true }
         }
     }
 
@@ -167,10 +193,13 @@ final class SimulatedHost: Sendable {
         return state.withLock { world in
             if world.faults.serverIsDown || now < world.listensAt { return .unreachable("Connection refused") }
             // One bad certificate keeps the server from taking up any.
-            if world.faults.configIsBroken || world.loaded.values.contains(where: \.isBad) { return .broken("handshake failure") }
+            if world.faults.configIsBroken || world.loaded.values.contains(where: \.isBad) {
+                return .broken("handshake failure")
+            }
             guard let loaded = world.loaded[name] else { return .other("nothing of it") }
             if loaded.leaf.sha256 == leaf.sha256 { return .match }
-            return loaded.leaf.notBefore < leaf.notBefore ? .stale(serial: loaded.leaf.serial) : .other(loaded.leaf.serial)
+            return loaded.leaf.notBefore < leaf.notBefore
+                ? .stale(serial: loaded.leaf.serial) : .other(loaded.leaf.serial)
         }
     }
 }

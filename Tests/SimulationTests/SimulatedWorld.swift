@@ -19,7 +19,9 @@ struct SimulatedWorld: RenewalWorld {
     // MARK: State
 
     private func write(_ body: (inout SimulatedHost.World) -> Void) throws(FileError) {
-        if host.look({ $0.faults.diskIsFull }) { throw FileError("write", "the disk", because: "No space left on device") }
+        if host.look({ $0.faults.diskIsFull }) {
+            throw FileError("write", "the disk", because: "No space left on device")
+        }
         host.effect(body)
     }
 
@@ -33,7 +35,9 @@ struct SimulatedWorld: RenewalWorld {
     func append(_ events: [HistoryEvent], isDurable: Bool) throws(FileError) { try write { _ in } }
     func owedHooks() -> StateStore.OwedHooks { .known(host.look { $0.disk.owed }) }
     func authorityStates() -> [String: AuthorityState] { host.look { $0.disk.authorities } }
-    func save(_ authorities: [String: AuthorityState]) throws(FileError) { try write { $0.disk.authorities = authorities } }
+    func save(_ authorities: [String: AuthorityState]) throws(FileError) {
+        try write { $0.disk.authorities = authorities }
+    }
 
     // MARK: The CA
 
@@ -107,6 +111,8 @@ struct SimulatedWorld: RenewalWorld {
             host.violate("\(name): version \(number) is shown, and is not there")
             throw FileError("show", name, because: "it is gone")
         }
+        host.log("show \(name) \(number)")
+        if shown.isRevoked { host.violate("\(name): a revoked version is shown") }
         if shown.leaf.notAfter <= now { host.violate("\(name): an expired version is shown") }
         let current = host.look { $0.disk.live[name] } ?? 0
         if number > current {
@@ -114,14 +120,16 @@ struct SimulatedWorld: RenewalWorld {
                 world.returns[shown.leaf.sha256, default: 0] += 1
                 return world.returns[shown.leaf.sha256] ?? 0
             }
-            if count > 1, host.look({ $0.killAt == nil }) { host.violate("\(name): a second excursion of \(shown.leaf.sha256)") }
+            if count > 1, host.look({ $0.killAt == nil }) {
+                host.violate("\(name): a second excursion of \(shown.leaf.sha256)")
+            }
         }
         try write { $0.disk.live[name] = number }
     }
 
     func fitVersion(_ number: Int, of name: String) -> Leaf? {
         let version = host.look { $0.disk.archive[name]?[number] }
-        return version.flatMap { $0.leaf.notAfter > now ? $0.leaf : nil }
+        return version.flatMap { $0.leaf.notAfter > now && !$0.isRevoked ? $0.leaf : nil }
     }
     func live(of name: String) -> (leaf: Leaf, number: Int?)? {
         host.look { world in
@@ -157,11 +165,14 @@ struct SimulatedWorld: RenewalWorld {
         let target = ProbeTarget(endpoint: endpoint, name: name)
         let isRequired = state.served.contains(target)
         return Prober(timeout: .seconds(30), recovery: .seconds(300)) { [host] in
-            try? await host.time.sleep(for: .milliseconds(5))
-            let verdict = host.verdict(name, expecting: leaf)
+            // A probe that is cancelled has seen nothing.
+            let isCancelled = (try? await host.time.sleep(for: .milliseconds(5))) == nil
+            let verdict = isCancelled ? .unreachable("cancelled") : host.verdict(name, expecting: leaf)
             if verdict == .match {
                 host.look { world in
-                    if !world.isDead { world.provenAt[name] = max(world.provenAt[name] ?? .distantPast, leaf.notBefore) }
+                    if !world.isDead {
+                        world.provenAt[name] = max(world.provenAt[name] ?? .distantPast, leaf.notBefore)
+                    }
                 }
             }
             return ProbeReport([ProbeReport.Observation(target: target, isRequired: isRequired, verdict: verdict)])

@@ -27,6 +27,8 @@ final class VirtualTime: TaskExecutor {
     /// Lets time go by while nothing runs.
     func advance(by span: Duration) { state.withLock { $0.uptime += span } }
 
+    private var nextDeadline: Duration? { state.withLock { $0.sleepers.map(\.deadline).min() } }
+
     /// Waits on the virtual clock.
     func sleep(for span: Duration) async throws {
         let (id, deadline) = state.withLock { state in
@@ -55,7 +57,12 @@ final class VirtualTime: TaskExecutor {
     }
 
     /// Runs a task, and all that it starts, to its end.
-    func run<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) -> Result {
+    ///
+    /// - Parameter limit: after how long it is asked to stop; nil for never.
+    func run<Result: Sendable>(
+        cancelledAfter limit: Duration? = nil, _ body: @escaping @Sendable () async -> Result
+    ) -> Result {
+        var cancellation = limit.map { uptime + $0 }
         let result = Mutex<Result?>(nil)
         let task = Task(executorPreference: self) {
             let value = await body()
@@ -67,13 +74,22 @@ final class VirtualTime: TaskExecutor {
                 continue
             }
             if let value = result.withLock(\.self) {
-                _ = task
                 return value
             }
+            if let date = cancellation, nextDeadline.map({ $0 >= date }) ?? true {
+                state.withLock { $0.uptime = max($0.uptime, date) }
+                cancellation = nil
+                task.cancel()
+                continue
+            }
             let earliest = state.withLock { state -> Sleeper? in
-                guard let index = state.sleepers.indices.min(by: {
-                    (state.sleepers[$0].deadline, state.sleepers[$0].id) < (state.sleepers[$1].deadline, state.sleepers[$1].id)
-                }) else { return nil }
+                guard
+                    let index = state.sleepers.indices.min(by: {
+                        (state.sleepers[$0].deadline, state.sleepers[$0].id) < (
+                            state.sleepers[$1].deadline, state.sleepers[$1].id
+                        )
+                    })
+                else { return nil }
                 state.uptime = max(state.uptime, state.sleepers[index].deadline)
                 return state.sleepers.remove(at: index)
             }

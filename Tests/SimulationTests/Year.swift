@@ -12,13 +12,16 @@ final class Year {
     private let host: SimulatedHost
     private let names: [String]
     private let options: RenewalOptions
-    private let settings = ConfFile()
     private var dice: Dice
     private var kills = false
     /// Runs in a row that might have renewed each lineage, and did not.
     private var chances: [String: Int] = [:]
     /// When each fault of the seed begins and ends, in days.
     private var plan: [(from: Double, to: Double, fault: (inout Faults) -> Void)] = []
+    /// Until when a run would find nothing to do, by the wall clock, unless something happens before; nil where that is not known.
+    private var restsUntil: Date?
+    /// Which faults of the plan there are.
+    private var present: [Int] = []
 
     static let days = 365.0
     /// Whether everything that happens is printed, to follow one seed.
@@ -28,21 +31,14 @@ final class Year {
         dice = Dice(seed &+ 77)
         host = SimulatedHost(seed: seed)
         names = (0..<dice.number(1...3)).map { "site\($0).example" }
-        let text = "[renewalparams]\nauthenticator = webroot\nkey_type = ecdsa\n"
-        options = try RenewalOptions(ConfFile(bytes: Array(text.utf8)), defaults: CLIDefaults([]))
+        options = try SimulatedHost.options()
         let lifetime = [6.0, 45, 90][dice.number(0...2)]
         let hasCheck = dice.once(in: 2)
         host.look { world in
             world.lifetime = lifetime * 86_400
             world.hasCheckHook = hasCheck
         }
-        for name in names {
-            let version = host.issue(name, key: 1)
-            host.look { world in
-                world.disk.archive[name] = [1: version]
-                world.disk.live[name] = 1
-            }
-        }
+        for name in names { host.begin(name) }
         host.reload()
         kills = dice.once(in: 2)
         planFaults()
@@ -52,6 +48,9 @@ final class Year {
     private func planFaults() {
         let kinds: [(Dice) -> (inout Faults) -> Void] = [
             { _ in { $0.caIsDown = true } }, { _ in { $0.limit = 691_200 } }, { _ in { $0.lostAnswers = 3 } },
+            { _ in { ($0.limit, $0.limitsAccount) = (10_800, true) } }, { _ in { $0.breaksAtReload = true } },
+            { _ in { $0.diesAtReload = true } }, { _ in { $0.unavailable = 691_200 } },
+            { _ in { $0.validatesForEver = true } },
             { _ in { $0.validatesNothing = true } }, { _ in { $0.forgetsOrders = true } },
             { _ in { $0.refusesOrders = true } }, { _ in { $0.signsSlowly = true } }, { _ in { $0.hookFails = true } },
             { _ in { $0.hookLies = true } }, { _ in { $0.serverIsDown = true } }, { _ in { $0.configIsBroken = true } },
@@ -80,88 +79,93 @@ final class Year {
     }
 
     private func setFaults() {
+        let day = day
+        let current = plan.indices.filter { plan[$0].from <= day && day < plan[$0].to }
+        if current == present { return }
+        (present, restsUntil) = (current, nil)
         var faults = Faults()
-        for entry in plan where entry.from <= day && day < entry.to { entry.fault(&faults) }
+        for index in current { plan[index].fault(&faults) }
         let wasBroken = host.look { $0.faults.rejectsNew }
         host.look { $0.faults = faults }
         // What was wrong with the certificates is set right with the fault: the server takes them.
-        if wasBroken, !faults.rejectsNew { acceptAll() }
-    }
-
-    private func acceptAll() {
-        host.look { world in
-            func good(_ version: SimulatedVersion) -> SimulatedVersion {
-                SimulatedVersion(leaf: version.leaf, key: version.key, isBad: false)
-            }
-            world.disk.archive = world.disk.archive.mapValues { $0.mapValues(good) }
-            world.disk.quarantine = world.disk.quarantine.mapValues(good)
-            world.disk.staged = world.disk.staged.mapValues { ($0.key, $0.version.map(good)) }
-            world.loaded = world.loaded.mapValues(good)
-            world.orders = world.orders.mapValues { order in
-                var order = order
-                order.version = order.version.map(good)
-                return order
-            }
-        }
+        if wasBroken, !faults.rejectsNew { host.accept() }
     }
 
     /// One run of the timer, or of an operator; sometimes certbot's.
     private func step() {
         let isQuiet = day > Year.days - 7
-        if !isQuiet, dice.once(in: 200) { certbot() }
-        if !isQuiet, dice.once(in: 300) { loseState() }
+        if !isQuiet, dice.once(in: 200) {
+            certbot()
+            restsUntil = nil
+        }
+        if !isQuiet, dice.once(in: 300) {
+            loseState()
+            restsUntil = nil
+        }
         let isKilled = kills && !isQuiet && dice.once(in: 12)
         let killAt = isKilled ? dice.number(1...25) : nil
         var request = RunRequest.renew(isForced: false)
         var isExplicit = false
         if !isQuiet, dice.once(in: 150) {
-            (request, isExplicit) = ([.renew(isForced: true), .deploy, .renew(isForced: false)][dice.number(0...2)], true)
+            (request, isExplicit) = (
+                [.renew(isForced: true), .deploy, .renew(isForced: false)][dice.number(0...2)], true
+            )
+            restsUntil = nil
         }
+        // What would find nothing to do, the last run has shown.
+        if let restsUntil, SimulatedWorld(host: host).now < restsUntil { return }
         go(request, isExplicit: isExplicit, killAt: killAt)
     }
 
     private func go(_ request: RunRequest, isExplicit: Bool, killAt: Int?) {
-        let isForced = if case .renew(let forced) = request { forced } else { false }
-        host.look { world in
-            (world.effects, world.killAt, world.isDead, world.isForced) = (0, killAt, false, isForced)
-        }
         let wanted = candidates()
         let started = host.time.uptime
-        let world = SimulatedWorld(host: host)
-        let hooks = SimulatedHooks(host: host)
-        let subjects = names.compactMap { subject($0) }
         let host = host
-        let report = host.time.run {
-            let run = RenewalRun(
-                world,
-                hooks: HookRun(
-                    directory: hooks, runner: hooks, executor: host.time,
-                    remember: { owed in host.effect { $0.disk.owed = owed } }),
-                jobs: 2, initiator: "timer", report: { event in
-                    if Year.traces { print(host.realNow.formatted(.iso8601), event) }
-                })
-            return await run.run(request, subjects, isExplicit: isExplicit)
+        let report = host.run(request, names.compactMap { subject($0) }, isExplicit: isExplicit, killAt: killAt) {
+            event in
+            if Year.traces { print(host.realNow.formatted(.iso8601), event) }
         }
         let wasKilled = host.look { $0.isDead }
-        if Year.traces, wasKilled || isExplicit { print(host.realNow.formatted(.iso8601), wasKilled ? "killed" : "by an operator", request, host.look { $0.faults }) }
-        host.look { world in (world.killAt, world.isDead) = (nil, false) }
-        if host.time.uptime - started > .seconds(3600 + 600) { host.violate("a run took \(host.time.uptime - started)") }
-        if !wasKilled {
-            host.look { $0.stateWasLost = false }
-            check(report, wanted)
+        if Year.traces, wasKilled || isExplicit {
+            let what = wasKilled ? "killed" : "by an operator"
+            print(host.realNow.formatted(.iso8601), what, request, host.look { $0.faults })
         }
+        host.look { world in (world.killAt, world.isDead) = (nil, false) }
+        if host.time.uptime - started > .seconds(3600 + 600) {
+            host.violate("a run took \(host.time.uptime - started)")
+        }
+        guard !wasKilled else { return restsUntil = nil }
+        host.look { $0.stateWasLost = false }
+        check(report, wanted)
+        restsUntil = restingTime()
+    }
+
+    /// Until when runs find nothing to do: where the last one has changed nothing, nothing is under way, and nothing is due before.
+    private func restingTime() -> Date? {
+        guard host.look({ $0.effects == 0 && $0.disk.owed.isEmpty }) else { return nil }
+        let now = SimulatedWorld(host: host).now
+        var earliest = Date.distantFuture
+        for name in names {
+            guard let subject = subject(name), let state = host.look({ $0.disk.states[name] }),
+                state.acquisition == .idle, !state.isPending, state.host.notified == .clear(unheard: []),
+                state.host.live.rollout?.failedHooks.isEmpty == true
+            else { return nil }
+            let plan = Planner(.renew(isForced: false), isExplicit: false).plan(
+                subject, state, staged: (false, false, nil), at: now)
+            guard plan.rollOut == .nothing, plan.acquire == .nothing, case .notDue(let date, _) = plan.outcome else {
+                return nil
+            }
+            earliest = min(earliest, date)
+        }
+        return earliest
     }
 
     private func subject(_ name: String) -> Subject? {
-        host.look { world in
-            guard let number = world.disk.live[name], let version = world.disk.archive[name]?[number] else {
-                world.violations.append("\(name): live/ shows nothing")
-                return nil
-            }
-            return Subject(
-                name: name, leaf: version.leaf, number: number, options: options, commands: HookCommands(),
-                livePath: "/live/\(name)")
+        guard let subject = host.subject(name, options) else {
+            host.violate("\(name): live/ shows nothing")
+            return nil
         }
+        return subject
     }
 
     /// Somebody renews with certbot in between, and reloads or does not.
@@ -211,7 +215,9 @@ final class Year {
             guard let leaf = subject(name)?.leaf else { continue }
             let isRenewed = leaf.notBefore > now.addingTimeInterval(-2 * 86_400)
             chances[name] = isRenewed ? 0 : (chances[name] ?? 0) + (wanted.contains(name) ? 1 : 0)
-            if (chances[name] ?? 0) >= 3, leaf.notAfter <= now { host.violate("\(name) has expired after three chances") }
+            if (chances[name] ?? 0) >= 3, leaf.notAfter <= now {
+                host.violate("\(name) has expired after three chances")
+            }
             let proven = host.look { $0.provenAt[name] }
             if let proven, leaf.notBefore < proven.addingTimeInterval(-1) {
                 host.violate("\(name): what is installed is older than what was probed good")
@@ -232,7 +238,8 @@ final class Year {
             if host.look({ !$0.faults.diskIsFull }), own.last != nil, (own.last == .failure) != isTold,
                 host.look({ $0.disk.states[name] != nil })
             {
-                host.violate("\(name): the last notification is \(own.last?.rawValue ?? "none"), the state says \(isTold)")
+                host.violate(
+                    "\(name): the last notification is \(own.last?.rawValue ?? "none"), the state says \(isTold)")
             }
         }
     }
