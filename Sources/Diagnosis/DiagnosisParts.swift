@@ -6,7 +6,7 @@ import HTTP
 import Lineages
 import PKI
 import Renewal
-import Scheduling
+import Setup
 
 extension Diagnosis {
     /// How long the look at a directory may take: a network file system hangs for longer.

@@ -4,7 +4,7 @@ import Deployment
 import FoundationEssentials
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 import Text
 
 /// `certctl delete`: a certificate that is not used any more, out of the config directory.

@@ -5,7 +5,7 @@ import Glibc
 import Lineages
 import PKI
 import Renewal
-import Scheduling
+import Setup
 
 /// `certctl issue`: the first certificate of a lineage, or other names for it.
 struct IssueCommand: AsyncParsableCommand {

@@ -4,7 +4,7 @@ import Diagnosis
 import Glibc
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 import Text
 
 /// `certctl setup`: everything around the program that makes it take certbot's place, and back.

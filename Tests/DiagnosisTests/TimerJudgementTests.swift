@@ -5,7 +5,7 @@ import HTTP
 import Lineages
 import Renewal
 import Rig
-import Scheduling
+import Setup
 import Testing
 
 @testable import Diagnosis
