@@ -30,6 +30,10 @@ enum SignalTrap {
         }
     }
 
+    /// Sees to it that the system keeps the exit codes of hooks, at the start of the process: whoever started it may ignore SIGCHLD,
+    /// a process inherits that, and then none are kept (wait(2)).
+    static func keepExitCodes() { _ = signal(SIGCHLD, SIG_DFL) }
+
     /// From now on a closed output does not end the process: what was begun is brought to its end unheard.
     static func outliveOutputs() { _ = signal(SIGPIPE, SIG_IGN) }
 
