@@ -50,6 +50,7 @@ final class RunPrinter: Sendable {
         case .started(let name, let names, let reason):
             progress(name, "ordering \(RunPrinter.list(names)) (\(reason))")
         case .step(let name, let step): print(step, of: name)
+        case .obtained(let name): live?.show(name, "issued, to be installed")
         case .tried(let name, let server, let certificate):
             live?.end(name)
             result("\(name): the dry run at \(server) went through, \(RunPrinter.expiry(of: certificate))")
@@ -85,14 +86,11 @@ final class RunPrinter: Sendable {
     }
 
     private func print(_ step: Issuance.Step, of name: String) {
+        if let stage = step.stage { progress(name, stage) }
         switch step {
         case .ordered(let url): if options.verbose { note("\(name): order \(url)", .debug) }
-        case .presenting(let challenges):
-            progress(name, "showing the challenges of \(RunPrinter.list(challenges.map(\.name.description)))")
-        case .waiting: progress(name, "waiting until the CA can see the challenges")
-        case .validating(let names): progress(name, "the CA validates \(RunPrinter.list(names))")
-        case .finalizing: progress(name, "the CA issues the certificate")
         case .fellBack(let what): warn("\(name): \(what)")
+        case .presenting, .waiting, .validating, .finalizing: break
         }
     }
 
@@ -146,6 +144,9 @@ final class RunPrinter: Sendable {
     /// What the operator should know before something is done.
     func remark(_ text: String) { note(text) }
 
+    /// Whether somebody can be asked.
+    static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
+
     /// Asks a question on the terminal; only a yes is one.
     func ask(_ question: String) -> Bool {
         StandardError.write(question.plain)
@@ -178,7 +179,7 @@ final class RunPrinter: Sendable {
         if !options.quiet { write(text, .info) }
     }
 
-    private static func list(_ names: [String]) -> String {
+    static func list(_ names: [String]) -> String {
         names.count <= 3 ? names.joined(separator: ", ") : "\(names[0]) and \(names.count - 1) more names"
     }
 
