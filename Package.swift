@@ -45,7 +45,7 @@ let package = Package(
             resources: [.embedInCode("Resources")],
             swiftSettings: settings),
         .target(
-            name: "Scheduling",
+            name: "Setup",
             dependencies: ["CLinux", "Deployment", "Lineages", "PKI"],
             // The links lead to systemd/ and hooks/: a binary without files beside it can set itself up.
             resources: [.embedInCode("Resources")],
@@ -57,24 +57,24 @@ let package = Package(
         .target(
             name: "Diagnosis",
             dependencies: [
-                "ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling", "CLinux",
+                "ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Setup", "CLinux",
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "certctl",
             dependencies: [
-                "ACME", "Challenges", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Scheduling",
+                "ACME", "Challenges", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Setup",
                 "CLinux", "Text", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings + (commit ?? [])),
 
         .testTarget(
-            name: "SchedulingTests", dependencies: ["Deployment", "Lineages", "Rig", "Scheduling"],
+            name: "SetupTests", dependencies: ["Deployment", "Lineages", "Rig", "Setup"],
             swiftSettings: testSettings),
         .testTarget(
             name: "DiagnosisTests",
             dependencies: [
-                "Challenges", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Rig", "Scheduling",
+                "Challenges", "Deployment", "Diagnosis", "HTTP", "Lineages", "PKI", "Renewal", "Rig", "Setup",
             ],
             swiftSettings: testSettings),
         .testTarget(

@@ -95,7 +95,6 @@ package actor LineProgram {
             close(input)
             return mailbox.close(.notStarted(reason))
         }
-        SubprocessRunner.keepExitCodes
         var options = PlatformOptions()
         options.createSession = true
         do {

@@ -8,6 +8,8 @@ import Subprocess
 ///
 /// The end of the command is the end of its own process: what it leaves behind runs on and is not waited for, but it
 /// loses its standard output then, so that a service which a hook starts has to redirect it, as daemons do.
+///
+/// In a process that ignores SIGCHLD the system keeps no exit codes (wait(2)): who uses this sees to it that its process does not.
 package struct SubprocessRunner: CommandRunner {
     /// How long a command that has to end may clean up, between SIGTERM and SIGKILL.
     static let grace: Duration = .seconds(5)
@@ -17,7 +19,6 @@ package struct SubprocessRunner: CommandRunner {
 
     package func run(_ command: Command, timeout: Duration) async -> CommandOutcome {
         if let reason = command.defect { return CommandOutcome(.notStarted(reason)) }
-        Self.keepExitCodes
         if Task.isCancelled { return CommandOutcome(.cancelled) }
         let (interruption, interrupt) = AsyncStream.makeStream(of: Never.self)
         // A task of its own, that a cancellation reaches by the stream only: the library's own answer to a cancelled
@@ -29,11 +30,6 @@ package struct SubprocessRunner: CommandRunner {
             interrupt.finish()
         }
     }
-
-    /// Whoever started certctl may have set it to ignore SIGCHLD, and then the system keeps no exit codes.
-    static let keepExitCodes: Void = {
-        _ = signal(SIGCHLD, SIG_DFL)
-    }()
 
     private func supervise(
         _ command: Command, timeout: Duration, interruption: AsyncStream<Never>

@@ -6,7 +6,7 @@ package import HTTP
 package import Lineages
 import PKI
 package import Renewal
-import Scheduling
+import Setup
 
 /// Looks at everything between a lineage and those who see it, and says what is wrong, why, and what to do.
 ///

@@ -6,7 +6,7 @@ import HTTP
 import Lineages
 import PKI
 import Renewal
-import Scheduling
+import Setup
 
 extension Diagnosis {
     /// How long the look at a directory may take: a network file system hangs for longer.
@@ -331,7 +331,8 @@ extension Diagnosis {
     /// The run that has deployed what is installed, all hooks with success, without that it was served; nil where there is none.
     private func deployment(triedFor subject: Subject) -> LastRun? {
         guard let live = subject.state?.host.live, let rollout = live.rollout, rollout.trouble != nil,
-            rollout.failedHooks.isEmpty, rollout.deployedAt != nil, let installed = live.version, let run = StateStore(stateDirectory: host.stateDirectory).lastRun,
+            rollout.failedHooks.isEmpty, rollout.deployedAt != nil, let installed = live.version,
+            let run = StateStore(stateDirectory: host.stateDirectory).lastRun,
             run.command == "deploy", run.exitCode != 0, run.at >= installed.at
         else { return nil }
         return run
@@ -394,7 +395,8 @@ extension Diagnosis {
             findings.skip(TimerJudgement.ids, at: "timer", because: "timer = none: something else runs certctl")
         }
         let path = "\(tree.path)/\(TreeLock.fileName)"
-        findings += LockJudgement.findings(LockFacts.look(at: path), at: path, now: host.now)
+        findings += LockJudgement.findings(
+            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path, now: host.now)
         return (findings, await isSynchronized ?? nil)
     }
 

@@ -7,7 +7,7 @@ import HTTP
 import Lineages
 import PKI
 import Renewal
-import Scheduling
+import Setup
 
 /// The ways of proof besides the webroot: DNS plugins and programs, the listener of certctl's own, the rule of nginx.
 extension Diagnosis {

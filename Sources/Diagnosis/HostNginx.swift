@@ -2,7 +2,7 @@ import Challenges
 import Deployment
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 
 /// An nginx of the host itself that listens where the lineages are served.
 struct HostNginx: Equatable, Sendable {

@@ -1,26 +1,71 @@
-import FoundationEssentials
+package import FoundationEssentials
 import Glibc
 import Lineages
 import Renewal
 
-/// Who holds certbot's lock on the tree. Asked without taking it.
-enum LockFacts: Equatable, Sendable {
+/// Who holds certbot's lock on a config directory. Asked without taking it.
+package enum LockFacts: Equatable, Sendable {
     case free
-    /// A process, its program's name, and since when it runs.
-    case held(pid: Int32, program: String, since: Date?)
+    case held(LockHolder)
     case unknown(String)
 
-    static func look(at path: String) -> LockFacts {
+    /// Looks. Not for a process that holds the lock itself: to close any descriptor of the file drops it.
+    ///
+    /// - Parameter stateDirectory: where a run of certctl says what it is doing.
+    package static func look(at path: String, stateDirectory: String) -> LockFacts {
         do throws(FileError) {
             guard let pid = try FileSystem.lockHolder(of: path) else { return .free }
-            let program = (try? FileSystem.readAll("/proc/\(pid)/comm")).map {
-                String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-            }
-            return .held(pid: pid, program: program ?? "?", since: ProcessTimes.start(of: pid))
+            return .held(LockHolder(pid: pid, stateDirectory: stateDirectory))
         } catch {
             return error.isNotFound ? .free : .unknown("\(error)")
         }
     }
+
+    package var holder: LockHolder? { if case .held(let holder) = self { holder } else { nil } }
+}
+
+/// A process that holds the lock, and what is known of it.
+package struct LockHolder: Equatable, Sendable {
+    package let pid: Int32
+    /// Its program's name; `?` where that is not told.
+    package let program: String
+    /// The service that it is of; nil where it is of none.
+    package var unit: String?
+    /// Since when it runs.
+    package var since: Date?
+    /// What it is doing; nil where it has not said.
+    package var step: String?
+
+    init(pid: Int32, program: String, unit: String? = nil, since: Date? = nil, step: String? = nil) {
+        (self.pid, self.program, self.unit, self.since, self.step) = (pid, program, unit, since, step)
+    }
+
+    init(pid: Int32, stateDirectory: String) {
+        let name = (try? FileSystem.readAll("/proc/\(pid)/comm")).map {
+            String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        }
+        let since = ProcessTimes.start(of: pid)
+        let note = StateStore(stateDirectory: stateDirectory).running
+        // What a killed run has left is of another process, or of one that had the number before.
+        let isOwn = note.map { note in
+            note.pid == pid && note.startedAt.addingTimeInterval(LockHolder.rounding) >= since ?? note.startedAt
+        }
+        self.init(
+            pid: pid, program: name ?? "?", unit: PortOwner.unit(of: pid), since: since,
+            step: isOwn == true ? note?.step : nil)
+    }
+
+    /// Whether it is a run of certctl, which saves what it has begun when it is asked to stop (SIGTERM).
+    package var endsInGoodOrder: Bool { step != nil }
+
+    /// `process 12 (certctl) of certctl.service, running for 3 minutes (post hook reload-nginx)`
+    package func text(at now: Date) -> String {
+        let span = since.map { ", running for \(Span.text(max(0, now.timeIntervalSince($0))))" } ?? ""
+        return "process \(pid) (\(program))\(unit.map { " of \($0)" } ?? "")\(span)\(step.map { " (\($0))" } ?? "")"
+    }
+
+    /// Both times are rounded: the start to ticks since a boot that is told in seconds, the note's to seconds.
+    private static let rounding: TimeInterval = 3
 }
 
 enum LockJudgement {
@@ -32,17 +77,12 @@ enum LockJudgement {
         switch facts {
         case .free: break
         case .unknown(let reason): findings.skip([.lockHeld], at: path, because: reason)
-        case .held(let pid, let program, let since):
-            let age = since.map { now.timeIntervalSince($0) }
-            let span = age.map { ", running for \(Span.text(max(0, $0)))" } ?? ""
-            if let age, age > long {
-                findings.fail(
-                    .lockHeld, at: path, "the tree is locked by process \(pid) (\(program))\(span)", .lockHung(pid: pid)
-                )
+        case .held(let holder):
+            let text = "the tree is locked by \(holder.text(at: now))"
+            if let since = holder.since, now.timeIntervalSince(since) > long {
+                findings.fail(.lockHeld, at: path, text, .lockHung(pid: holder.pid))
             } else {
-                findings.warn(
-                    .lockHeld, at: path, "the tree is locked by process \(pid) (\(program))\(span): a run is going on",
-                    .lockHeld(pid: pid))
+                findings.warn(.lockHeld, at: path, "\(text): a run is going on", .lockHeld(pid: holder.pid))
             }
         }
         findings.pass([.lockHeld], at: path)

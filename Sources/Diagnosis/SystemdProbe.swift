@@ -1,5 +1,5 @@
 import Deployment
-import Scheduling
+import Setup
 
 /// Why nobody could be asked.
 struct NotAsked: Error, Equatable, Sendable {

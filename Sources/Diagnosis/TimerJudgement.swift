@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 
 /// What systemd says of the units that renew.
 struct TimerFacts: Sendable {

@@ -78,9 +78,11 @@ package struct Tree: Sendable {
 
     /// What a closure makes of each lineage, in the order of ``lineages(_:)``: a tree of ten thousand is not held in memory.
     ///
-    /// - Parameter transform: called twice for the copy of a conf, and its second answer counts.
+    /// - Parameters:
+    ///   - known: lineages that were read before and have not changed: they are not read again.
+    ///   - transform: called twice for the copy of a conf, and its second answer counts.
     package func mapLineages<T>(
-        _ wanted: Set<String>? = nil, _ transform: (Lineage) -> T
+        _ wanted: Set<String>? = nil, known: [String: Lineage] = [:], _ transform: (Lineage) -> T
     ) throws(Failure) -> [T] {
         var results: [T] = []
         var copies = CopyFinder()
@@ -88,12 +90,12 @@ package struct Tree: Sendable {
         let bounds = TreeBounds(path)
         results.reserveCapacity(names.count)
         for name in names {
-            let lineage = lineage(name, bounds)
+            let lineage = known[name] ?? lineage(name, bounds)
             copies.note(lineage)
             results.append(transform(lineage))
         }
         for (index, name, original) in copies.found(in: self) {
-            var copy = lineage(name, bounds)
+            var copy = known[name] ?? lineage(name, bounds)
             copy.original = original
             results[index] = transform(copy)
         }

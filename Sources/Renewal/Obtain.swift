@@ -105,6 +105,7 @@ extension RenewalRun {
         try await exchange.finalize()
         try await exchange.download()
         try committing(.issued, &context)
+        report(.obtained(name: context.name))
     }
 
     private func prepared(_ context: LineageContext) throws(AcquisitionFailure) -> OrderRequest {
@@ -153,7 +154,8 @@ extension RenewalRun {
             let placed = try await exchange.place()
             authorities.noteSuccess(request.server)
             let order = SavedOrder(
-                url: placed.url, server: request.server, account: request.account, names: request.names, need: need, placedAt: world.now,
+                url: placed.url, server: request.server, account: request.account, names: request.names, need: need,
+                placedAt: world.now,
                 expires: placed.expires)
             try committing(.orderPlaced(order), &context)
             return true
@@ -174,7 +176,9 @@ extension RenewalRun {
 
     /// Notes why no certificate has come of it.
     private func settle(_ failure: AcquisitionFailure, _ need: Need, _ context: inout LineageContext) {
-        if failure.stage != .waiting { apply(.acquisitionFailed(failure, need: need, retry: rule(failure, need, context)), to: &context) }
+        if failure.stage != .waiting {
+            apply(.acquisitionFailed(failure, need: need, retry: rule(failure, need, context)), to: &context)
+        }
         fail(&context, RenewalFailure(failure.stage, failure.cause))
     }
 

@@ -20,6 +20,8 @@ package enum RenewalEvent: Sendable {
     case started(name: String, names: [String], because: String)
     /// Where the exchange with the CA is.
     case step(name: String, Issuance.Step)
+    /// The CA has issued: key and chain are staged.
+    case obtained(name: String)
     /// A new version is installed.
     case installed(name: String, number: Int, Leaf)
     /// A lineage that was not known is adopted: what was found out about it.

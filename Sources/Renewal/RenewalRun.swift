@@ -52,8 +52,9 @@ package struct RenewalRun: Sendable {
     ) async -> RunReport {
         await payOwedHooks(isAcknowledged: request.isDeployment)
         let planner = Planner(request, isExplicit: isExplicit, exceptions: exceptions, nextRun: nextRun)
-        let suggestions = await suggestions(for: subjects, request)
-        var planned = subjects.map { plan($0, suggestions[$0.name], planner) }
+        let known = subjects.map { knownState(of: $0.name) }
+        let suggestions = await suggestions(for: subjects, known, request)
+        var planned = zip(subjects, known).map { plan($0, $1, suggestions[$0.name], planner) }
         planned = await resolveTrials(planned, planner)
         for wave in Wave.waves(planned, await preHooks(of: planned)) {
             if Task.isCancelled { break }
@@ -67,11 +68,10 @@ package struct RenewalRun: Sendable {
         return finish(planned)
     }
 
-    /// Reads what is known of a lineage, brings it together with what live/ shows, and decides.
+    /// Brings what is known of a lineage together with what live/ shows, and decides.
     private func plan(
-        _ subject: Subject, _ suggested: SuggestedRenewal?, _ planner: Planner
+        _ subject: Subject, _ saved: LineageState, _ suggested: SuggestedRenewal?, _ planner: Planner
     ) -> LineageContext {
-        let saved = knownState(of: subject.name)
         var state = saved
         let staged = state.acquisition == .idle ? (false, false, nil) : world.staged(subject.name)
         var effects: [StateEffect] = []
@@ -154,6 +154,9 @@ package struct RenewalRun: Sendable {
         return recorder.update { run in
             run.outcomes = contexts.map { ($0.name, $0.outcome) }
             run.changed = Set(contexts.filter(\.isChanged).map(\.name))
+            for context in contexts where context.state != LineageState(name: context.name) {
+                run.states[context.name] = context.state
+            }
             run.wasInterrupted = Task.isCancelled
             return run
         }

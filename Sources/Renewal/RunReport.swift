@@ -66,6 +66,8 @@ package struct RunReport: Sendable {
     package var wasInterrupted = false
     /// The lineages of which something has changed on the disk.
     package var changed: Set<String> = []
+    /// What is known of lineages at the end of the run, but of those of which nothing is.
+    package var states: [String: LineageState] = [:]
 
     package init() {}
 

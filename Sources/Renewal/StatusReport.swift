@@ -25,15 +25,23 @@ package struct StatusReport: Codable, Equatable, Sendable {
 
     /// The lineages of a tree as they are now, without a lock, a write or the network.
     ///
-    /// - Parameter wanted: only these.
+    /// - Parameters:
+    ///   - wanted: only these.
+    ///   - known: what was read before and has not changed: it is not read again.
     package init(
-        _ tree: Tree, _ ledger: StateStore, wanted: Set<String>? = nil, detail: LineageStatus.Detail = .full, at now: Date
+        _ tree: Tree, _ ledger: StateStore, wanted: Set<String>? = nil, known: [String: Known] = [:],
+        detail: LineageStatus.Detail = .full, at now: Date
     ) throws(Tree.Failure) {
         var texts = SharedTexts()
         let isForbidden = ledger.isForbidden
         var remarks = isForbidden ? ["the books cannot be read: what is pending is not shown"] : []
-        let rows = try tree.mapLineages(wanted) { lineage in
-            let (state, unreadable) = ledger.stateIfReadable(of: lineage, at: now)
+        let rows = try tree.mapLineages(wanted, known: known.mapValues(\.lineage)) { lineage in
+            let (state, unreadable): (LineageState?, String?)
+            if let saved = known[lineage.name]?.state {
+                (state, unreadable) = (saved, nil)
+            } else {
+                (state, unreadable) = ledger.stateIfReadable(of: lineage, at: now)
+            }
             // Whatever is pending would not be seen.
             if !isForbidden, let unreadable {
                 remarks.append("\(lineage.name): what the books say is not known: \(unreadable)")
@@ -44,6 +52,21 @@ package struct StatusReport: Codable, Equatable, Sendable {
         }
         self.init(rows, lastRun: ledger.lastRun, at: now)
         self.remarks = remarks
+    }
+
+    /// A lineage as a run has left it.
+    package struct Known: Sendable {
+        package let lineage: Lineage
+        /// Nil where it has to be looked up.
+        let state: LineageState?
+    }
+
+    /// What a run has read of lineages and left as it was.
+    package static func known(_ lineages: [Lineage], _ run: RunReport) -> [String: Known] {
+        let unchanged = lineages.filter { !run.changed.contains($0.name) }
+        return Dictionary(
+            unchanged.map { ($0.name, Known(lineage: $0, state: $0.original == nil ? run.states[$0.name] : nil)) }
+        ) { first, _ in first }
     }
 
     /// Brings what depends on the time up to a moment.

@@ -6,14 +6,18 @@ import Lineages
 /// connection that a CA's session has.
 extension RenewalRun {
     /// What CAs say now, of the lineages that they are to be asked about.
-    func suggestions(for subjects: [Subject], _ request: RunRequest) async -> [String: SuggestedRenewal] {
+    ///
+    /// - Parameter states: what is known of each.
+    func suggestions(
+        for subjects: [Subject], _ states: [LineageState], _ request: RunRequest
+    ) async -> [String: SuggestedRenewal] {
         guard case .renew(isForced: false) = request else { return [:] }
-        let due = subjects.filter(isToBeAsked)
-        let answers = await sideBySide(due, most: RenewalRun.mostAsked) { await world.renewalAnswer($0.name) }
+        let due = zip(subjects, states).filter { isToBeAsked($0, $1) }
+        let answers = await sideBySide(due.map(\.0.name), most: RenewalRun.mostAsked) { await world.renewalAnswer($0) }
         var suggestions: [String: SuggestedRenewal] = [:]
-        for (subject, answer) in zip(due, answers) {
+        for ((subject, state), answer) in zip(due, answers) {
             guard let answer, let leaf = subject.leaf else { continue }
-            let known = world.knowledge(of: subject.name).state?.suggestion(for: leaf.sha256)
+            let known = state.suggestion(for: leaf.sha256)
             let suggested = SuggestedRenewal.keeping(
                 known, answer, about: leaf, fraction: world.jitter(), at: world.now)
             suggestions[subject.name] = suggested
@@ -27,11 +31,10 @@ extension RenewalRun {
     /// Requests that are under way at once.
     private static let mostAsked = 16
 
-    private func isToBeAsked(_ subject: Subject) -> Bool {
+    private func isToBeAsked(_ subject: Subject, _ state: LineageState) -> Bool {
         guard let leaf = subject.leaf, let options = subject.options, options.autorenew, subject.problem == nil,
             subject.reasonUnmanaged == nil, !subject.isCopy, !Task.isCancelled
         else { return false }
-        let state = world.knowledge(of: subject.name).state
-        return SuggestedRenewal.isToBeAsked(state?.suggestion(for: leaf.sha256), about: leaf, at: world.now)
+        return SuggestedRenewal.isToBeAsked(state.suggestion(for: leaf.sha256), about: leaf, at: world.now)
     }
 }

@@ -55,7 +55,7 @@ struct AccountDeactivate: AsyncParsableCommand {
     func run() async throws {
         let place = try AccountPlace(options)
         let account = try place.account(options.account)
-        let lock = try RunSetup.lock(place.tree)
+        let lock = try RunLock.take(place.tree, state: options.tree.statePath)
         let (ids, using) = try AccountPlace.failing {
             let ids = try place.store.ids(for: place.server)
             return (ids, try place.tree.lineages(using: account.id, at: place.server, isOnly: ids.count == 1))

@@ -35,7 +35,7 @@ struct AccountRegister: AsyncParsableCommand {
         let place = try AccountPlace(options)
         let email = try AccountRegister.checked(email ?? place.tree.defaults.value("email"))
         try AccountRegister.makeTree(place.tree)
-        let lock = try RunSetup.lock(place.tree)
+        let lock = try RunLock.take(place.tree, state: options.tree.statePath)
         try await AccountPlace.asking {
             let ids = try place.store.ids(for: place.server)
             var (valid, deactivated): ([String], [String]) = ([], [])

@@ -22,6 +22,7 @@ struct Certctl: AsyncParsableCommand {
 struct Main {
     static func main() async {
         StandardStreams.fill()
+        SignalTrap.keepExitCodes()
         do {
             try requireProc()
             var command = try Certctl.parseAsRoot()

@@ -4,7 +4,7 @@ import Deployment
 import FoundationEssentials
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 import Text
 
 /// `certctl delete`: a certificate that is not used any more, out of the config directory.
@@ -35,7 +35,7 @@ struct DeleteCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .usage, "\(name.plain) is no certificate's name", next: "certctl status shows them all")
         }
-        let lock = try RunSetup.lock(tree)
+        let lock = try RunLock.take(tree, state: state)
         try prepare(tree, state)
         let deletion = try found(in: tree, state)
         if !force { try await requireUnused(deletion) }

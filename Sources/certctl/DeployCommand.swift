@@ -14,7 +14,7 @@ struct DeployCommand: AsyncParsableCommand {
     var names: [String] = []
 
     func run() async throws {
-        let setup = try RunSetup(tree, nil, output)
+        let setup = try await RunSetup(tree, nil, output, offersToStop: true)
         let lineages = try setup.tree.selected(names)
         if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
         let code = await setup.carryOut("deploy", .deploy, lineages)

@@ -1,5 +1,4 @@
 import Diagnosis
-import Glibc
 import Lineages
 import Renewal
 
@@ -14,11 +13,13 @@ struct ForceDialogue: Sendable {
     private let host: Diagnosis.Host
     private let store: StateStore
 
-    /// - Parameter isYes: whether the operator has said that nothing is to be asked.
-    init(_ setup: borrowing RunSetup, _ options: TreeOptions, isYes: Bool, isQuiet: Bool) throws {
+    /// - Parameters:
+    ///   - all: every lineage of the config directory.
+    ///   - isYes: whether the operator has said that nothing is to be asked.
+    init(_ setup: borrowing RunSetup, _ options: TreeOptions, all: [Lineage], isYes: Bool, isQuiet: Bool) {
         (printer, limit, self.isYes, self.isQuiet) = (setup.printer, setup.settings.duplicateLimit, isYes, isQuiet)
-        canAsk = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
-        all = try setup.tree.selected([])
+        canAsk = RunPrinter.canAsk
+        self.all = all
         host = Diagnosis.Host(
             setup.tree, [], path: setup.tree.path, settings: setup.settings, statePath: options.statePath,
             transport: setup.transport)

@@ -78,20 +78,20 @@ struct HooksCommand: AsyncParsableCommand {
             let isBooted = unsafe access("/run/systemd/system", F_OK) == 0
             let runsInUnits = !keepEnvironment && geteuid() == 0 && isBooted
             if !keepEnvironment, !runsInUnits { try ServiceEnvironment.restart(with: "--keep-environment") }
-            let setup = try RunSetup(tree, nil, output, hooksInUnits: runsInUnits)
+            let setup = try await RunSetup(tree, nil, output, hooksInUnits: runsInUnits)
             let lineage = try setup.tree.selected([name])[0]
             guard let options = lineage.options, let paths = lineage.paths else {
                 throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
             }
             let domains = lineage.certificate?.names.map(\.description) ?? []
-            let (run, hooks) = (setup.run(in: setup.world([lineage])), setup.hooks)
+            let (run, hooks, executor) = (setup.run(in: setup.world([lineage])), setup.hooks, setup.executor)
             let (failures, wasInterrupted) = await setup.inGoodOrder {
                 // What an earlier run owes comes first, here as in every run.
                 var failures = await run.paidHooks()
                 failures += await hooks.pre(conf: options.preHook, post: options.postHook)
                 if failures.isEmpty, !Task.isCancelled {
                     // They come to their end, as in a renewal.
-                    failures += await Task {
+                    failures += await Task(executorPreference: executor) {
                         await hooks.deploy(conf: options.deployHook, domains: domains, lineage: paths.live).failures
                     }.value
                 }

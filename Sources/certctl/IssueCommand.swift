@@ -5,7 +5,7 @@ import Glibc
 import Lineages
 import PKI
 import Renewal
-import Scheduling
+import Setup
 
 /// `certctl issue`: the first certificate of a lineage, or other names for it.
 struct IssueCommand: AsyncParsableCommand {
@@ -64,7 +64,7 @@ struct IssueCommand: AsyncParsableCommand {
             let path = webroot?.text ?? RenewalOptions.defaultWebroot
             _ = try IssueTarget.responder(names.map { ($0, path) }, names)
         }
-        let setup = try RunSetup(tree, ca, output, makingTree: true)
+        let setup = try await RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
         if let reason = target.reasonToWait(at: Date.now) {
             setup.printer.result(reason)
@@ -110,7 +110,8 @@ struct IssueCommand: AsyncParsableCommand {
         if let name = names.first(where: \.isWildcard) {
             throw CommandFailure(
                 .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
-                next: "certbot certonly with a DNS plugin makes the first certificate, and certctl renews it: see dns.md"
+                next:
+                    "certbot certonly with a DNS plugin makes the first certificate, and certctl renews it: see dns.md"
             )
         }
         guard !names.isEmpty else {

@@ -43,7 +43,8 @@ struct RenewCommand: AsyncParsableCommand {
         help: "Run each hook in a unit of systemd's, outside of the sandbox that this runs in: for certctl.service.")
     var hooksInUnits = false
 
-    @Option(name: .long, help: "How many certificates are obtained side by side (default: jobs in certctl.conf, else 4).")
+    @Option(
+        name: .long, help: "How many certificates are obtained side by side (default: jobs in certctl.conf, else 4).")
     var jobs: Int?
 
     func validate() throws {
@@ -57,21 +58,25 @@ struct RenewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let setup = try RunSetup(tree, ca, output, hooksInUnits: hooksInUnits, jobs: jobs)
+        let setup = try await RunSetup(
+            tree, ca, output, offersToStop: force, hooksInUnits: hooksInUnits, jobs: jobs)
         let lineages = try setup.tree.selected(names)
         if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }
-        let code = dryRun ? await rehearse(lineages, setup) : await renew(lineages, setup, try dialogue(setup))
+        let dialogue = try dialogue(setup, lineages)
+        let code = dryRun ? await rehearse(lineages, setup) : await renew(lineages, setup, dialogue)
         if code != 0 { throw ExitCode(code) }
     }
 
-    private func dialogue(_ setup: borrowing RunSetup) throws -> ForceDialogue? {
-        force ? try ForceDialogue(setup, tree, isYes: yes, isQuiet: output.quiet) : nil
+    private func dialogue(_ setup: borrowing RunSetup, _ lineages: [Lineage]) throws -> ForceDialogue? {
+        guard force, !dryRun else { return nil }
+        let all = names.isEmpty ? lineages : try setup.tree.selected([])
+        return ForceDialogue(setup, tree, all: all, isYes: yes, isQuiet: output.quiet)
     }
 
     private func renew(_ lineages: [Lineage], _ setup: borrowing RunSetup, _ dialogue: ForceDialogue?) async -> Int32 {
         let (run, subjects) = (setup.run(in: setup.world(lineages)), setup.subjects(lineages))
         let (isForced, isExplicit) = (force, !names.isEmpty)
-        return await setup.carryOut("renew") {
+        return await setup.carryOut("renew", read: lineages) {
             let exceptions = await dialogue?.exceptions(for: lineages) ?? RunExceptions()
             return await run.run(
                 .renew(isForced: isForced), subjects, isExplicit: isExplicit, exceptions: exceptions)

@@ -32,7 +32,7 @@ struct RepairCommand: AsyncParsableCommand {
         let (settings, tree) = (try tree.settings(), try tree.tree())
         // Who only looks needs no right to write.
         if dryRun { return try await plan(tree, settings) }
-        let lock = try RunSetup.lock(tree)
+        let lock = try RunLock.take(tree, state: self.tree.statePath)
         try prepareState(tree)
         do throws(FileError) {
             _ = try SwitchJournal.completeAll(in: self.tree.statePath)

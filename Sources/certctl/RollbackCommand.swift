@@ -26,7 +26,7 @@ struct RollbackCommand: AsyncParsableCommand {
     var force = false
 
     func run() async throws {
-        let setup = try RunSetup(tree, nil, output)
+        let setup = try await RunSetup(tree, nil, output, offersToStop: true)
         let lineage = try setup.tree.selected([name])[0]
         let set = try earlierSet(of: lineage)
         let code = await setup.carryOut("rollback", .rollBack(set), [lineage])

@@ -26,8 +26,6 @@ final class RunPrinter: Sendable {
     /// Nil where nothing moves: no terminal, or the operator wants everything, or next to nothing.
     private let live: RunProgress?
     private let summary = Mutex(RunSummary())
-    /// The lineages whose challenges take their time to be seen.
-    private let slow = Mutex<Set<String>>([])
 
     init(_ options: OutputOptions) {
         self.options = options
@@ -52,6 +50,7 @@ final class RunPrinter: Sendable {
         case .started(let name, let names, let reason):
             progress(name, "ordering \(RunPrinter.list(names)) (\(reason))")
         case .step(let name, let step): print(step, of: name)
+        case .obtained(let name): live?.show(name, "issued, to be installed")
         case .tried(let name, let server, let certificate):
             live?.end(name)
             result("\(name): the dry run at \(server) went through, \(RunPrinter.expiry(of: certificate))")
@@ -87,18 +86,11 @@ final class RunPrinter: Sendable {
     }
 
     private func print(_ step: Issuance.Step, of name: String) {
+        if let stage = step.stage { progress(name, stage) }
         switch step {
         case .ordered(let url): if options.verbose { note("\(name): order \(url)", .debug) }
-        case .presenting(let challenges):
-            // A file is there at once; a record takes its time, and is worth a line.
-            let isSlow = challenges.contains { $0.type != "http-01" }
-            slow.withLock { _ = isSlow ? $0.insert(name).inserted : $0.remove(name) != nil }
-            if isSlow { progress(name, "adding records for \(RunPrinter.list(challenges.map(\.name.description)))") }
-        case .waiting:
-            if slow.withLock({ $0.contains(name) }) { progress(name, "waiting until the CA can see the records") }
-        case .validating(let names): progress(name, "the CA validates \(RunPrinter.list(names))")
-        case .finalizing: progress(name, "the CA issues the certificate")
         case .fellBack(let what): warn("\(name): \(what)")
+        case .presenting, .waiting, .validating, .finalizing: break
         }
     }
 
@@ -152,6 +144,9 @@ final class RunPrinter: Sendable {
     /// What the operator should know before something is done.
     func remark(_ text: String) { note(text) }
 
+    /// Whether somebody can be asked.
+    static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
+
     /// Asks a question on the terminal; only a yes is one.
     func ask(_ question: String) -> Bool {
         StandardError.write(question.plain)
@@ -184,7 +179,7 @@ final class RunPrinter: Sendable {
         if !options.quiet { write(text, .info) }
     }
 
-    private static func list(_ names: [String]) -> String {
+    static func list(_ names: [String]) -> String {
         names.count <= 3 ? names.joined(separator: ", ") : "\(names[0]) and \(names.count - 1) more names"
     }
 

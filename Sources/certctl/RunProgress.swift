@@ -77,23 +77,34 @@ final class RunProgress: Sendable {
     }
 
     private func erase(_ state: inout State) {
-        if state.drawn > 0 { StandardError.write("\u{1B}[\(state.drawn)F\u{1B}[J") }
+        let erasure = RunProgress.erasure(state)
+        if !erasure.isEmpty { StandardError.write(erasure) }
         state.drawn = 0
     }
 
+    /// Goes up to the first line that moves, and clears from there.
+    private static func erasure(_ state: State) -> String { state.drawn > 0 ? "\u{1B}[\(state.drawn)F\u{1B}[J" : "" }
+
+    /// All at once: a terminal that draws between two writes would flicker.
     private func redraw(_ state: inout State) {
-        erase(&state)
-        guard !state.lines.isEmpty else { return }
         let shown = state.lines.suffix(RunProgress.mostLines)
-        var lines = shown.map { line in
-            let took = (line.started.duration(to: .now) / .milliseconds(100)).rounded(.down) / 10
-            return "\(line.name)  \(line.stage) …  \(took) s"
-        }
-        if shown.count < state.lines.count { lines.insert("and \(state.lines.count - shown.count) more", at: 0) }
-        for line in lines {
-            let text = String("  \(line)".plain.prefix((screen.width ?? 80) - 1))
-            StandardError.write(Style.faint.text(text, on: screen) + "\n")
-        }
+        let longest = shown.map(\.name.plain.count).max() ?? 0
+        var lines = shown.map { text($0, nameWidth: longest) }
+        if shown.count < state.lines.count { lines.insert("  and \(state.lines.count - shown.count) more", at: 0) }
+        let block = lines.map { Style.faint.text($0, on: screen) + "\n" }.joined()
+        let erasure = RunProgress.erasure(state)
+        if !(erasure + block).isEmpty { StandardError.write(erasure + block) }
         state.drawn = lines.count
+    }
+
+    /// `  one.example  the CA validates one.example …  0.3 s`: stages stand below each other, and a narrow screen cuts them, not the time.
+    private func text(_ line: Line, nameWidth: Int) -> String {
+        let took = (line.started.duration(to: .now) / .milliseconds(100)).rounded(.down) / 10
+        let time = " …  \(took) s"
+        // The last column stays free: a terminal may wrap there.
+        let room = (screen.width ?? 80) - 1 - time.count
+        let name = line.name.plain
+        let padding = String(repeating: " ", count: nameWidth - name.count)
+        return "  \(name)\(padding)  \(line.stage.plain)".prefix(max(0, room)) + time
     }
 }

@@ -18,25 +18,29 @@ struct RunSetup: ~Copyable {
     private let lock: TreeLock
     /// Whether all that earlier runs left of a switch is completed.
     private let isComplete: Bool
-    private let ledger: StateStore
+    /// Where the run's blocking work is done; nil where the system gives no threads, for Swift's own.
+    let executor: WorkerThreads?
+    private let report: @Sendable (RenewalEvent) -> Void
+    private let trace: RunTrace
+    private let reports: RunReports
     private let units: OutsideUnits?
     private let statePath: String
     private let jobs: Int
     private let caBundle: String?
     private let challenges: ChallengeSettings
-    private let statusFile: StatusFile?
 
     /// Takes the lock and completes what an earlier run left of a switch.
     ///
     /// - Parameters:
     ///   - ca: nil for a command that talks to no CA.
     ///   - makingTree: whether a config directory that is not there is made.
+    ///   - offersToStop: whether an operator at a terminal is asked to stop a run that holds the lock.
     ///   - hooksInUnits: whether this process is confined, and hooks are not to be.
     ///   - jobs: how many lineages are renewed side by side; nil as the host's settings have it.
     init(
         _ options: TreeOptions, _ ca: CAOptions?, _ output: OutputOptions, makingTree: Bool = false,
-        hooksInUnits: Bool = false, jobs jobsOption: Int? = nil
-    ) throws {
+        offersToStop: Bool = false, hooksInUnits: Bool = false, jobs jobsOption: Int? = nil
+    ) async throws {
         SignalTrap.outliveOutputs()
         let settings = try options.settings()
         let tree = try options.tree()
@@ -45,7 +49,14 @@ struct RunSetup: ~Copyable {
         let units: OutsideUnits? = try hooksInUnits ? RunSetup.units() : nil
         if makingTree { try RunSetup.make(tree) }
         let directoryHooks = try RunSetup.directoryHooks(tree)
-        let lock = try RunSetup.lock(tree)
+        let statePath = options.statePath
+        let lock: TreeLock
+        if offersToStop {
+            lock = try await RunLock.takeOrAsk(
+                tree, state: statePath, printer, patience: settings.hookTimeout + RunSetup.patience)
+        } else {
+            lock = try RunLock.take(tree, state: statePath)
+        }
         try RunSetup.requireState(options.statePath)
         try RunSetup.owningState { () throws(StateOwner.Failure) in
             try StateOwner.claim(options.statePath, for: tree)
@@ -57,17 +68,24 @@ struct RunSetup: ~Copyable {
             printer.warn("cli.ini: not acted on: \(tree.defaults.unsupportedKeys.joined(separator: ", "))")
         }
         if directoryHooks { RunSetup.warnOfSkippedHooks(HookDirectory(configDirectory: tree.path), printer) }
-        let report: @Sendable (RenewalEvent) -> Void = { printer.print($0) }
-        let statePath = options.statePath
+        let store = StateStore(stateDirectory: statePath)
+        let trace = RunTrace(store)
+        let report: @Sendable (RenewalEvent) -> Void = { event in
+            trace.note(event)
+            printer.print(event)
+        }
+        let jobs = jobsOption ?? settings.jobs
+        let executor = try? WorkerThreads(most: jobs + RunSetup.spareThreads)
         let accounts = AccountStore(configDirectory: tree.path)
         let authorities = CertificateAuthorities(accounts: accounts, transport: transport) { report(.exchange($0)) }
         let hooks = HookRun(
             directory: HookDirectory(configDirectory: tree.path),
             directoryHooks: directoryHooks, runner: units?.hooks ?? SubprocessRunner(), timeout: settings.hookTimeout,
             environment: ["CERTCTL_CONFIG_DIR": tree.path, "CERTCTL_STATE_DIR": statePath],
+            executor: executor,
             remember: { hooks in
                 do {
-                    try StateStore(stateDirectory: statePath).owe(hooks)
+                    try store.owe(hooks)
                 } catch {
                     printer.print(.stateFailed("\(error)"))
                 }
@@ -75,15 +93,15 @@ struct RunSetup: ~Copyable {
         ) { report(.hook($0)) }
         isComplete = RunSetup.completeSwitches(statePath, printer)
         challenges = RunSetup.challenges(settings, units, hidden: [tree.path, statePath])
-        ledger = StateStore(stateDirectory: statePath)
-        statusFile = options.statusFile(settings)
+        reports = RunReports(
+            tree: tree, store: store, settings: settings, statusFile: options.statusFile(settings), printer: printer)
         self.tree = tree
         self.settings = settings
         self.transport = transport
         self.authorities = authorities
         self.hooks = hooks
         (self.units, self.statePath) = (units, statePath)
-        jobs = jobsOption ?? settings.jobs
+        (self.jobs, self.executor, self.report, self.trace) = (jobs, executor, report, trace)
         caBundle = ca?.caBundle?.text ?? settings.caBundle
         self.printer = printer
         self.lock = lock
@@ -104,6 +122,11 @@ struct RunSetup: ~Copyable {
         }
         return challenges
     }
+
+    /// One for the hooks, and one for what is left of a lane that ends.
+    private static let spareThreads = 2
+    /// A run that was asked to stop takes so long beside its hook: it finishes the request to the CA and takes its challenges away.
+    private static let patience: Duration = .seconds(60)
 
     private static func units() throws -> OutsideUnits {
         do {
@@ -197,34 +220,17 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    static func lock(_ tree: Tree) throws -> TreeLock {
-        do throws(TreeLock.Failure) {
-            return try TreeLock(configDirectory: tree.path)
-        } catch {
-            switch error {
-            case .held: throw CommandFailure(.tryLater, "\(error)", next: "run it again when that process has ended")
-            case .file(let file) where file.isNotFound:
-                throw CommandFailure(
-                    Tree.Failure.unreadable(FileError("read", tree.path, because: "there is no such directory")))
-            case .file(let file):
-                throw CommandFailure(
-                    .configuration, "\(file)", next: file.isPermission ? "run it as root" : "make the tree writable")
-            }
-        }
-    }
-
     /// The real world of a run over lineages.
     func world(_ lineages: [Lineage], issuing: Certification? = nil) -> LocalWorld {
         let units = units
         return LocalWorld(
-            lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf, caBundle: caBundle,
-            challenges: challenges, isMounted: { await units?.isMounted($0) })
+            lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
+            caBundle: caBundle, challenges: challenges, isMounted: { await units?.isMounted($0) }, executor: executor)
     }
 
     /// A run in a world.
     func run(in world: any RenewalWorld) -> RenewalRun {
-        let printer = printer
-        return RenewalRun(world, hooks: hooks, jobs: jobs, initiator: RunSetup.initiator) { printer.print($0) }
+        RenewalRun(world, hooks: hooks, jobs: jobs, initiator: RunSetup.initiator, report: report)
     }
 
     /// What a run is given of lineages.
@@ -235,60 +241,41 @@ struct RunSetup: ~Copyable {
         _ command: String, _ request: RunRequest, _ lineages: [Lineage], isExplicit: Bool = true
     ) async -> Int32 {
         let (run, subjects) = (run(in: world(lineages)), subjects(lineages))
-        return await carryOut(command) { await run.run(request, subjects, isExplicit: isExplicit) }
+        return await carryOut(command, read: lineages) {
+            await run.run(request, subjects, isExplicit: isExplicit)
+        }
     }
 
     /// Carries out the work so that SIGINT and SIGTERM end it in good order, prints the summary and returns the exit code.
     ///
-    /// - Parameter command: its name, for the record of the last run.
-    func carryOut(_ command: String, _ work: @escaping @Sendable () async -> RunReport) async -> Int32 {
+    /// - Parameters:
+    ///   - command: its name, for the record of the last run.
+    ///   - lineages: what was read for it; only what the run has changed is read again for its report.
+    func carryOut(
+        _ command: String, read lineages: [Lineage] = [], _ work: @escaping @Sendable () async -> RunReport
+    ) async -> Int32 {
         let report = await inGoodOrder(work)
         // What a switch replaced was kept for whoever had it open.
         let isComplete = RunSetup.completeSwitches(statePath, printer)
         printer.finish(report)
         let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
         let lastRun = LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code)
-        leaveReport(lastRun)
-        if let path = settings.metricsFile { await leaveMetrics(at: path, lastRun, probing: !report.wasInterrupted) }
+        await reports.leave(
+            lastRun, known: StatusReport.known(lineages, report), isProbing: !report.wasInterrupted)
         return code
     }
 
     /// Carries out work so that a signal cancels its task, and it ends in good order.
     func inGoodOrder<Result: Sendable>(_ work: @escaping @Sendable () async -> Result) async -> Result {
         let printer = printer
-        let task = Task { await work() }
+        let task = Task(executorPreference: executor) { await work() }
         SignalTrap.install {
             printer.warn("stopping in good order; a second signal ends it at once")
             task.cancel()
         }
+        // From now on it can be stopped in good order.
+        trace.begin()
+        defer { trace.end() }
         return await task.value
-    }
-
-    /// Notes how the run ended, and leaves what there is to know for those who may not read the tree.
-    private func leaveReport(_ lastRun: LastRun) {
-        do {
-            try ledger.note(lastRun)
-            try statusFile?.write(StatusReport(tree, ledger, at: lastRun.at))
-        } catch {
-            printer.warn("the report of this run cannot be left: \(error)")
-        }
-    }
-
-    /// Leaves the metrics for a collector: after the post hooks and the verification, and of every run.
-    ///
-    /// - Parameter probing: whether it looks at the listeners, too; a run that was asked to stop does not.
-    private func leaveMetrics(at path: String, _ lastRun: LastRun, probing: Bool) async {
-        do {
-            let report =
-                probing
-                ? await StatusReport(probing: try tree.lineages(), ledger, host: settings.conf, at: lastRun.at)
-                : try StatusReport(tree, ledger, at: lastRun.at)
-            try StatusMetrics(report).write(to: path)
-        } catch {
-            // The old ones stay, and go on to say when the last run was.
-            printer.fault(
-                "the metrics of this run cannot be left in \(path): \(error)",
-                next: "certctl doctor shows whether the service may write there; certctl setup lets it")
-        }
     }
 }

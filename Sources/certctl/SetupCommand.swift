@@ -4,7 +4,7 @@ import Diagnosis
 import Glibc
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 import Text
 
 /// `certctl setup`: everything around the program that makes it take certbot's place, and back.
@@ -87,7 +87,7 @@ struct SetupCommand: AsyncParsableCommand {
         }
         show(plan.remarks)
         try confirm()
-        let lock = try found.map { try RunSetup.lock($0) }
+        let lock = try found.map { try RunLock.take($0, state: tree.statePath) }
         var run = try SetupRun(on: SetupHost(), statePath: tree.statePath)
         do {
             try await run.carryOut(plan)
@@ -164,7 +164,7 @@ struct SetupCommand: AsyncParsableCommand {
         print("certctl setup --undo will")
         for (number, title) in undoing.enumerated() { print("\(number + 1). \(title.plain)") }
         try confirm()
-        let lock = try tree.existingTree().map { try RunSetup.lock($0) }
+        let lock = try tree.existingTree().map { try RunLock.take($0, state: tree.statePath) }
         let isComplete = try await run.undo { outcome in
             switch outcome {
             case .restored(let what): print(what.plain)

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PKI
 import Synchronization
 
 /// SIGINT, SIGTERM and SIGHUP as a request to stop in good order: the challenge files go, owed hooks run.
@@ -21,7 +22,8 @@ enum SignalTrap {
             }
         }
         let readingEnd = ends[0]
-        spawn {
+        // Without a thread a signal is not heard, and the run goes on.
+        try? startThread {
             var number: UInt8 = 0
             guard unsafe read(readingEnd, &number, 1) == 1 else { return }
             stop()
@@ -30,24 +32,10 @@ enum SignalTrap {
         }
     }
 
+    /// Sees to it that the system keeps the exit codes of hooks, at the start of the process: whoever started it may ignore SIGCHLD,
+    /// a process inherits that, and then none are kept (wait(2)).
+    static func keepExitCodes() { _ = signal(SIGCHLD, SIG_DFL) }
+
     /// From now on a closed output does not end the process: what was begun is brought to its end unheard.
     static func outliveOutputs() { _ = signal(SIGPIPE, SIG_IGN) }
-
-    /// Runs a closure on a thread of its own: it waits for as long as the process lives.
-    private static func spawn(_ body: @escaping @Sendable () -> Void) {
-        final class Body {
-            let run: @Sendable () -> Void
-            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-        }
-        var thread = pthread_t()
-        let context = unsafe Unmanaged.passRetained(Body(body))
-        let result = unsafe pthread_create(
-            &thread, nil,
-            { context in
-                guard let context = unsafe context else { return nil }
-                unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        if result == 0 { _ = pthread_detach(thread) } else { unsafe context.release() }
-    }
 }

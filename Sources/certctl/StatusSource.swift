@@ -3,7 +3,7 @@ import FoundationEssentials
 import Glibc
 import Lineages
 import Renewal
-import Scheduling
+import Setup
 
 /// Where `status` has its report from: the tree, or the file that the last run has left for those who may not read the tree.
 @MainActor struct StatusSource {

@@ -5,7 +5,7 @@ import HTTP
 import Lineages
 import Renewal
 import Rig
-import Scheduling
+import Setup
 import Testing
 
 @testable import Diagnosis
@@ -213,9 +213,33 @@ struct LockAndClockJudgementTests {
 
     @Test(arguments: [(60.0, Check.Verdict.warning), (7200, .failure)])
     func `a lock is a failure only when it is held for long`(age: Double, verdict: Check.Verdict) {
-        let facts = LockFacts.held(pid: 12, program: "certbot", since: now.addingTimeInterval(-age))
+        let facts = LockFacts.held(
+            LockHolder(pid: 12, program: "certbot", since: now.addingTimeInterval(-age)))
         let check = LockJudgement.findings(facts, at: "/t/.certbot.lock", now: now).checks[0]
         #expect(check.verdict == verdict && check.evidence.contains("process 12 (certbot)"))
+    }
+
+    @Test func `the step of a run is believed of the process that holds the lock only`() async throws {
+        try await TemporaryDirectory.with { directory in
+            let store = StateStore(stateDirectory: directory)
+            func step(_ pid: Int32, _ startedAt: Date) throws -> String? {
+                try store.note(running: RunNote(pid: pid, startedAt: startedAt, step: "post hook reload"))
+                return LockHolder(pid: getpid(), stateDirectory: directory).step
+            }
+            #expect(LockHolder(pid: getpid(), stateDirectory: directory).step == nil)
+            #expect(try step(getpid(), Date.now) == "post hook reload")
+            #expect(try step(getpid() + 1, Date.now) == nil)
+            // Before the last boot another process had the number.
+            #expect(try step(getpid(), Date.now.addingTimeInterval(-86_400)) == nil)
+            try store.note(running: nil)
+            #expect(LockHolder(pid: getpid(), stateDirectory: directory).step == nil)
+        }
+        let holder = LockHolder(
+            pid: 12, program: "certctl", unit: "certctl.service", since: now.addingTimeInterval(-200),
+            step: "post hook reload")
+        #expect(
+            holder.text(at: now)
+                == "process 12 (certctl) of certctl.service, running for 3 minutes (post hook reload)")
     }
 
     @Test func `a clock is judged by the CA's, by systemd, and by what comes from the future`() {

@@ -1,4 +1,4 @@
-import Scheduling
+import Setup
 import Testing
 
 /// What counts as a reload of nginx, and as a renewal by certbot.

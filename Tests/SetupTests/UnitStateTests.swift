@@ -1,6 +1,6 @@
 import Deployment
 import FoundationEssentials
-import Scheduling
+import Setup
 import Testing
 
 struct UnitStateTests {

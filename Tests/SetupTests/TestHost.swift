@@ -3,7 +3,7 @@ import FoundationEssentials
 import Glibc
 import Lineages
 import Rig
-import Scheduling
+import Setup
 import Synchronization
 import Testing
 

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Lineages
 import Rig
-import Scheduling
+import Setup
 import Testing
 
 /// Certctl set up on hosts as certbot leaves them, and taken back.

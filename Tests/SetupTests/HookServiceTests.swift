@@ -1,5 +1,5 @@
 import Deployment
-import Scheduling
+import Setup
 import Testing
 
 /// The services that hooks are about.

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import Lineages
 import Rig
-import Scheduling
+import Setup
 import Testing
 
 /// What the service's sandbox is opened for.
