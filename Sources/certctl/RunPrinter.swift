@@ -93,6 +93,9 @@ final class RunPrinter: Sendable {
         case .validating(let names): progress(name, "the CA validates \(RunPrinter.list(names))")
         case .finalizing: progress(name, "the CA issues the certificate")
         case .fellBack(let what): warn("\(name): \(what)")
+        case .notValidated(let reused):
+            let until = reused.expires.map { " until \(LocalTime.text($0))" } ?? ""
+            result("\(name): not validated: the authorization of \(reused.name) is valid\(until)")
         }
     }
 
