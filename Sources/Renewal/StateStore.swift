@@ -52,7 +52,9 @@ package struct StateStore: Sendable {
     }
 
     /// What is known of a lineage, as it applies to what live/ shows now: the answer that every command gives. Nil where nothing is.
-    package func state(of lineage: Lineage, at now: Date) -> LineageState? { stateIfReadable(of: lineage, at: now).state }
+    package func state(of lineage: Lineage, at now: Date) -> LineageState? {
+        stateIfReadable(of: lineage, at: now).state
+    }
 
     /// The same, and why nothing is known where a file could not be read.
     package func stateIfReadable(of lineage: Lineage, at now: Date) -> (state: LineageState?, unreadable: String?) {
@@ -85,7 +87,7 @@ package struct StateStore: Sendable {
 
     private func path(_ name: String) -> String { "\(root)/lineages/\(name).json" }
 
-    private func write(_ value: some Encodable, to path: String, isDurable: Bool = true) throws(FileError) {
+    func write(_ value: some Encodable, to path: String, isDurable: Bool = true) throws(FileError) {
         let bytes: Data
         do {
             bytes = try JSONEncoder.state.encode(value)

@@ -63,7 +63,8 @@ struct RenewalPolicyTests {
         let rulings = RenewalPolicy().rulings(for: validity, options: try options(), at: day(10))
         #expect(
             rulings.map(\.rule) == [
-                .force(false), .autorenew(true), .expiry(day(90)), .beforeExpiry(nil, nil), .share(.twoThirds, day(60)),
+                .force(false), .autorenew(true), .expiry(day(90)), .suggestion(nil, until: nil, page: nil),
+                .beforeExpiry(nil, nil), .share(.twoThirds, day(60)),
             ])
         #expect(rulings.dropLast().allSatisfy { $0.decision == nil })
         let forced = RenewalPolicy(isForced: true).rulings(for: validity, options: try options(), at: day(10))
