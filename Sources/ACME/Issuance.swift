@@ -20,6 +20,8 @@ package struct Issuance: Sendable {
         case finalizing
         /// A preferred profile or chain is not to be had; the CA's default is taken.
         case fellBack(String)
+        /// A dry run does not validate the name: the CA has it validated already.
+        case notValidated(ReusedAuthorization)
     }
 
     let client: Client

@@ -62,14 +62,20 @@ extension Issuance {
     package func rehearse(
         _ names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes(), deactivating: Bool
     ) async throws(ACMEError) -> (chain: [UInt8], notValidated: [ReusedAuthorization]) {
-        var placed = try await place(names, wishes: wishes)
-        var reused = try await reusedAuthorizations(of: placed)
-        if deactivating, !reused.isEmpty {
-            try await deactivate(authorizations: reused.map(\.url))
-            placed = try await place(names, wishes: wishes)
-            reused = try await reusedAuthorizations(of: placed)
-        }
+        let (placed, reused) = try await placeRehearsal(names, wishes: wishes, deactivating: deactivating)
         let url = try await certificateURL(of: placed, request: request)
         return (try await chain(at: url, wishes: wishes), reused)
+    }
+
+    /// Places the order of ``rehearse(_:request:wishes:deactivating:)``, and says which names will not be validated for it.
+    package func placeRehearsal(
+        _ names: [SubjectName], wishes: Wishes = Wishes(), deactivating: Bool
+    ) async throws(ACMEError) -> (placed: PlacedOrder, notValidated: [ReusedAuthorization]) {
+        let placed = try await place(names, wishes: wishes)
+        let reused = try await reusedAuthorizations(of: placed)
+        guard deactivating, !reused.isEmpty else { return (placed, reused) }
+        try await deactivate(authorizations: reused.map(\.url))
+        let again = try await place(names, wishes: wishes)
+        return (again, try await reusedAuthorizations(of: again))
     }
 }

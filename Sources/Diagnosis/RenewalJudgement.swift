@@ -118,7 +118,9 @@ enum RenewalJudgement {
         let (cause, error) = (RecordedCause(retry.cause), retry.cause.message)
         let fault = Fault.renewal(cause, FaultSubject(lineage), isRepeated: retry.failures > 1)
         // One that was forced, and whose certificate is good for long: nothing has to be done about it.
-        if case .wait(let date, _)? = decision(on: lineage, state, at: now), state.acquisition.order == nil, !state.acquisition.isIssued {
+        if case .wait(let date, _)? = decision(on: lineage, state, at: now), state.acquisition.order == nil,
+            !state.acquisition.isIssued
+        {
             findings.warn(
                 .renewalFailed, lineage.name, at: place,
                 "\(times): \(error); it is not due before \(date.formatted(.iso8601))", title: title(of: cause))

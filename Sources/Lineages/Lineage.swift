@@ -29,7 +29,8 @@ package struct Lineage: Sendable {
         if let original { return "its conf leads to the certificate of \(original), which is renewed by its own" }
         guard let options else { return nil }
         guard let reason = options.proof.reasonUnproven(certificate?.names ?? []) else { return nil }
-        return options.authenticatorSource.map { "authenticator \(options.authenticator ?? ""), which \($0) sets" } ?? reason
+        return options.authenticatorSource.map { "authenticator \(options.authenticator ?? ""), which \($0) sets" }
+            ?? reason
     }
 }
 

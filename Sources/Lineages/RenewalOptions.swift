@@ -36,6 +36,8 @@ package struct RenewalOptions: Sendable {
     package let renewBeforeExpiry: Double?
     /// The common name that the topmost certificate's issuer should have.
     package let preferredChain: String?
+    /// SHA-256 of the root that the chain should lead to, in lower-case hex; certctl's own, and goes before ``preferredChain``.
+    package let preferredChainRoot: String?
     /// The CA's profile to ask for if it has it.
     package let preferredProfile: String?
     /// The CA's profile without which nothing is ordered.
@@ -83,6 +85,14 @@ package struct RenewalOptions: Sendable {
         deployHook = try source.deployHook(&remarks)
         postHook = try source.string("post_hook")
         preferredChain = try source.string("preferred_chain")
+        let root = try source.own("preferred_chain_root")
+        preferredChainRoot = root.flatMap(RenewalOptions.digest)
+        if let root, preferredChainRoot == nil {
+            remarks.append(
+                LineageProblem(
+                    .optionIgnored, "preferred_chain_root = \(root) is not a SHA-256 of 64 hexadecimal digits",
+                    isFatal: false))
+        }
         preferredProfile = try source.string("preferred_profile")
         requiredProfile = try source.string("required_profile")
         if try source.boolean("allow_subset_of_names") == true {
@@ -110,6 +120,12 @@ package struct RenewalOptions: Sendable {
 
     /// Where the challenge file of a name goes, nil if nothing says.
     package func webroot(for name: SubjectName) -> String? { webroots[name.description] ?? lastWebroot }
+
+    /// A SHA-256 as certctl has it, of one as people copy it: `3A:BC…` or `3abc…`; nil for anything else.
+    package static func digest(_ text: String) -> String? {
+        let digits = text.lowercased().filter { $0 != ":" }
+        return digits.utf8.count == 64 && digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) ? digits : nil
+    }
 
     private static func keyType(_ source: OptionSource) throws(LineageProblem) -> KeyType {
         // A conf without key_type is from before certbot 2.0, when keys were RSA.

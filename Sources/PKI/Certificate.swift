@@ -129,6 +129,9 @@ package struct Certificate: Hashable, Sendable {
     /// SHA-256 of the DER form, in lower-case hexadecimal.
     package func sha256() throws(PKIError) -> String { try Digest.sha256(der).hexadecimal }
 
+    /// Whether both are for the same key.
+    package func hasKey(of other: Certificate) -> Bool { publicKey == other.publicKey }
+
     /// From when to when it is valid.
     package var validity: Validity { Validity(notBefore: notBefore, notAfter: notAfter) }
 

@@ -3,7 +3,7 @@ import COpenSSL
 /// The roots that a host trusts, by where their certificates are. They are read when they are asked for.
 package struct TrustStore: Hashable, Sendable {
     /// PEM files.
-    let files: [String]
+    package let files: [String]
     /// Directories of PEM files that are named by the hash of their subject (openssl-rehash(1)).
     let directories: [String]
 

@@ -12,18 +12,29 @@ actor CAExchange: OrderExchange {
     /// What is installed, and what this host trusts: a chain that leads nowhere is not taken where another one does.
     private let predecessor: [Certificate]
     private let trust: TrustStore
+    private let rehearsal: Rehearsal?
+    private let report: @Sendable (Issuance.Step) -> Void
     private var key: PrivateKey?
     private var order: Issuance.PlacedOrder?
     private var certificateURL: String?
 
+    /// How a dry run goes about names that the CA has validated already.
+    enum Rehearsal: Sendable {
+        /// They are reported: somebody may have validated them by hand.
+        case reports
+        /// They are validated again. Only in a staging environment.
+        case deactivates
+    }
+
+    /// - Parameter rehearsal: set for a dry run.
     init(
         _ certification: Certification, client: Client, solver: (any ChallengeSolver)? = nil, staging: any StagingArea,
         predecessor: [Certificate] = [],
-        trust: TrustStore = TrustStore(files: [], directories: []),
+        trust: TrustStore = TrustStore(files: [], directories: []), rehearsal: Rehearsal? = nil,
         report: @escaping @Sendable (Issuance.Step) -> Void
     ) {
-        (self.certification, self.staging) = (certification, staging)
-        (self.predecessor, self.trust) = (predecessor, trust)
+        (self.certification, self.staging, self.rehearsal) = (certification, staging, rehearsal)
+        (self.predecessor, self.trust, self.report) = (predecessor, trust, report)
         issuance = Issuance(client: client, solver: solver ?? certification.solver, report: report)
     }
 
@@ -31,12 +42,21 @@ actor CAExchange: OrderExchange {
         do {
             let key = try certification.key.make()
             try staging.stage(key: try key.pem())
-            let placed = try await issuance.place(certification.names, wishes: certification.wishes)
+            let placed = try await placed()
             (self.key, order) = (key, placed)
             return PlacedOrder(placed)
         } catch {
             throw AcquisitionFailure(error)
         }
+    }
+
+    private func placed() async throws(ACMEError) -> Issuance.PlacedOrder {
+        let (names, wishes) = (certification.names, certification.wishes)
+        guard let rehearsal else { return try await issuance.place(names, wishes: wishes) }
+        let (placed, notValidated) = try await issuance.placeRehearsal(
+            names, wishes: wishes, deactivating: rehearsal == .deactivates)
+        for authorization in notValidated { report(.notValidated(authorization)) }
+        return placed
     }
 
     func resume(_ url: String) async throws(AcquisitionFailure) -> PlacedOrder {
@@ -126,7 +146,8 @@ extension AcquisitionFailure {
             case .gone, .authorizationGone: .needsNewOrder
             }
         self.init(
-            Cause(error), verdict, stage: stage, retryAfter: acme?.retryAfter, concernsWholeCA: acme?.isOfWholeCA ?? false)
+            Cause(error), verdict, stage: stage, retryAfter: acme?.retryAfter,
+            concernsWholeCA: acme?.isOfWholeCA ?? false)
     }
 }
 

@@ -187,7 +187,8 @@ extension Cause {
             default: problem.isRateLimit ? .rateLimited : (problem.status ?? 0) >= 500 ? .serverError : .refused
             }
         self.init(
-            code, text, subject: problem.type, url: problem.needsOperator ? problem.page : nil, isTemporary: isTemporary)
+            code, text, subject: problem.type, url: problem.needsOperator ? problem.page : nil, isTemporary: isTemporary
+        )
     }
 }
 

@@ -1,6 +1,5 @@
 package import ACME
 package import Challenges
-package import Challenges
 import FoundationEssentials
 package import Lineages
 package import PKI
@@ -16,7 +15,7 @@ package struct Certification: Sendable {
     /// The key that the certificate is to be for.
     package let key: KeySource
     package let mustStaple: Bool
-    package let wishes: Issuance.Wishes
+    package internal(set) var wishes: Issuance.Wishes
     package let solver: any ChallengeSolver
     package let paths: LineagePaths
     /// The renewal config to write; nil where it stays as it is.
@@ -29,15 +28,24 @@ package struct Certification: Sendable {
         case generate(KeyType)
         /// The renewal config's `reuse_key`: the installed key, in a copy.
         case reuse(path: String)
+        /// A new key where the renewal config would reuse the installed one, which is at the path: that one is not taken, nor a copy
+        /// of it that is staged.
+        case replace(path: String, KeyType)
 
         /// Whether a key that was staged earlier is one that would be made now.
         func takes(_ staged: PrivateKey) -> Bool {
-            if case .generate(let type) = self { staged.type == type } else { true }
+            switch self {
+            case .generate(let type): return staged.type == type
+            case .reuse: return true
+            case .replace(let path, let type):
+                let installed = try? PrivateKey(pem: FileSystem.read(path)).publicKeyPEM()
+                return staged.type == type && (try? staged.publicKeyPEM()) != installed
+            }
         }
 
         func make() throws -> PrivateKey {
             switch self {
-            case .generate(let type): try PrivateKey(generating: type)
+            case .generate(let type), .replace(_, let type): try PrivateKey(generating: type)
             case .reuse(let path): try PrivateKey(pem: FileSystem.read(path))
             }
         }
@@ -53,7 +61,7 @@ package struct Certification: Sendable {
         (self.paths, self.conf, self.newLineage) = (paths, conf, newLineage)
     }
 
-    var request: OrderRequest { 
+    var request: OrderRequest {
         OrderRequest(lineage: name, server: server, account: account, names: names.map(\.description))
     }
 }
@@ -61,8 +69,14 @@ package struct Certification: Sendable {
 extension Certification {
     /// The renewal of a lineage as its renewal config has it.
     ///
+    /// - Parameters:
+    ///   - trust: where `preferred_chain_root` is looked for.
+    ///   - needsNewKey: whether the key at a path is not to be used again, whatever `reuse_key` says.
     /// - Throws: what is wrong with the lineage, or keeps its names from being proven.
-    package init(renewing lineage: Lineage, _ challenges: ChallengeSettings = ChallengeSettings()) throws {
+    package init(
+        renewing lineage: Lineage, _ challenges: ChallengeSettings = ChallengeSettings(),
+        trust: TrustStore = TrustStore(), needsNewKey: (String) -> Bool = { _ in false }
+    ) throws {
         guard let options = lineage.options, let paths = lineage.paths, let certificate = lineage.certificate else {
             throw lineage.fatalProblem ?? LineageProblem(.confIncomplete, "\(lineage.confPath) is not complete")
         }
@@ -72,10 +86,18 @@ extension Certification {
             throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
         }
         try Certification.requireWritable([paths.archive, FileSystem.directory(of: paths.live) ?? "/"])
+        let installed = paths.link(.privkey)
+        let key: KeySource =
+            if !options.reuseKey {
+                .generate(options.keyType)
+            } else if needsNewKey(installed) {
+                .replace(path: installed, options.keyType)
+            } else {
+                .reuse(path: installed)
+            }
         self.init(
-            name: lineage.name, names: names, server: options.server, account: options.account,
-            key: options.reuseKey ? .reuse(path: paths.link(.privkey)) : .generate(options.keyType),
-            mustStaple: options.mustStaple, wishes: Issuance.Wishes(options),
+            name: lineage.name, names: names, server: options.server, account: options.account, key: key,
+            mustStaple: options.mustStaple, wishes: Issuance.Wishes(options, trust: trust),
             solver: try Challenges.solver(for: names, options: options, challenges), paths: paths)
     }
 
@@ -87,9 +109,23 @@ extension Certification {
 
 extension Issuance.Wishes {
     /// What a renewal config asks for.
-    init(_ options: RenewalOptions) {
+    ///
+    /// - Parameter trust: where a preferred root is looked for; one that is not there is left out.
+    package init(_ options: RenewalOptions, trust: TrustStore) {
         self.init(
             preferredProfile: options.preferredProfile, requiredProfile: options.requiredProfile,
-            preferredChain: options.preferredChain)
+            preferredChain: options.preferredChain,
+            preferredRoot: options.preferredChainRoot.flatMap(trust.certificate))
+    }
+}
+
+extension TrustStore {
+    /// The certificate with this SHA-256, in lower-case hex, among the host's roots; nil where it is not there.
+    package func certificate(sha256: String) -> Certificate? {
+        for file in files {
+            guard let pem = try? FileSystem.read(file), let roots = try? Certificate.chain(pem: pem) else { continue }
+            if let root = roots.first(where: { (try? $0.sha256()) == sha256 }) { return root }
+        }
+        return nil
     }
 }

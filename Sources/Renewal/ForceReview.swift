@@ -25,9 +25,10 @@ package struct ForceReview: Sendable {
     ///   - chain: what its fullchain.pem holds.
     ///   - state: what is known of it, as it applies to what live/ shows.
     ///   - served: what its endpoints were just seen serving.
+    ///   - revoked: that it is revoked, where it is.
     package init(
         _ lineage: Lineage, chain: [Certificate], state: LineageState?, served: ProbeReport,
-        budget: CertificateBudget, at now: Date
+        revoked: RevokedCertificates.Entry? = nil, budget: CertificateBudget, at now: Date
     ) {
         name = lineage.name
         self.budget = budget
@@ -38,8 +39,11 @@ package struct ForceReview: Sendable {
         let days = Int(certificate.notAfter.timeIntervalSince(now) / 86_400)
         if certificate.notAfter <= now {
             (advice, finding) = (.renew, "it has expired")
+        } else if let revoked {
+            (advice, finding) = (.renew, "it is \(revoked)")
         } else if case .renew(let reason) = RenewalPolicy().decision(
-            for: certificate.validity, options: options, at: now) {
+            for: certificate.validity, options: options, at: now)
+        {
             (advice, finding) = (.renew, "it is due (\(reason)), and valid for \(days) days")
         } else if let fault = ChainFault.faults(in: chain, at: now).first {
             switch fault {
@@ -48,7 +52,8 @@ package struct ForceReview: Sendable {
             }
         } else if let held = state?.host.quarantine {
             (advice, finding) = (
-                .deploy, "serial \(held.serial) was taken back (\(held.retry.cause)) and can be deployed once that is mended"
+                .deploy,
+                "serial \(held.serial) was taken back (\(held.retry.cause)) and can be deployed once that is mended"
             )
         } else if let complaint = served.trouble {
             (advice, finding) = (.deploy, "\(complaint), and the one on the disk is valid for \(days) days")
@@ -78,7 +83,9 @@ extension ForceReview {
             let budget = CertificateBudget(lineage, among: all, store: store, limit: limit, at: now)
             let chain = lineage.paths.flatMap { try? FileSystem.read($0.link(.fullchain)) }
                 .flatMap { try? Certificate.chain(pem: $0) }
-            return ForceReview(lineage, chain: chain ?? [], state: state, served: served, budget: budget, at: now)
+            let revoked = lineage.certificate.flatMap { store.revoked().reason(against: $0) }
+            return ForceReview(
+                lineage, chain: chain ?? [], state: state, served: served, revoked: revoked, budget: budget, at: now)
         }
     }
 }

@@ -32,7 +32,8 @@ extension RenewalRun {
                 settleBack(&batch[index], way, isProven: false)
                 continue
             }
-            guard await goForward(&batch[index], way), isServed, let evidence = batch[index].probes?.evidence(at: way.answered)
+            guard await goForward(&batch[index], way), isServed,
+                let evidence = batch[index].probes?.evidence(at: way.answered)
             else { continue }
             // It answered with the predecessor, beside another one's, and does not with this: it is a culprit as well.
             _ = await goBack(&batch[index], way, evidence)

@@ -42,8 +42,9 @@ struct LineageContext: Sendable {
     var isChanged = false
     let startedAt: Duration
 
-    init(_ subject: Subject, _ state: LineageState, saved: LineageState, plan: Plan, isExplicit: Bool, at start: Duration)
-    {
+    init(
+        _ subject: Subject, _ state: LineageState, saved: LineageState, plan: Plan, isExplicit: Bool, at start: Duration
+    ) {
         (self.subject, self.state, self.saved, self.plan) = (subject, state, saved, plan)
         (leaf, outcome, self.isExplicit, startedAt) = (subject.leaf, plan.outcome, isExplicit, start)
     }
@@ -55,7 +56,6 @@ struct LineageContext: Sendable {
 
     /// What speaks against the version that is on trial.
     var evidence: Evidence? { trial.flatMap { probes?.evidence(at: $0.answered) } }
-
 
     var needsOrder: Bool { if case .order = plan.acquire { true } else { false } }
 

@@ -110,7 +110,9 @@ package struct LineageStatus: Codable, Equatable, Sendable {
             keyType = certificate.keyType.description
             (notBefore, notAfter) = (certificate.notBefore, certificate.notAfter)
         }
-        (stage, attempts, nextAttempt) = (state?.stage, state?.retry?.failures ?? state.map { _ in 0 }, state?.nextAttempt)
+        (stage, attempts, nextAttempt) = (
+            state?.stage, state?.retry?.failures ?? state.map { _ in 0 }, state?.nextAttempt
+        )
         let wrongs = Set(served?.wrongs ?? [])
         self.served = served?.observations.map {
             Served(

@@ -16,19 +16,23 @@ package struct LocalWorld: RenewalWorld {
     /// What `certctl issue` orders, by the name of its lineage.
     private let issuing: Certification?
     private let trust: TrustStore
+    private let rotatesKeys: Bool
     private let challenges: ChallengeSettings
     package let executor: (any TaskExecutor)?
 
     /// - Parameters:
     ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
     ///   - caBundle: a PEM file of the CAs that are trusted beside the system's.
+    ///   - rotatesKeys: whether `reuse_key` is passed over: each renewal gets a new key.
     ///   - challenges: what solvers need of the host.
     ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
     ///     where it can, and looks.
     ///   - executor: where what must not be cancelled runs.
     package init(
-        _ lineages: [Lineage], issuing: Certification? = nil, authorities: CertificateAuthorities, stateDirectory: String,
-        hostConf: ConfFile, caBundle: String? = nil, challenges: ChallengeSettings = ChallengeSettings(),
+        _ lineages: [Lineage], issuing: Certification? = nil, authorities: CertificateAuthorities,
+        stateDirectory: String,
+        hostConf: ConfFile, caBundle: String? = nil, rotatesKeys: Bool = false,
+        challenges: ChallengeSettings = ChallengeSettings(),
         isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
         executor: (any TaskExecutor)? = nil
     ) {
@@ -37,7 +41,7 @@ package struct LocalWorld: RenewalWorld {
         (store, history) = (StateStore(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
         (verification, self.isMounted, self.executor) = (Verification(), isMounted, executor)
         trust = TrustStore.system(caBundle: caBundle)
-        self.challenges = challenges
+        (self.challenges, self.rotatesKeys) = (challenges, rotatesKeys)
     }
 
     // MARK: Clocks
@@ -81,7 +85,8 @@ package struct LocalWorld: RenewalWorld {
         do {
             guard let lineage = lineages[name] else { throw Cause(.lineage, "there is no lineage \(name)") }
             return try Certification(
-                renewing: lineage, challenges.reporting { report(.step(name: name, .fellBack($0))) })
+                renewing: lineage, challenges.reporting { report(.step(name: name, .fellBack($0))) },
+                trust: trust, needsNewKey: { path in rotatesKeys || store.revoked().isCompromised(keyAt: path) })
         } catch {
             throw Cause(error)
         }
@@ -104,8 +109,15 @@ package struct LocalWorld: RenewalWorld {
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
         do {
-            let certification = try certification(request.lineage, report: report)
-            let client = try await authorities.client(for: certification.server, account: certification.account)
+            let planned = try certification(request.lineage, report: report)
+            let client = try await authorities.client(for: planned.server, account: planned.account)
+            let certification = try await planned.replacing(lineages[request.lineage], at: client.session)
+            if let root = lineages[request.lineage]?.options?.preferredChainRoot, planned.wishes.preferredRoot == nil {
+                report(
+                    .step(
+                        name: planned.name, .fellBack("this host has no root with SHA-256 \(root), which is preferred"))
+                )
+            }
             let solver = await recording(certification.solver, for: request.lineage)
             return CAExchange(
                 certification, client: client, solver: solver, staging: store.staging(request.lineage),
@@ -135,7 +147,8 @@ package struct LocalWorld: RenewalWorld {
     package func abandon(order: SavedOrder) async {
         let isShared = lineages.keys.contains { name in
             store.knowledge(of: name).state?.acquisition.order.map { other in
-                other.url != order.url && other.server == order.server && !Set(other.names).isDisjoint(with: order.names)
+                other.url != order.url && other.server == order.server
+                    && !Set(other.names).isDisjoint(with: order.names)
             } ?? false
         }
         guard !isShared, let client = try? await authorities.client(for: order.server, account: order.account) else {
@@ -159,7 +172,9 @@ package struct LocalWorld: RenewalWorld {
     }
 
     private func requiredPaths(_ name: String) throws(FileError) -> LineagePaths {
-        guard let paths = paths(name) else { throw FileError("find", name, because: "its renewal config is not complete") }
+        guard let paths = paths(name) else {
+            throw FileError("find", name, because: "its renewal config is not complete")
+        }
         return paths
     }
 
@@ -169,7 +184,8 @@ package struct LocalWorld: RenewalWorld {
 
     /// The installed chain, the leaf first; empty where there is none.
     private func chain(of name: String) -> [Certificate] {
-        paths(name).flatMap { try? FileSystem.read($0.link(.fullchain)) }.flatMap { try? Certificate.chain(pem: $0) } ?? []
+        paths(name).flatMap { try? FileSystem.read($0.link(.fullchain)) }.flatMap { try? Certificate.chain(pem: $0) }
+            ?? []
     }
 
     package func live(of name: String) -> (leaf: Leaf, number: Int?)? {
@@ -193,10 +209,14 @@ package struct LocalWorld: RenewalWorld {
             return set
         case .quarantine:
             let directory = store.quarantineDirectory(name)
-            return try CertificateSet(
+            let set = try CertificateSet(
                 key: PrivateKey(pem: FileSystem.read("\(directory)/privkey.pem")),
                 chain: FileSystem.read("\(directory)/fullchain.pem"), names: lineages[name]?.certificate?.names ?? [],
                 after: nil, now: now)
+            if let entry = store.revoked().reason(against: set.leaf) {
+                throw FileError("install", name, because: "the certificate is \(entry)")
+            }
+            return set
         }
     }
 
@@ -233,7 +253,8 @@ package struct LocalWorld: RenewalWorld {
 
     package func number(_ source: InstallSource, of name: String) throws(FileError) -> Int {
         do {
-            return try Installation(paths: requiredPaths(name), stateDirectory: store.root).number(for: set(source, of: name))
+            return try Installation(paths: requiredPaths(name), stateDirectory: store.root).number(
+                for: set(source, of: name))
         } catch let error as FileError {
             throw error
         } catch {
@@ -262,9 +283,12 @@ package struct LocalWorld: RenewalWorld {
 
     package func fitVersion(_ number: Int, of name: String) -> Leaf? {
         guard let paths = paths(name) else { return nil }
-        func bytes(_ kind: PEMKind) -> [UInt8]? { try? FileSystem.read("\(paths.archive)/\(kind.rawValue)\(number).pem") }
+        func bytes(_ kind: PEMKind) -> [UInt8]? {
+            try? FileSystem.read("\(paths.archive)/\(kind.rawValue)\(number).pem")
+        }
         guard let key = bytes(.privkey), let chain = bytes(.fullchain), bytes(.cert) != nil, bytes(.chain) != nil,
-            let set = try? CertificateSet(key: PrivateKey(pem: key), chain: chain, names: [], after: nil, now: now)
+            let set = try? CertificateSet(key: PrivateKey(pem: key), chain: chain, names: [], after: nil, now: now),
+            !store.revoked().bars(set.leaf)
         else { return nil }
         return try? Leaf(set.leaf)
     }
@@ -276,7 +300,8 @@ package struct LocalWorld: RenewalWorld {
     }
 
     package func removeFromArchive(_ number: Int, sha256: String, of name: String) throws(FileError) {
-        try Installation(paths: requiredPaths(name), stateDirectory: store.root).removeFromArchive(number, sha256: sha256)
+        try Installation(paths: requiredPaths(name), stateDirectory: store.root).removeFromArchive(
+            number, sha256: sha256)
     }
 
     package func discardQuarantine(_ name: String) throws(FileError) {
@@ -287,7 +312,8 @@ package struct LocalWorld: RenewalWorld {
     // MARK: Endpoints
 
     package func prober(of name: String, expecting leaf: Leaf, _ state: HostState) -> Prober? {
-        let conf = issuing?.name == name ? issuing?.conf.flatMap { try? ConfFile(bytes: $0.bytes) } : lineages[name]?.conf
+        let conf =
+            issuing?.name == name ? issuing?.conf.flatMap { try? ConfFile(bytes: $0.bytes) } : lineages[name]?.conf
         guard let settings = try? VerificationSettings(lineage: conf, host: hostConf),
             let certificate = certificate(of: name), (try? certificate.sha256()) == leaf.sha256
         else { return nil }

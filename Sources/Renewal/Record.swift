@@ -100,7 +100,9 @@ extension RenewalRun {
         }
         if isAcknowledged {
             let missing = owed.filter { !$0.exists }
-            for hook in missing { report(.remark(name: nil, "\(hook.name), which an earlier run owes, is gone: forgotten")) }
+            for hook in missing {
+                report(.remark(name: nil, "\(hook.name), which an earlier run owes, is gone: forgotten"))
+            }
             owed.removeAll { !$0.exists }
             if owed.isEmpty, !missing.isEmpty { _ = await hooks.pay([]) }
         }

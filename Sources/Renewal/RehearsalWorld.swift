@@ -61,7 +61,10 @@ package struct RehearsalWorld: RenewalWorld {
             let registration = try await authorities.registration(
                 at: request.server, account: request.server == certification.server ? certification.account : nil,
                 email: nil, agreeToTerms: true, host: host)
-            return CAExchange(certification, client: registration.client, staging: areas.area(request.lineage)) { step in
+            return CAExchange(
+                certification, client: registration.client, staging: areas.area(request.lineage),
+                rehearsal: request.server == RenewalOptions.stagingServer ? .deactivates : .reports
+            ) { step in
                 report(.step(name: request.lineage, step))
             }
         } catch {

@@ -125,7 +125,8 @@ extension RenewalRun {
                 case .drops:
                     isDue(context)
                         ? .backedOff(
-                            jitter: world.jitter(), remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
+                            jitter: world.jitter(),
+                            remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
                         : .none
                 }
             let need = context.state.acquisition.need ?? .due(live: context.leaf?.sha256)
@@ -138,7 +139,9 @@ extension RenewalRun {
     /// What a certificate takes the place of, and how the host is just before. A version with other names, or one that could not be
     /// shown again, is none to go back to.
     private func predecessor(of leaf: Leaf, _ context: LineageContext) async -> Predecessor? {
-        guard let live = context.leaf, live.sha256 != leaf.sha256, Set(live.names) == Set(leaf.names) else { return nil }
+        guard let live = context.leaf, live.sha256 != leaf.sha256, Set(live.names) == Set(leaf.names) else {
+            return nil
+        }
         let probes = context.probes ?? ProbeReport([])
         // What the installed version has broken is for the one that was good before to repair, should the new one not do it.
         if let good = context.trial, world.fitVersion(good.number, of: context.name)?.sha256 == good.sha256,
@@ -146,7 +149,8 @@ extension RenewalRun {
         {
             return good
         }
-        guard let number = context.state.host.live.version?.number, let fit = world.fitVersion(number, of: context.name),
+        guard let number = context.state.host.live.version?.number,
+            let fit = world.fitVersion(number, of: context.name),
             fit.sha256 == live.sha256
         else { return nil }
         let results = await check(context)

@@ -30,7 +30,8 @@ package struct Subject: Sendable {
 
     package init(
         name: String, leaf: Leaf?, number: Int?, options: RenewalOptions?, commands: HookCommands, livePath: String,
-        confPath: String = "", needsListener: Bool = false, problem: Cause? = nil, remarks: [String] = [], reasonUnmanaged: String? = nil, isCopy: Bool = false,
+        confPath: String = "", needsListener: Bool = false, problem: Cause? = nil, remarks: [String] = [],
+        reasonUnmanaged: String? = nil, isCopy: Bool = false,
         settingsProblem: Cause? = nil
     ) {
         (self.name, self.leaf, self.number, self.options) = (name, leaf, number, options)
@@ -51,7 +52,8 @@ package struct Subject: Sendable {
             name: lineage.name, leaf: leaf, number: lineage.version, options: lineage.options,
             commands: lineage.options.map(HookCommands.init) ?? HookCommands(), livePath: lineage.paths?.live ?? "",
             confPath: lineage.confPath,
-            needsListener: lineage.options?.proof.needsListener(for: leaf?.names ?? []) ?? false, problem: problem, remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
+            needsListener: lineage.options?.proof.needsListener(for: leaf?.names ?? []) ?? false, problem: problem,
+            remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
             reasonUnmanaged: lineage.reasonUnmanaged, isCopy: lineage.original != nil,
             settingsProblem: Subject.settingsProblem(lineage.conf, host))
     }

@@ -17,7 +17,9 @@ package struct SuggestedRenewal: Codable, Equatable, Sendable {
         package let end: Date
         package let moment: Date
 
-        package init(start: Date, end: Date, moment: Date) { (self.start, self.end, self.moment) = (start, end, moment) }
+        package init(start: Date, end: Date, moment: Date) {
+            (self.start, self.end, self.moment) = (start, end, moment)
+        }
     }
 
     package init(sha256: String, window: Window?, explanationURL: String?, nextLook: Date) {

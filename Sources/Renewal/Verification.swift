@@ -66,7 +66,8 @@ package struct Verification: Sendable {
         for certificate: Certificate, _ settings: VerificationSettings, _ state: HostState, _ paths: LineagePaths?,
         answeredBefore: Set<ProbeTarget>
     ) async -> ProbeReport {
-        await wait(ProbeLoop(timeout: settings.timeout, recovery: settings.recovery, answeredBefore: answeredBefore),
+        await wait(
+            ProbeLoop(timeout: settings.timeout, recovery: settings.recovery, answeredBefore: answeredBefore),
             prober(for: certificate, settings, state, paths), on: clock)
     }
 

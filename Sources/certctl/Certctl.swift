@@ -13,8 +13,8 @@ struct Certctl: AsyncParsableCommand {
         version: Version.line,
         subcommands: [
             StatusCommand.self, RenewCommand.self, IssueCommand.self, DeployCommand.self, RollbackCommand.self,
-            RepairCommand.self, DeleteCommand.self, HistoryCommand.self, HooksCommand.self, DoctorCommand.self,
-            SetupCommand.self, AccountCommand.self,
+            RepairCommand.self, NamesCommand.self, RevokeCommand.self, DeleteCommand.self, HistoryCommand.self,
+            HooksCommand.self, DoctorCommand.self, SetupCommand.self, AccountCommand.self,
         ])
 }
 

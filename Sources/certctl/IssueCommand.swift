@@ -77,11 +77,18 @@ struct IssueCommand: AsyncParsableCommand {
             if code != 0 { throw ExitCode(code) }
             return
         }
+        let trust = TrustStore.system(caBundle: ca.caBundle?.text ?? setup.settings.caBundle)
+        if let root = saved.preferredChainRoot, trust.certificate(sha256: root) == nil {
+            throw CommandFailure(
+                .usage, "this host has no root with SHA-256 \(root)",
+                next: "install it among the system's, or name its file with --ca-bundle")
+        }
+        for change in target.changes { setup.printer.result("\(target.name): \(change)") }
         try target.checkWebroots()
         try target.checkBudget(
             setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
-        let certification = try target.certification(account: account.id)
+        let certification = try target.certification(account: account.id, trust: trust)
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
         let subject = target.subject(certification, host: setup.settings.conf)
         let code = await setup.carryOut("issue") { await run.run(.issue, [subject], isExplicit: true) }

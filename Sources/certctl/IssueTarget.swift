@@ -19,6 +19,8 @@ struct IssueTarget {
     private let tree: Tree
     private let lineages: [Lineage]
     private let options: [(key: String, value: String)]
+    /// For the section `[certctl]`.
+    private let ownOptions: [(key: String, value: String)]
 
     init(_ command: IssueCommand, names: [SubjectName], tree: Tree) throws {
         let lineages: [Lineage]
@@ -46,6 +48,7 @@ struct IssueTarget {
         } catch {
             throw CommandFailure(.configuration, "cli.ini: \(error)")
         }
+        ownOptions = command.saved.ownLines
         do {
             newLineage = try NewLineage(name: name, in: tree)
         } catch {
@@ -141,6 +144,13 @@ struct IssueTarget {
         return HookCommands(existing?.options, tree.defaults)
     }
 
+    /// How the names differ from those of the installed certificate: what is added, what is removed.
+    var changes: [String] {
+        guard let old = existing?.certificate?.names else { return [] }
+        return names.filter { !old.contains($0) }.map { "adds \($0)" }
+            + old.filter { !names.contains($0) }.map { "removes \($0)" }
+    }
+
     /// Why nothing is to be done: the lineage has what is asked for.
     func reasonToWait(at now: Date) -> String? {
         guard let existing, existing.fatalProblem == nil, let certificate = existing.certificate,
@@ -158,11 +168,14 @@ struct IssueTarget {
 
     /// Saves options that differ from the renewal config of a lineage which has its certificate; false where none does.
     func saveOptions() throws -> Bool {
-        guard let existing, var conf = existing.conf, !options.isEmpty else { return false }
+        guard let existing, var conf = existing.conf, !options.isEmpty || !ownOptions.isEmpty else {
+            return false
+        }
         do {
             for option in options {
                 try conf.set(option.key, to: .string(option.value), in: ["renewalparams"])
             }
+            try setOwnOptions(in: &conf)
             guard conf.bytes != existing.conf?.bytes else { return false }
             let path = FileSystem.resolved(existing.confPath)
             let old = try FileSystem.status(path)
@@ -219,13 +232,25 @@ struct IssueTarget {
     private func conf(account: String) throws(ConfError) -> ConfFile {
         let settings = NewLineage.Settings(
             server: server, account: account, keyType: keyType, webroots: webroots, options: options)
-        guard var conf = existing?.conf else { return try newLineage.conf(settings) }
-        try settings.write(to: &conf)
+        var conf: ConfFile
+        if let old = existing?.conf {
+            conf = old
+            try settings.write(to: &conf)
+        } else {
+            conf = try newLineage.conf(settings)
+        }
+        try setOwnOptions(in: &conf)
         return conf
     }
 
+    private func setOwnOptions(in conf: inout ConfFile) throws(ConfError) {
+        for option in ownOptions { try conf.set(option.key, to: .string(option.value), in: ["certctl"]) }
+    }
+
     /// Everything that the order needs, the conf as it will be included.
-    func certification(account: String) throws -> Certification {
+    ///
+    /// - Parameter trust: where a preferred root is looked for.
+    func certification(account: String, trust: TrustStore) throws -> Certification {
         let conf: ConfFile
         let wanted: RenewalOptions
         do {
@@ -239,9 +264,7 @@ struct IssueTarget {
         return Certification(
             name: name, names: names, server: server, account: account, key: .generate(keyType),
             mustStaple: wanted.mustStaple,
-            wishes: Issuance.Wishes(
-                preferredProfile: wanted.preferredProfile, requiredProfile: wanted.requiredProfile,
-                preferredChain: wanted.preferredChain),
+            wishes: Issuance.Wishes(wanted, trust: trust),
             solver: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
             conf: (existing?.confPath ?? tree.confPath(name), conf.bytes),
             newLineage: existing == nil ? newLineage : nil)

@@ -29,6 +29,9 @@ struct RenewCommand: AsyncParsableCommand {
     )
     var yes = false
 
+    @Flag(name: .long, help: "Make a new private key, also where the renewal config says to keep it.")
+    var newKey = false
+
     @Flag(name: .long, help: "Try the whole exchange at the staging directory (or --server); nothing is installed.")
     var dryRun = false
 
@@ -52,6 +55,7 @@ struct RenewCommand: AsyncParsableCommand {
             throw ValidationError("--jobs takes \(SettingBounds.jobs)")
         }
         if yes, !force { throw ValidationError("--yes goes with --force") }
+        if newKey, dryRun { throw ValidationError("--new-key does not go with --dry-run, which keeps no key") }
         guard !dryRun else { return }
         if server != nil { throw ValidationError("--server goes with --dry-run: a renewal goes to the CA of its conf") }
         if runDeployHooks { throw ValidationError("--run-deploy-hooks goes with --dry-run") }
@@ -74,7 +78,7 @@ struct RenewCommand: AsyncParsableCommand {
     }
 
     private func renew(_ lineages: [Lineage], _ setup: borrowing RunSetup, _ dialogue: ForceDialogue?) async -> Int32 {
-        let (run, subjects) = (setup.run(in: setup.world(lineages)), setup.subjects(lineages))
+        let (run, subjects) = (setup.run(in: setup.world(lineages, rotatesKeys: newKey)), setup.subjects(lineages))
         let (isForced, isExplicit) = (force, !names.isEmpty)
         return await setup.carryOut("renew", read: lineages) {
             let exceptions = await dialogue?.exceptions(for: lineages) ?? RunExceptions()

@@ -79,10 +79,11 @@ struct RepairCommand: AsyncParsableCommand {
         var (changed, failed) = (0, 0)
         for name in try names(tree) {
             do throws(FileError) {
-                var plan = try tree.repairPlan(for: name, views: views, at: Date.now)
+                let barred = barred(name, tree)
+                var plan = try tree.repairPlan(for: name, views: views, barred: barred, at: Date.now)
                 if !plan.links.isEmpty || plan.refusal == .nothingFit {
                     let served = await RepairViews.served(name, tree, settings)
-                    plan = try tree.repairPlan(for: name, views: views, served: served, at: Date.now)
+                    plan = try tree.repairPlan(for: name, views: views, served: served, barred: barred, at: Date.now)
                 }
                 show(plan)
                 if !dryRun {
@@ -104,6 +105,15 @@ struct RepairCommand: AsyncParsableCommand {
         if changed == 0, failed == 0 { print(name.map { "\($0.plain): nothing to repair" } ?? "nothing to repair") }
         try StandardStreams.finishOutput()
         if failed > 0 { throw ExitCode(ExitStatus.failed.rawValue) }
+    }
+
+    /// What is not installed again: revoked, or quarantined.
+    private func barred(_ name: String, _ tree: Tree) -> Set<String> {
+        let store = StateStore(stateDirectory: self.tree.statePath)
+        let archive = tree.lineage(name).paths?.archive ?? "\(tree.path)/archive/\(name)"
+        var barred = store.revoked().barred(in: archive)
+        if let held = store.knowledge(of: name).state?.host.quarantine { barred.insert(held.sha256) }
+        return barred
     }
 
     /// The certificates to look at. One whose renewal config is lost is known by its directories.

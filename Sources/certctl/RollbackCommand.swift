@@ -44,7 +44,11 @@ struct RollbackCommand: AsyncParsableCommand {
             let archive = try Archive(directory: paths.archive)
             let complete = archive.versions.filter { $0.value.count == PEMKind.allCases.count }.keys.sorted()
             let list = complete.map(String.init).joined(separator: ", ")
-            let earlier = complete.filter { $0 < lineage.version ?? .max }
+            let revoked = StateStore(stateDirectory: tree.statePath).revoked()
+            func bar(_ version: Int) -> RevokedCertificates.Entry? {
+                leaf(archive, version).flatMap { revoked.reason(against: $0) }
+            }
+            let earlier = complete.filter { $0 < lineage.version ?? .max && (to != nil || bar($0) == nil) }
             // One that has expired is passed over where another has not.
             let valid = force ? nil : earlier.last { isValid(archive, $0) }
             guard let version = to ?? valid ?? earlier.last, complete.contains(version) else {
@@ -55,6 +59,11 @@ struct RollbackCommand: AsyncParsableCommand {
             }
             guard version != lineage.version else {
                 throw CommandFailure(.usage, "version \(version) of \(name) is live already")
+            }
+            if let entry = bar(version) {
+                throw CommandFailure(
+                    .failed, "version \(version) of \(name) is not installed again: it is \(entry)",
+                    next: "certctl renew --force \(name.shellWord)")
             }
             return try CertificateSet(
                 key: PrivateKey(pem: FileSystem.read(archive.path(.privkey, version))),
@@ -73,9 +82,10 @@ struct RollbackCommand: AsyncParsableCommand {
     }
 
     private func isValid(_ archive: Archive, _ version: Int) -> Bool {
-        guard let pem = try? FileSystem.read(archive.path(.cert, version)),
-            let leaf = try? Certificate.chain(pem: pem).first
-        else { return false }
-        return leaf.notAfter > Date.now
+        leaf(archive, version).map { $0.notAfter > Date.now } ?? false
+    }
+
+    private func leaf(_ archive: Archive, _ version: Int) -> Certificate? {
+        (try? FileSystem.read(archive.path(.cert, version))).flatMap { try? Certificate.chain(pem: $0) }?.first
     }
 }

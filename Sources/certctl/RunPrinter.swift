@@ -91,6 +91,9 @@ final class RunPrinter: Sendable {
         case .ordered(let url): if options.verbose { note("\(name): order \(url)", .debug) }
         case .fellBack(let what): warn("\(name): \(what)")
         case .presenting, .waiting, .validating, .finalizing: break
+        case .notValidated(let reused):
+            let until = reused.expires.map { " until \(LocalTime.text($0))" } ?? ""
+            result("\(name): not validated: the authorization of \(reused.name) is valid\(until)")
         }
     }
 

@@ -221,11 +221,12 @@ struct RunSetup: ~Copyable {
     }
 
     /// The real world of a run over lineages.
-    func world(_ lineages: [Lineage], issuing: Certification? = nil) -> LocalWorld {
+    func world(_ lineages: [Lineage], issuing: Certification? = nil, rotatesKeys: Bool = false) -> LocalWorld {
         let units = units
         return LocalWorld(
             lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
-            caBundle: caBundle, challenges: challenges, isMounted: { await units?.isMounted($0) }, executor: executor)
+            caBundle: caBundle, rotatesKeys: rotatesKeys, challenges: challenges,
+            isMounted: { await units?.isMounted($0) }, executor: executor)
     }
 
     /// A run in a world.

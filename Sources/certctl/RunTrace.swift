@@ -67,7 +67,7 @@ extension Issuance.Step {
     /// The stage that the exchange with the CA has come to; nil where it is the same as before.
     var stage: String? {
         switch self {
-        case .ordered, .waiting, .fellBack: nil
+        case .ordered, .waiting, .fellBack, .notValidated: nil
         case .presenting(let challenges):
             // A file is there at once; a record takes its time, and is worth a line.
             challenges.allSatisfy { $0.type == "http-01" }

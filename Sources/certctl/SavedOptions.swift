@@ -16,6 +16,13 @@ struct SavedOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Prefer the chain with an issuer of this common name.", valueName: "name"))
     var preferredChain: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Prefer the chain to the root with this SHA-256, of those that the host trusts.", valueName: "sha256"),
+        transform: SavedOptions.digest)
+    var preferredChainRoot: String?
+
     @Option(name: .long, help: ArgumentHelp("Ask for this profile where the CA offers it.", valueName: "profile"))
     var preferredProfile: String?
 
@@ -24,6 +31,16 @@ struct SavedOptions: ParsableArguments {
 
     @Flag(name: .long, inversion: .prefixedNo, help: "Keep the private key at renewals.")
     var reuseKey: Bool?
+
+    /// Each key of `[certctl]` with its value: what certbot has no option for.
+    var ownLines: [(key: String, value: String)] { preferredChainRoot.map { [("preferred_chain_root", $0)] } ?? [] }
+
+    private static func digest(_ text: String) throws -> String {
+        guard let digest = RenewalOptions.digest(text) else {
+            throw ValidationError("\(text) is not a SHA-256 of 64 hexadecimal digits")
+        }
+        return digest
+    }
 
     /// Each key of `[renewalparams]` with its value: what was typed, else what cli.ini sets.
     ///

@@ -88,7 +88,8 @@ struct StatusExplanation {
             "renew_before_expiry = \(Int(span / 86_400)) days, which is \(LocalTime.text(date))"
         case .suggestion(nil, _, _): "suggested by the CA: nothing"
         case .suggestion(let date?, let end, let page):
-            "suggested by the CA: \(LocalTime.text(date))" + (end.map { ", in a window until \(LocalTime.text($0))" } ?? "")
+            "suggested by the CA: \(LocalTime.text(date))"
+                + (end.map { ", in a window until \(LocalTime.text($0))" } ?? "")
                 + (page.map { ": see \($0)" } ?? "")
         case .share(let reason, let date): "\(reason), which is \(LocalTime.text(date))"
         }
@@ -109,8 +110,12 @@ struct StatusExplanation {
         }
         var lines = [stage.rawValue]
         if let installed = state.host.live.version { lines.append("installed \(LocalTime.text(installed.at))") }
-        if let date = state.host.live.rollout?.deployedAt { lines.append("deployed \(LocalTime.text(date)): its hooks had exited with 0") }
-        if let date = state.host.live.rollout?.verifiedAt { lines.append("verified \(LocalTime.text(date)): a listener served it") }
+        if let date = state.host.live.rollout?.deployedAt {
+            lines.append("deployed \(LocalTime.text(date)): its hooks had exited with 0")
+        }
+        if let date = state.host.live.rollout?.verifiedAt {
+            lines.append("verified \(LocalTime.text(date)): a listener served it")
+        }
         if state.isPending { lines.append("pending: \(state.summary)") }
         return lines
     }
@@ -134,7 +139,10 @@ struct StatusExplanation {
     }
 
     private func outcome(of hook: Hook) -> String {
-        guard let record = state?.host.live.rollout?.hooks.first(where: { $0.kind == hook.kind.rawValue && $0.identity == hook.identity })
+        guard
+            let record = state?.host.live.rollout?.hooks.first(where: {
+                $0.kind == hook.kind.rawValue && $0.identity == hook.identity
+            })
         else { return "" }
         let when = LocalTime.text(record.at)
         return record.succeeded
@@ -156,7 +164,8 @@ struct StatusExplanation {
             let seen = row.served?.first { $0.endpoint == "\(place.endpoint)" && $0.name == place.name }
             let why =
                 isListed
-                ? "set in verify" : state?.host.served.contains(place) == true ? "it has served it before" : "a note only"
+                ? "set in verify"
+                : state?.host.served.contains(place) == true ? "it has served it before" : "a note only"
             return "\(place.endpoint) for \(place.name) (\(why))\(seen.map { ": \($0.detail)" } ?? "")"
         }
     }

@@ -32,12 +32,14 @@ struct ReferenceTests {
     @Test func `the options that help prints are those that the configuration page explains`() async throws {
         let page = try MarkdownPage("docs/configuration.md")
         let (ca, run) = (
-            "What asks a CA: renew, issue, doctor, account", "What changes something: renew, issue, deploy, rollback"
+            "What asks a CA: renew, issue, names, revoke, doctor, account",
+            "What changes something: renew, issue, names, deploy, rollback"
         )
         let account = "certctl account"
         let commands: [(command: String, shared: [String])] = [
             ("status", []), ("renew", [ca, run]), ("issue", [ca, run]), ("deploy", [run]), ("rollback", [run]),
-            ("repair", []), ("delete", []), ("history", []), ("doctor", [ca]), ("hooks list", []), ("hooks run", [run]),
+            ("repair", []), ("names", [ca, run]), ("revoke", [ca]), ("delete", []), ("history", []), ("doctor", [ca]),
+            ("hooks list", []), ("hooks run", [run]),
             ("setup", []),
             ("account list", []), ("account show", [ca, account]), ("account register", [ca, account]),
             ("account update", [ca, account]), ("account deactivate", [ca, account]),

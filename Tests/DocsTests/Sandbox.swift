@@ -75,7 +75,7 @@ struct Sandbox {
             certctl=\(shellQuoted(Sandbox.certctl))
             command=${1-}
             case $command in
-            status | renew | issue | deploy | rollback | repair | delete | history | doctor) shift ;;
+            status | renew | issue | deploy | rollback | repair | names | revoke | delete | history | doctor) shift ;;
             hooks)
                 command="hooks $2"
                 shift 2

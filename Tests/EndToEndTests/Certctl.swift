@@ -45,6 +45,10 @@ struct Certctl {
 
     func repair(_ arguments: [String]) async throws -> Output { try await run("repair", arguments) }
 
+    func revoke(_ arguments: String...) async throws -> Output { try await run("revoke", ca + arguments) }
+
+    func names(_ arguments: String...) async throws -> Output { try await run("names", ca + arguments) }
+
     func delete(_ arguments: String...) async throws -> Output { try await run("delete", arguments) }
 
     func hooksList(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["list"]) }

@@ -205,7 +205,8 @@ struct StatusTests {
             let text = try await certctl.status("--explain", "fresh.example").stdout
             for line in [
                 "✓ fresh.example: ok", "forced by an operator: no: goes on", "autorenew = True: goes on",
-                "suggested by the CA: nothing: goes on", "renew_before_expiry: not set: goes on", "hooks", "none: nothing reloads the server",
+                "suggested by the CA: nothing: goes on", "renew_before_expiry: not set: goes on", "hooks",
+                "none: nothing reloads the server",
                 "127.0.0.1:443 for fresh.example (a note only)",
             ] { #expect(text.contains(line), "\(line) is not in:\n\(text)") }
             #expect(text.contains(/2\/3 of its lifetime, which is \d{4}-\d\d-\d\d \d\d:\d\d: wait, in 5\d days/))

@@ -36,7 +36,8 @@ struct UnfinishedWorkTests {
         try await DeploymentStageTests.withServedLineage(verify: "none") { stack, certctl in
             try addHook("deploy", "10-bad", stack, "exit 1")
             #expect(try await certctl.renew("--force").status == 1)
-            try await Self.edit(certctl, "book['host']['live']['installed']['rollout']['hooks'][0].update(failures=6, at=soon(400))")
+            try await Self.edit(
+                certctl, "book['host']['live']['installed']['rollout']['hooks'][0].update(failures=6, at=soon(400))")
             try addHook("deploy", "10-bad", stack)
             #expect(try await certctl.renew().status == 0)
             #expect(try await certctl.lineage("one.example").problems.isEmpty)

@@ -63,10 +63,10 @@ struct ManualTests {
     @Test func `a page without a command is refused`() async throws {
         try await TemporaryDirectory.with { directory in
             try await check("cp", ["-r", "\(BuiltProgram.repository)/docs/man", directory])
-            try "".write(toFile: "\(directory)/man/certctl-revoke.mdoc", atomically: true, encoding: .utf8)
+            try "".write(toFile: "\(directory)/man/certctl-yesterday.mdoc", atomically: true, encoding: .utf8)
             let output = try await sh("\(directory)/man/generate", [BuiltProgram.certctl, "\(directory)/out"])
             #expect(output.status == 1)
-            #expect(output.stderr == "docs/man/certctl-revoke.mdoc: certctl has no such command\n")
+            #expect(output.stderr == "docs/man/certctl-yesterday.mdoc: certctl has no such command\n")
         }
     }
 

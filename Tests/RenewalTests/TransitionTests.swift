@@ -48,17 +48,21 @@ private struct Picture: Equatable, CustomStringConvertible {
         case .idle: acquisition = "idle"
         case .failing(_, let retry): acquisition = "failing \(retry.failures)"
         case .ordered(let order, let retry):
-            acquisition = "ordered" + (order.isFinalizing ? " finalizing" : "")
-                + (order.refusals > 0 ? " refused \(order.refusals)" : "") + (retry.map { " failed \($0.failures)" } ?? "")
+            acquisition =
+                "ordered" + (order.isFinalizing ? " finalizing" : "")
+                + (order.refusals > 0 ? " refused \(order.refusals)" : "")
+                + (retry.map { " failed \($0.failures)" } ?? "")
         case .issued(_, _, let retry): acquisition = "issued" + (retry.map { " failed \($0.failures)" } ?? "")
         }
         switch state.host.live {
         case .unknown: live = "unknown"
         case .adopted(let version): live = "adopted \(version.sha256)"
         case .installed(let version, let rollout):
-            live = "\(version.sha256)" + (rollout.trial.predecessor.map { " after \($0.sha256)" } ?? "")
+            live =
+                "\(version.sha256)" + (rollout.trial.predecessor.map { " after \($0.sha256)" } ?? "")
                 + (rollout.deployedAt == nil ? "" : " deployed") + (rollout.verifiedAt == nil ? "" : " verified")
-                + (rollout.trouble.map { " \($0.code.rawValue)" } ?? "") + (rollout.retry.map { " failed \($0.failures)" } ?? "")
+                + (rollout.trouble.map { " \($0.code.rawValue)" } ?? "")
+                + (rollout.retry.map { " failed \($0.failures)" } ?? "")
         }
         switch state.host.move {
         case nil: move = "-"
@@ -113,12 +117,19 @@ private func abandoned(refusals: Int = 0, expires: Double = 7, need: Need = due)
 private let ways: [Way] = [
     // What is found.
     Way("a lineage that is new here is adopted", [.found(old, number: 1, staged: nil)], Picture("adopted old")),
-    Way("an adopted lineage that is served is verified", served, Picture("old deployed verified"), [.note(.adopted, error: nil)]),
+    Way(
+        "an adopted lineage that is served is verified", served, Picture("old deployed verified"),
+        [.note(.adopted, error: nil)]),
     Way(
         "an adopted lineage that nothing serves is deployed",
-        [.found(old, number: 1, staged: nil), .adopted(matches: [])], Picture("old deployed"), [.note(.adopted, error: nil)]),
-    Way("what is found again changes nothing", served + [.found(old, number: 1, staged: nil)], Picture("old deployed verified")),
-    Way("what certbot has renewed is adopted", served + [.found(other, number: 2, staged: nil)], Picture("adopted other")),
+        [.found(old, number: 1, staged: nil), .adopted(matches: [])], Picture("old deployed"),
+        [.note(.adopted, error: nil)]),
+    Way(
+        "what is found again changes nothing", served + [.found(old, number: 1, staged: nil)],
+        Picture("old deployed verified")),
+    Way(
+        "what certbot has renewed is adopted", served + [.found(other, number: 2, staged: nil)],
+        Picture("adopted other")),
     Way(
         "what certbot has renewed ends the order for the one before",
         placed + [.found(other, number: 2, staged: nil)], Picture("adopted other"), [.clearStaging, abandoned()]),
@@ -130,7 +141,9 @@ private let ways: [Way] = [
         rolledBack + [.found(other, number: 3, staged: nil)], Picture("adopted other"), [.discardQuarantine]),
     // Order and certificate.
     Way("an order is in flight", placed, Picture("ordered", "old deployed verified")),
-    Way("the request is about to be handed in", placed + [.finalizing], Picture("ordered finalizing", "old deployed verified")),
+    Way(
+        "the request is about to be handed in", placed + [.finalizing],
+        Picture("ordered finalizing", "old deployed verified")),
     Way("key and chain are staged", issued, Picture("issued", "old deployed verified")),
     Way(
         "the CA's trouble keeps the order", placed + [failed(.keeps)],
@@ -190,7 +203,8 @@ private let ways: [Way] = [
         "where the switch was not written down, what is staged tells", issued + [.found(new, number: 2, staged: "new")],
         Picture("new"), [.clearStaging]),
     Way(
-        "another one's switch is not ours", switched + [.found(other, number: 2, staged: "new")], Picture("adopted other"),
+        "another one's switch is not ours", switched + [.found(other, number: 2, staged: "new")],
+        Picture("adopted other"),
         [.clearStaging]),
     // The rollout.
     Way(
@@ -211,7 +225,9 @@ private let ways: [Way] = [
             .rolloutEnded(hooks: [], probes: probes(.stale(serial: "old")), jitter: 0),
             failed(.keeps, need: .due(live: "new")),
         ], Picture("failing 1", "new after old deployed stale failed 1"), [failure]),
-    Way("an interruption before the probes notes hooks only", installed + [.rolloutInterrupted(hooks: [])], Picture("new after old deployed"), [.note(.deployed, error: nil)]),
+    Way(
+        "an interruption before the probes notes hooks only", installed + [.rolloutInterrupted(hooks: [])],
+        Picture("new after old deployed"), [.note(.deployed, error: nil)]),
     // The way back.
     Way(
         "a version that breaks is quarantined before anything changes",
@@ -227,7 +243,9 @@ private let ways: [Way] = [
         installed + [
             .rollingBack(new, from: 2, to: predecessor, broken, jitter: 0), .found(old, number: 1, staged: nil),
         ], Picture("idle", "old", move: "back to old", quarantine: "new 1")),
-    Way("the predecessor is in place", rolledBack, Picture("idle", "old", quarantine: "new 1"), [.note(.rolledBack, error: broken.message)]),
+    Way(
+        "the predecessor is in place", rolledBack, Picture("idle", "old", quarantine: "new 1"),
+        [.note(.rolledBack, error: broken.message)]),
     Way(
         "a predecessor that no hook has run for is probed first",
         installed + [
@@ -236,7 +254,10 @@ private let ways: [Way] = [
         ], Picture("idle", "adopted old", quarantine: "new 1"), [.note(.rolledBack, error: broken.message)]),
     Way(
         "a version that was not what is wrong stays",
-        installed + [.rollingBack(new, from: 2, to: predecessor, broken, jitter: 0), .installed(old, number: 1), .exonerated, .installed(new, number: 2)],
+        installed + [
+            .rollingBack(new, from: 2, to: predecessor, broken, jitter: 0), .installed(old, number: 1), .exonerated,
+            .installed(new, number: 2),
+        ],
         Picture("new")),
     Way(
         "what is quarantined comes back on trial",
@@ -279,7 +300,7 @@ struct TransitionTests {
 
     @Test(arguments: [
         // Remaining days, seconds asked, whether it is a limit, seconds waited after the first failure.
-        (6.0, 691_200.0, false, 51_840.0), (0.1, 691_200, false, 3600), (60, 691_200, false, 518_400 ),
+        (6.0, 691_200.0, false, 51_840.0), (0.1, 691_200, false, 3600), (60, 691_200, false, 518_400),
         (6, 691_200, true, 86_400), (-1, 7200, true, 7200), (6, 10, false, 60), (6, 0, false, 60),
     ])
     func `a CA's wish is kept within what remains of the lifetime`(

@@ -76,7 +76,9 @@ extension Fault {
         switch subject.repair {
         case .repair: return .run("certctl repair \(subject.name.shellWord)")
         case .editor(let path, let line):
-            return .do("correct \(path)\(line.map { ", line \($0)" } ?? ""): editor \(line.map { "+\($0) " } ?? "")\(path.shellWord)")
+            return .do(
+                "correct \(path)\(line.map { ", line \($0)" } ?? ""): editor \(line.map { "+\($0) " } ?? "")\(path.shellWord)"
+            )
         case .person(let text): return .do(text, by: .person)
         case .issueWithoutConf, .issue, nil: break
         }
@@ -93,7 +95,8 @@ extension Fault {
                     + "should that fail")
         case .anotherTree:
             .do("name that config directory with --config-dir; or correct the paths in \(subject.conf)")
-        case .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry: .do("correct the line in \(subject.conf)")
+        case .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry:
+            .do("correct the line in \(subject.conf)")
         case .unreadable: .do("make what \(subject.live) leads to readable for root, or restore it from a backup")
         case .newerVersion: .renew([subject.name], cost: .free)
         case .hookFailed, .renewalFailed, .servedWrongly: nil
@@ -330,7 +333,9 @@ extension Fault {
                 by: .certctl)
         case .notTrusted: trust
         case .proxy:
-            .do("correct that environment variable where it is set: for the service, in certctl.service or a drop-in of it")
+            .do(
+                "correct that environment variable where it is set: for the service, in certctl.service or a drop-in of it"
+            )
         case .moved(let url):
             .do(
                 "set server to the new URL in \(subject.conf) and cli.ini, if the CA says that it has moved"

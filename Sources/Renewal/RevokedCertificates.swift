@@ -1,0 +1,116 @@
+package import ACME
+package import FoundationEssentials
+package import Lineages
+package import PKI
+
+/// The certificates that were revoked from this host, as `revoked.json` of the state directory has them: none of them is installed
+/// again, and no key that somebody else has is used again.
+package struct RevokedCertificates: Codable, Equatable, Sendable {
+    /// One of them.
+    package struct Entry: Codable, Equatable, Sendable {
+        /// Of its DER, in hex.
+        package let sha256: String
+        package let serial: String
+        /// As RFC 5280 §5.3.1 spells it.
+        package let reason: String
+        package let at: Date
+        /// The certificate in DER where its key is compromised: other certificates may be for the same key.
+        let compromised: Data?
+
+        package init(_ certificate: Certificate, _ reason: RevocationReason, at now: Date) throws(PKIError) {
+            (sha256, serial) = (try certificate.sha256(), certificate.serial)
+            (self.reason, at) = ("\(reason)", now)
+            compromised = reason == .keyCompromise ? Data(certificate.der) : nil
+        }
+    }
+
+    /// In the order in which they were revoked.
+    package private(set) var certificates: [Entry] = []
+
+    package init() {}
+
+    mutating func add(_ entry: Entry) {
+        // The first reason stays, unless a later one says that somebody has the key.
+        if entry.compromised != nil { certificates.removeAll { $0.sha256 == entry.sha256 } }
+        if !certificates.contains(where: { $0.sha256 == entry.sha256 }) { certificates.append(entry) }
+    }
+
+    private var compromised: [Certificate] {
+        certificates.compactMap { $0.compromised }.compactMap { try? Certificate(der: Array($0)) }
+    }
+
+    /// Why a certificate is not to be installed: it is revoked, or another one for its key was, since somebody else has that.
+    package func reason(against certificate: Certificate) -> Entry? {
+        let sha256 = try? certificate.sha256()
+        if let own = certificates.first(where: { $0.sha256 == sha256 }) { return own }
+        return certificates.first { entry in
+            entry.compromised.flatMap { try? Certificate(der: Array($0)) }?.hasKey(of: certificate) ?? false
+        }
+    }
+
+    package func bars(_ certificate: Certificate) -> Bool { reason(against: certificate) != nil }
+
+    /// Whether somebody else has the private key in a PEM file. One that cannot be read is not known.
+    package func isCompromised(keyAt path: String) -> Bool {
+        let compromised = compromised
+        guard !compromised.isEmpty, let pem = try? FileSystem.read(path) else { return false }
+        return compromised.contains { (try? PrivateKey.fits(pem: pem, $0)) ?? false }
+    }
+
+    /// The SHA-256 of those versions of an archive that are barred: revoked, or for a key that somebody else has.
+    ///
+    /// - Parameter directory: `archive/NAME`.
+    package func barred(in directory: String) -> Set<String> {
+        var barred = Set(certificates.map(\.sha256))
+        guard !compromised.isEmpty, let archive = try? Archive(directory: directory) else { return barred }
+        for version in archive.versions.keys {
+            guard let pem = try? FileSystem.read(archive.path(.cert, version)),
+                let leaf = try? Certificate.chain(pem: pem).first, bars(leaf), let sha256 = try? leaf.sha256()
+            else { continue }
+            barred.insert(sha256)
+        }
+        return barred
+    }
+}
+
+extension RevokedCertificates.Entry: CustomStringConvertible {
+    package var description: String { "revoked (\(reason))" }
+}
+
+extension StateStore {
+    private var revokedPath: String { "\(root)/revoked.json" }
+
+    /// What was revoked. A file that cannot be read stops nothing.
+    package func revoked() -> RevokedCertificates {
+        guard let bytes = try? FileSystem.read(revokedPath) else { return RevokedCertificates() }
+        return (try? JSONDecoder.state.decode(RevokedCertificates.self, from: Data(bytes))) ?? RevokedCertificates()
+    }
+
+    /// Notes that a certificate is revoked. What an earlier run has staged for its key is forgotten where somebody else has that.
+    ///
+    /// - Throws: also where the file is there and damaged: what it says must not be lost.
+    package func note(
+        revoked certificate: Certificate, _ reason: RevocationReason, stagedFor name: String?, at now: Date
+    ) throws(FileError) {
+        var revoked = RevokedCertificates()
+        do throws(FileError) {
+            let bytes = try FileSystem.read(revokedPath)
+            guard let known = try? JSONDecoder.state.decode(RevokedCertificates.self, from: Data(bytes)) else {
+                throw FileError("read", revokedPath, because: "it is damaged")
+            }
+            revoked = known
+        } catch {
+            guard error.isNotFound else { throw error }
+        }
+        do throws(PKIError) {
+            revoked.add(try RevokedCertificates.Entry(certificate, reason, at: now))
+        } catch {
+            throw FileError("write", revokedPath, because: "\(error)")
+        }
+        try FileSystem.makeDirectories(root, mode: 0o755)
+        try write(revoked, to: revokedPath)
+        guard reason == .keyCompromise, let name else { return }
+        let staging = staging(name)
+        if let key = staging.key, (try? PrivateKey.fits(pem: key, certificate)) ?? false { try staging.clear() }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Lineages
+import PKI
+
+/// `certctl names`: more or fewer names for a certificate.
+struct NamesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "names", abstract: "Add names to a certificate, or remove some.",
+        discussion: """
+            Shows the difference, and orders a certificate for the new names, as certctl issue --name does. For certificates whose \
+            names are proven by files in a webroot.
+            """)
+
+    @OptionGroup var tree: TreeOptions
+    @OptionGroup var ca: CAOptions
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: ArgumentHelp("The certificate.", valueName: "name"), completion: .lineage)
+    var name: String
+
+    @Option(name: .long, help: ArgumentHelp("A name to add; give it once for each.", valueName: "domain"))
+    var add: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("A name to remove; give it once for each.", valueName: "domain"))
+    var remove: [String] = []
+
+    @Option(
+        name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"),
+        completion: .directory)
+    var webroot: OperatorPath?
+
+    @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
+    var yes = false
+
+    func validate() throws {
+        if add.isEmpty, remove.isEmpty { throw ValidationError("give --add or --remove") }
+    }
+
+    func run() async throws {
+        let names = try newNames(of: tree.tree().selected([name])[0])
+        var words = tree.words + ca.words + output.words + ["--name", name]
+        if let webroot { words += ["--webroot", webroot.text] }
+        if yes { words.append("--yes") }
+        let issue = try IssueCommand.parse(words + names.flatMap { ["-d", $0.description] })
+        try await issue.run()
+    }
+
+    private func newNames(of lineage: Lineage) throws -> [SubjectName] {
+        guard let certificate = lineage.certificate, let options = lineage.options else {
+            throw CommandFailure(
+                .failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used",
+                next: "certctl repair \(name)")
+        }
+        let (added, removed) = (try DomainArgument.names(add), try DomainArgument.names(remove))
+        if let unknown = removed.first(where: { !certificate.names.contains($0) }) {
+            let list = certificate.names.map(\.description).joined(separator: ", ")
+            throw CommandFailure(.usage, "\(name) is not for \(unknown), but for \(list)")
+        }
+        let names =
+            certificate.names.filter { !removed.contains($0) } + added.filter { !certificate.names.contains($0) }
+        guard !names.isEmpty else {
+            throw CommandFailure(.usage, "no name would be left", next: "certctl delete \(name) removes a certificate")
+        }
+        for name in names where options.proof.obstacle != nil || options.proof.method(for: name) != .webroot {
+            throw CommandFailure(
+                .failed, "\(self.name): \(name) is not proven by files in a webroot, and certctl issue proves names so",
+                next:
+                    "order it with certbot, which proves names as its renewal config has it, or choose another certificate"
+            )
+        }
+        return names
+    }
+}
