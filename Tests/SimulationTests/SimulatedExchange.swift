@@ -134,6 +134,7 @@ actor SimulatedExchange: OrderExchange {
         host.effect { world in
             let other = world.orders.first { other in
                 other.key != url && other.value.lineage == name && other.value.isFinalized && !other.value.isDelivered
+                    && !other.value.mayBeReplaced
                     && other.value.live == order.live && other.value.expires > now
             }
             if let other, !world.isForced, !world.stateWasLost, world.faults.clockError == 0 {

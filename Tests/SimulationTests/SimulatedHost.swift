@@ -77,6 +77,8 @@ struct SimulatedOrder {
     var isValidated = false
     var isFinalized = false
     var isDelivered = false
+    /// Whether an operator has forced a renewal since, which may replace an order that has failed.
+    var mayBeReplaced = false
     var version: SimulatedVersion?
 }
 

@@ -18,6 +18,10 @@ extension SimulatedHost {
         let isForced = if case .renew(let forced) = request { forced } else { false }
         look { world in
             (world.effects, world.killAt, world.isDead, world.isForced) = (0, killAt, false, isForced)
+            let forced = isForced ? Set(subjects.map(\.name)) : []
+            for url in world.orders.keys where forced.contains(world.orders[url]?.lineage ?? "") {
+                world.orders[url]?.mayBeReplaced = true
+            }
         }
         let (world, hooks) = (SimulatedWorld(host: self), SimulatedHooks(host: self))
         return time.run(cancelledAfter: limit) { [self] in
