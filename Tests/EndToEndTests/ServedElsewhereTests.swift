@@ -106,7 +106,7 @@ struct ServedElsewhereTests {
             let orders = stack.pebble.requestCount("/order-plz")
             let run = try await certctl.deploy("one.example")
             #expect(run.status == 0, "\(run.stderr)")
-            #expect(try await certctl.lineage("one.example").serial == held)
+            #expect(try await certctl.lineage("one.example").serial == held, "\(run.stdout)\(run.stderr)")
             #expect(stack.pebble.requestCount("/order-plz") == orders)
         }
     }
@@ -145,7 +145,7 @@ struct ServedElsewhereTests {
             at, then = [d.strftime("%Y-%m-%dT%H:%M:%SZ") for d in (date, date + datetime.timedelta(hours=1))]
             cause = dict(code="brokenHandshake", message="a test", isTemporary=False)
             book["host"]["quarantine"] = dict(sha256=book["host"]["earlier"][0], serial="00", at=at, isProven=True,
-                retry=dict(failures=1, cause=cause, nextAttempt=then, since=at))
+                retry=dict(failures=1, cause=cause, nextAttempt=then, since=at, at=at))
             json.dump(book, open(path, "w"))
             """
         try await check("python3", ["-c", script, stack.tree, certctl.state])
