@@ -51,7 +51,7 @@ struct DockerHost {
 
     /// Settings with which certctl looks at the container's port, for as long as a test can wait.
     func verify(patience seconds: Int) throws {
-        try verify("127.0.0.1:\(stack.tlsPort)\nverify_timeout = \(seconds)")
+        try verify("127.0.0.1:\(stack.tlsPort)\nverify_timeout = \(seconds)\nverify_recovery = \(seconds)")
     }
 
     /// Settings with this `verify`; nil for none, so that certctl looks where it does on its own.
