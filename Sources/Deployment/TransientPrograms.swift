@@ -38,19 +38,8 @@ extension TransientUnits: ProgramLauncher {
         let script =
             test + "install -m 400 -- \"$1\" \"$RUNTIME_DIRECTORY/$0\" && "
             + "chown --reference=\"$RUNTIME_DIRECTORY\" -- \"$RUNTIME_DIRECTORY/$0\""
-        return (["/bin/sh", "-c", script, credential.name, credential.path]).map(quoted).joined(separator: " ")
-    }
-
-    /// A word of a command line in a property (systemd.syntax(7)); specifiers are not looked at there.
-    private static func quoted(_ word: String) -> String {
-        var quoted = "\""
-        for character in word.unicodeScalars {
-            switch character {
-            case "\\", "\"": quoted += "\\\(character)"
-            case "$": quoted += "$$"
-            default: quoted.unicodeScalars.append(character)
-            }
-        }
-        return quoted + "\""
+        // Specifiers are not looked at in a property.
+        return ["/bin/sh", "-c", script, credential.name, credential.path]
+            .map { UnitSyntax.quoted($0, doubling: ["$"]) }.joined(separator: " ")
     }
 }

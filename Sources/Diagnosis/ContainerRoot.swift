@@ -39,19 +39,7 @@ struct ContainerRoot: ~Copyable {
         let file = unsafe certctl_open_file_in_root(descriptor, path)
         guard file >= 0 else { return nil }
         defer { close(file) }
-        var status = stat()
-        guard unsafe fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= 1 << 20 else {
-            return nil
-        }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while bytes.count <= 1 << 20 {
-            let count = unsafe Glibc.read(file, &buffer, buffer.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return count == 0 ? bytes : nil }
-            bytes += buffer.prefix(count)
-        }
-        return nil
+        return try? FileSystem.read(file, path, limit: 1 << 20)
     }
 
     /// What a path of this host is, its symlinks followed.

@@ -111,9 +111,10 @@ extension Diagnosis {
 
     /// Why nginx would not take up a new certificate, as its own test has it; nil where it would, or nobody could be asked.
     package func configurationFault() async -> Check? {
-        let (facts, found) = await webServer(host.lineages.map { Subject($0, host) })
+        let subjects = host.lineages.map { Subject($0, host) }
+        let (facts, found) = await webServer(subjects)
         var findings = found
-        findings += docker(facts, [], [])
+        findings += docker(facts, [], subjects)
         return findings.checks.first { $0.id == .nginxConfigInvalid && $0.verdict == .failure }
     }
 }

@@ -47,7 +47,7 @@ extension Diagnosis {
         if let problem = web.settings.problem {
             findings.fail(
                 .hookSettingsWrong, at: web.settings.path, "reload-nginx stops at its settings: \(problem)",
-                .hookSettings(path: web.settings.path, isAbsolute: true))
+                .hookSettings(path: web.settings.path))
         }
         if let nginx = HostNginx.found(listeners, containers: running) {
             findings += await hostNginx(nginx, &facts)
@@ -69,7 +69,6 @@ extension Diagnosis {
 
     /// What is wrong with containers, now that it is known who serves what.
     func docker(_ facts: WebFacts, _ reports: [ProbeReport??], _ subjects: [Subject]) -> Findings {
-        let subjects = subjects.isEmpty ? host.lineages.map { Subject($0, host) } : subjects
         let endpoint = DockerEndpoint(environment: host.environment, home: host.home)
         let ports = ports(of: subjects)
         var isServed = facts.listeners?.listeners.isEmpty == false

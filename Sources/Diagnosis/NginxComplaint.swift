@@ -40,7 +40,7 @@ struct NginxComplaint: Equatable, Sendable {
                 guard let nginx, let colon = place.lastIndex(of: ":") else { return place }
                 return nginx.outside(String(place[..<colon])).map { $0 + place[colon...] } ?? place
             }
-            return .nginxConfig(server, file: shown, isFixed: false)
+            return .nginxConfig(server, file: shown)
         }
         let stopped = containers.filter { container in
             !container.isRunning && container.id != nginx?.id

@@ -104,35 +104,4 @@ extension NginxConf {
         guard let found = best?.location else { return nil }
         return location(for: path, in: found) ?? found
     }
-
-    /// The host names of upstreams and proxied servers that nginx looks up when it starts.
-    var upstreamHosts: Set<String> {
-        var hosts: Set<String> = []
-        func walk(_ all: [Directive]) {
-            for directive in all {
-                if let text = directive.arguments.first, !text.contains("$"),
-                    let host = NginxConf.host(of: directive, text)
-                {
-                    hosts.insert(host)
-                }
-                walk(directive.block ?? [])
-            }
-        }
-        walk(directives)
-        return hosts
-    }
-
-    private static func host(of directive: Directive, _ text: String) -> String? {
-        var rest = Substring(text)
-        switch directive.name {
-        case "proxy_pass", "grpc_pass":
-            guard let scheme = rest.firstRange(of: "://") else { return nil }
-            rest = rest[scheme.upperBound...]
-        case "fastcgi_pass", "uwsgi_pass", "scgi_pass": break
-        case "server" where directive.block == nil: break
-        default: return nil
-        }
-        let host = rest.prefix { $0 != "/" && $0 != ":" }
-        return host.isEmpty || host == "unix" ? nil : String(host)
-    }
 }

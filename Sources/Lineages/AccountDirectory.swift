@@ -58,12 +58,25 @@ extension AccountStore {
     }
 }
 
-extension Tree {
+/// What a lineage is renewed with.
+package struct AccountUse: Sendable {
+    let lineage: String
+    let server: String
+    let account: String?
+}
+
+extension [AccountUse] {
     /// The lineages that are renewed with an account: whose renewal config names it, or none where it is the CA's only one.
-    package func lineages(using id: String, at server: String, isOnly: Bool) throws(Failure) -> [String] {
-        try mapLineages { lineage -> String? in
-            guard let options = lineage.options, options.server == server else { return nil }
-            return (options.account.map { $0 == id } ?? isOnly) ? lineage.name : nil
+    package func lineages(using id: String, at server: String, isOnly: Bool) -> [String] {
+        filter { $0.server == server && ($0.account.map { $0 == id } ?? isOnly) }.map(\.lineage)
+    }
+}
+
+extension Tree {
+    /// Which account each lineage is renewed with.
+    package func accountUses() throws(Failure) -> [AccountUse] {
+        try mapLineages { lineage -> AccountUse? in
+            lineage.options.map { AccountUse(lineage: lineage.name, server: $0.server, account: $0.account) }
         }.compactMap(\.self)
     }
 

@@ -82,7 +82,8 @@ package enum FileSystem {
     }
 
     /// Reads a descriptor's regular file; `path` is for errors.
-    static func read(_ descriptor: Int32, _ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8] {
+    package static func read(_ descriptor: Int32, _ path: String, limit: Int = largestFile) throws(FileError) -> [UInt8]
+    {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw FileError("read", path, because: "not a regular file") }

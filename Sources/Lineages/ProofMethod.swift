@@ -105,9 +105,6 @@ extension ProofPlan {
         case "webroot": methods.append(.webroot)
         case "standalone":
             let port = try source.number("http01_port", .port, cliName: "http_01_port") ?? 80
-            guard (1...65_535).contains(port) else {
-                throw LineageProblem(.optionInvalid, "http01_port = \(port) is not a port")
-            }
             let address = try source.string("http01_address", cliName: "http_01_address")
             methods.append(.standalone(address: address.flatMap { $0.isEmpty ? nil : $0 }, port: port))
         case "manual":

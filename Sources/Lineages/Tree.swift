@@ -102,7 +102,8 @@ package struct Tree: Sendable {
         return results
     }
 
-    private func lineageNames() throws(Failure) -> [String] {
+    /// The names of all lineages, in the order of their files; nothing of them is read.
+    package func lineageNames() throws(Failure) -> [String] {
         do throws(FileError) {
             return try Tree.lineageNames(in: path)
         } catch {

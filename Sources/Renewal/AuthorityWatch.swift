@@ -4,7 +4,7 @@ import Synchronization
 /// What the lanes of a run know of each CA together: how much may still be ordered, and what stops everything there.
 final class AuthorityWatch: Sendable {
     private struct Entry {
-        var state: AuthorityState
+        var state = AuthorityState()
         /// What stops new orders in this run.
         var stop: Cause?
         /// How many were refused in a row because of a limit.
@@ -26,7 +26,7 @@ final class AuthorityWatch: Sendable {
     /// - Parameter isUrgent: whether an operator asked for it: then only what this run has met counts.
     func obstacle(to server: String, isUrgent: Bool, at now: Date) -> Cause? {
         entries.withLock { entries in
-            var entry = entries[server] ?? Entry(state: AuthorityState())
+            var entry = entries[server] ?? Entry()
             defer { entries[server] = entry }
             if let stop = entry.stop { return stop }
             if !isUrgent {
@@ -53,7 +53,7 @@ final class AuthorityWatch: Sendable {
 
     func noteFailure(_ server: String, _ failure: AcquisitionFailure, at now: Date) {
         entries.withLock { entries in
-            var entry = entries[server] ?? Entry(state: AuthorityState())
+            var entry = entries[server] ?? Entry()
             defer { entries[server] = entry }
             let isLimit = failure.cause.code == .rateLimited
             if isLimit { entry.limits += 1 }
@@ -67,7 +67,7 @@ final class AuthorityWatch: Sendable {
     }
 
     /// What is to be written down; nil where nothing has changed.
-    func changed(at now: Date) -> [String: AuthorityState]? {
+    func changed() -> [String: AuthorityState]? {
         let states = entries.withLock { $0.mapValues(\.state) }
         return states == original ? nil : states
     }

@@ -127,7 +127,6 @@ extension RenewalRun {
     /// Every hook of a lineage again, and a probe.
     private func redeploy(_ context: inout LineageContext) async {
         (context.rollout, context.isExplicit) = (.all, true)
-        context.answeredByPredecessor = context.way?.answered ?? []
         await runDeployHooks(&context)
         let planned = Set(await hooks.plan(.post, conf: context.subject.commands.post).map(\.identity))
         finished(await hooks.post(renewedDomains: context.domains, failedDomains: [], kept: planned), &context)

@@ -36,8 +36,6 @@ struct LineageContext: Sendable {
     var isUnseen = false
     /// Between which versions it goes, once it has gone back.
     var way: RenewalRun.Way?
-    /// Where the predecessor was answered, while no version is on trial.
-    var answeredByPredecessor: Set<ProbeTarget> = []
     /// Whether anything on the disk has changed.
     var isChanged = false
     let startedAt: Duration

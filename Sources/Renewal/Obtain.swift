@@ -186,8 +186,12 @@ extension RenewalRun {
     private func rule(_ failure: AcquisitionFailure, _ need: Need, _ context: LineageContext) -> RetryRule {
         if !isDue(context) { return .none }
         if failure.stage == .preparation, failure.cause.isLocal { return .nextRun }
-        return .backedOff(
-            jitter: world.jitter(), remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
+        return backedOff(context)
+    }
+
+    /// At rising intervals, with an eye on what remains of the installed certificate's lifetime.
+    func backedOff(_ context: LineageContext) -> RetryRule {
+        .backedOff(jitter: world.jitter(), remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
     }
 
     /// Whether the policy wants the certificate, operator or not.

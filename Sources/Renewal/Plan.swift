@@ -1,5 +1,5 @@
 package import FoundationEssentials
-package import Lineages
+import Lineages
 import PKI
 
 /// What a run does with one lineage, decided before anything is done: by what the config directory says, what is known, and the clock.
@@ -35,24 +35,6 @@ package struct Plan: Equatable, Sendable {
     var remarks: [String] = []
     /// What was begun is given up first.
     var endsAcquisition = false
-    /// What is quarantined is let go of once there is another certificate to install, and not before.
-    var replacesQuarantine = false
-}
-
-/// What a run was asked for.
-package enum RunRequest: Sendable {
-    /// Whatever is due; `isForced` renews whatever the dates say.
-    case renew(isForced: Bool)
-    /// The deploy step again.
-    case deploy
-    /// What an earlier run has left, without ordering anything.
-    case finish
-    /// A first certificate, or other names.
-    case issue
-    /// A copy of an earlier version.
-    case rollBack(CertificateSet)
-    /// The whole exchange, due or not, of which nothing is kept; and the deploy hooks, with what is installed.
-    case rehearse(runsDeployHooks: Bool)
 }
 
 /// Decides. Pure: the clock is a parameter.
@@ -160,7 +142,6 @@ package struct Planner: Sendable {
         }
         plan.acquire = .order(begun.isOver ? need : state.acquisition.need ?? need, because: because)
         if policy.isForced { plan.acquire = .order(need, because: because) }
-        plan.replacesQuarantine = state.host.quarantine != nil
         return plan
     }
 
@@ -245,14 +226,4 @@ package struct Planner: Sendable {
             return rollout.isPending || isOnTrial || retries ? .probe : .nothing
         }
     }
-}
-
-/// What was decided about lineages before a renewal by force.
-package struct RunExceptions: Sendable {
-    /// Deployed again and not renewed.
-    package var deployed: Set<String> = []
-    /// Neither: why.
-    package var refused: [String: Cause] = [:]
-
-    package init() {}
 }

@@ -48,7 +48,8 @@ extension RenewalRun {
         let hooks = host.live.rollout?.hooks ?? []
         // Where hooks have failed and none has succeeded, no reload is on its way.
         let isReloaded = hooks.allSatisfy(\.succeeded) || hooks.contains(where: \.succeeded)
-        let answered = host.live.rollout?.trial.predecessor?.answered ?? context.answeredByPredecessor
+        // While it shows the predecessor, no version is on trial.
+        let answered = host.live.rollout?.trial.predecessor?.answered ?? context.way?.answered ?? []
         let loop = ProbeLoop(
             timeout: isReloaded ? prober.timeout : min(prober.timeout, RenewalRun.shortWait),
             recovery: isReloaded ? prober.recovery : min(prober.recovery, RenewalRun.shortWait),

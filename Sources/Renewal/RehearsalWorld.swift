@@ -92,7 +92,6 @@ package struct RehearsalWorld: RenewalWorld {
     package func install(_ source: InstallSource, of name: String) async throws(FileError) -> Int {
         throw FileError("install", name, because: "this is a dry run")
     }
-    package func number(_ source: InstallSource, of name: String) throws(FileError) -> Int { 0 }
     package func show(_ number: Int, of name: String) async throws(FileError) {}
     package func fitVersion(_ number: Int, of name: String) -> Leaf? { nil }
     package func live(of name: String) -> (leaf: Leaf, number: Int?)? { base.live(of: name) }

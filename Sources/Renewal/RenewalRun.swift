@@ -145,8 +145,7 @@ package struct RenewalRun: Sendable {
     }
 
     private func finish(_ contexts: [LineageContext]) -> RunReport {
-        let now = world.now
-        if let changed = authorities.changed(at: now) {
+        if let changed = authorities.changed() {
             keep { () throws(FileError) in try world.save(changed) }
         }
         let notes = recorder.takeHistory()

@@ -54,8 +54,6 @@ package protocol RenewalWorld: Sendable {
     func warning(_ source: InstallSource, of name: String) -> String?
     /// Puts it into archive/ and has live/ show it; returns its number.
     func install(_ source: InstallSource, of name: String) async throws(FileError) -> Int
-    /// The number that ``install(_:of:)`` will give it.
-    func number(_ source: InstallSource, of name: String) throws(FileError) -> Int
     /// Has live/ show a version that is in archive/.
     func show(_ number: Int, of name: String) async throws(FileError)
     /// A version of archive/ that may be shown again: whole, valid now and not revoked; nil where it is not.

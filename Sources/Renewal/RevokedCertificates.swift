@@ -82,8 +82,7 @@ extension StateStore {
 
     /// What was revoked. A file that cannot be read stops nothing.
     package func revoked() -> RevokedCertificates {
-        guard let bytes = try? FileSystem.read(revokedPath) else { return RevokedCertificates() }
-        return (try? JSONDecoder.state.decode(RevokedCertificates.self, from: Data(bytes))) ?? RevokedCertificates()
+        read(RevokedCertificates.self, from: revokedPath) ?? RevokedCertificates()
     }
 
     /// Notes that a certificate is revoked. What an earlier run has staged for its key is forgotten where somebody else has that.

@@ -122,12 +122,7 @@ extension RenewalRun {
                 switch verdict {
                 case .keeps: .nextRun
                 case .keepsForADay: .daily
-                case .drops:
-                    isDue(context)
-                        ? .backedOff(
-                            jitter: world.jitter(),
-                            remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
-                        : .none
+                case .drops: isDue(context) ? backedOff(context) : .none
                 }
             let need = context.state.acquisition.need ?? .due(live: context.leaf?.sha256)
             apply(
@@ -224,11 +219,6 @@ extension RenewalRun {
         await hooks.tell(
             .check, ["CERTCTL_LINEAGE": context.name, "RENEWED_LINEAGE": context.subject.livePath])
     }
-}
-
-extension RunRequest {
-    var isCopy: Bool { if case .rollBack = self { true } else { false } }
-    var isDeployment: Bool { if case .deploy = self { true } else { false } }
 }
 
 extension InstallSource {

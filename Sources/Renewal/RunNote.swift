@@ -20,10 +20,7 @@ extension StateStore {
     private var runningPath: String { "\(root)/running.json" }
 
     /// What the last run said that has not removed it; nil where there is none.
-    package var running: RunNote? {
-        guard let bytes = try? FileSystem.read(runningPath) else { return nil }
-        return try? JSONDecoder.state.decode(RunNote.self, from: Data(bytes))
-    }
+    package var running: RunNote? { read(RunNote.self, from: runningPath) }
 
     /// Notes what a run is doing; nil at its end.
     package func note(running: RunNote?) throws(FileError) {

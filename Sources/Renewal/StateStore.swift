@@ -89,6 +89,12 @@ package struct StateStore: Sendable {
 
     private func path(_ name: String) -> String { "\(root)/lineages/\(name).json" }
 
+    /// What a file says that can be done without; nil where it cannot be read.
+    func read<Value: Decodable>(_ type: Value.Type, from path: String) -> Value? {
+        guard let bytes = try? FileSystem.read(path) else { return nil }
+        return try? JSONDecoder.state.decode(type, from: Data(bytes))
+    }
+
     func write(_ value: some Encodable, to path: String, isDurable: Bool = true) throws(FileError) {
         let bytes: Data
         do {
@@ -136,8 +142,7 @@ package struct StateStore: Sendable {
 
     /// What a run has shown and not taken away again, of a lineage.
     package func presented(_ name: String) -> [PresentedChallenge] {
-        guard let bytes = try? FileSystem.read(presentedPath(name)) else { return [] }
-        return (try? JSONDecoder.state.decode([PresentedChallenge].self, from: Data(bytes))) ?? []
+        read([PresentedChallenge].self, from: presentedPath(name)) ?? []
     }
 
     /// Notes what is about to be shown; an empty list, that nothing is any more.
@@ -153,8 +158,7 @@ package struct StateStore: Sendable {
 
     /// What is known of a CA, by its directory URL.
     func authorities() -> [String: AuthorityState] {
-        guard let bytes = try? FileSystem.read("\(root)/authorities.json") else { return [:] }
-        return (try? JSONDecoder.state.decode([String: AuthorityState].self, from: Data(bytes))) ?? [:]
+        read([String: AuthorityState].self, from: "\(root)/authorities.json") ?? [:]
     }
 
     func save(_ authorities: [String: AuthorityState]) throws(FileError) {
@@ -164,10 +168,7 @@ package struct StateStore: Sendable {
     // MARK: The last run
 
     /// How the last run ended; nil where that is not known.
-    package var lastRun: LastRun? {
-        guard let bytes = try? FileSystem.read("\(root)/last-run.json") else { return nil }
-        return try? JSONDecoder.state.decode(LastRun.self, from: Data(bytes))
-    }
+    package var lastRun: LastRun? { read(LastRun.self, from: "\(root)/last-run.json") }
 
     /// Writes how a run ended.
     package func note(_ run: LastRun) throws(FileError) { try write(run, to: "\(root)/last-run.json") }

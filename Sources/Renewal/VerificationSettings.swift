@@ -71,7 +71,11 @@ package struct VerificationSettings: Sendable {
     }
 
     /// The endpoints to probe for a certificate of these names, and whether each is one that the operator listed.
-    package func targets(for names: [SubjectName]) -> [(target: ProbeTarget, isListed: Bool)] {
+    ///
+    /// - Parameter most: how many of the names are probed.
+    package func targets(
+        for names: [SubjectName], most: Int = .max
+    ) -> [(target: ProbeTarget, isListed: Bool)] {
         let listed: [TLSEndpoint]
         let isListed: Bool
         switch endpoints {
@@ -80,7 +84,7 @@ package struct VerificationSettings: Sendable {
         case .listed(let endpoints): (listed, isListed) = (endpoints, true)
         }
         let names = self.names ?? names.filter { !$0.isWildcard }.map(\.description)
-        return names.flatMap { name in
+        return names.prefix(most).flatMap { name in
             listed.map { (ProbeTarget(endpoint: $0, name: name), isListed) }
         }
     }

@@ -1,3 +1,4 @@
+import Deployment
 import Lineages
 
 /// certctl's units and their drop-ins, and its timer; a line for cron where there is no systemd.

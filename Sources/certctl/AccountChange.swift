@@ -1,6 +1,5 @@
 import ACME
 import ArgumentParser
-import Glibc
 import Lineages
 import Text
 
@@ -58,7 +57,9 @@ struct AccountDeactivate: AsyncParsableCommand {
         let lock = try RunLock.take(place.tree, state: options.tree.statePath)
         let (ids, using) = try AccountPlace.failing {
             let ids = try place.store.ids(for: place.server)
-            return (ids, try place.tree.lineages(using: account.id, at: place.server, isOnly: ids.count == 1))
+            return (
+                ids, try place.tree.accountUses().lineages(using: account.id, at: place.server, isOnly: ids.count == 1)
+            )
         }
         if !yes { try confirm(account, using, place) }
         try await AccountPlace.asking {
@@ -79,13 +80,12 @@ struct AccountDeactivate: AsyncParsableCommand {
     }
 
     private func confirm(_ account: StoredAccount, _ using: [String], _ place: AccountPlace) throws {
-        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+        guard StandardError.canAsk else {
             throw CommandFailure(
                 .usage, "an account is deactivated for good, and there is no terminal to ask at", next: "give --yes")
         }
         let names = using.isEmpty ? "no certificate uses it" : "it is the account of \(using.joined(separator: ", "))"
-        StandardError.write("Deactivate \(account.id) at \(place.server) for good (\(names))? [y/N] ".plain)
-        guard ["y", "yes"].contains(readLine()?.lowercased() ?? "") else {
+        guard StandardError.ask("Deactivate \(account.id) at \(place.server) for good (\(names))? [y/N] ") else {
             throw CommandFailure(.failed, "nothing was changed")
         }
     }

@@ -22,10 +22,12 @@ struct AccountList: ParsableCommand {
         let tree = try tree.tree()
         let store = AccountStore(configDirectory: tree.path)
         let rows: [Row] = try AccountPlace.failing {
-            try store.servers().flatMap { server in
+            let servers = try store.servers()
+            let uses = try servers.isEmpty ? [] : tree.accountUses()
+            return try servers.flatMap { server in
                 let ids = try store.ids(for: server)
-                return try ids.map { id in
-                    let using = try tree.lineages(using: id, at: server, isOnly: ids.count == 1)
+                return ids.map { id in
+                    let using = uses.lineages(using: id, at: server, isOnly: ids.count == 1)
                     do throws(AccountError) {
                         let account = try store.account(for: server, id: id)
                         return Row(

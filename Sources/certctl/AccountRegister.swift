@@ -1,7 +1,6 @@
 import ACME
 import ArgumentParser
 import FoundationEssentials
-import Glibc
 import Lineages
 import PKI
 import Text
@@ -87,11 +86,10 @@ struct AccountRegister: AsyncParsableCommand {
         let isAgreed = try place.tree.defaults.flag("agree_tos") == true
         StandardError.write(line: "terms of service: \(terms)", .info)
         if agreeTos || isAgreed { return true }
-        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+        guard StandardError.canAsk else {
             throw ACMEError.termsNotAgreed(server: place.server, terms: terms)
         }
-        StandardError.write("Do you agree to them? [y/N] ")
-        guard ["y", "yes"].contains(readLine()?.lowercased() ?? "") else {
+        guard StandardError.ask("Do you agree to them? [y/N] ") else {
             throw CommandFailure(.failed, "there is no account without an agreement to the terms: nothing was made")
         }
         return true

@@ -1,4 +1,5 @@
 import Glibc
+import Text
 
 /// Exit codes, after sysexits.h where it has one.
 enum ExitStatus: Int32 {
@@ -34,5 +35,14 @@ enum StandardError {
             guard count > 0 else { return }
             rest = rest.dropFirst(count)
         }
+    }
+
+    /// Whether somebody can be asked.
+    static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
+
+    /// Asks a question on the terminal; only a yes is one.
+    static func ask(_ question: String) -> Bool {
+        write(question.plain)
+        return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
     }
 }

@@ -18,7 +18,7 @@ struct ForceDialogue: Sendable {
     ///   - isYes: whether the operator has said that nothing is to be asked.
     init(_ setup: borrowing RunSetup, _ options: TreeOptions, all: [Lineage], isYes: Bool, isQuiet: Bool) {
         (printer, limit, self.isYes, self.isQuiet) = (setup.printer, setup.settings.duplicateLimit, isYes, isQuiet)
-        canAsk = RunPrinter.canAsk
+        canAsk = StandardError.canAsk
         self.all = all
         host = Diagnosis.Host(
             setup.tree, [], path: setup.tree.path, settings: setup.settings, statePath: options.statePath,
@@ -63,7 +63,8 @@ struct ForceDialogue: Sendable {
             return nil
         }
         if canAsk,
-            printer.ask("\(fault.evidence): a new certificate could not be served. Order one all the same? [y/N] ")
+            StandardError.ask(
+                "\(fault.evidence): a new certificate could not be served. Order one all the same? [y/N] ")
         {
             return nil
         }
@@ -75,7 +76,8 @@ struct ForceDialogue: Sendable {
             printer.warn("\(review.name): certctl deploy is enough: deploying it instead (--yes renews all the same)")
             return true
         }
-        return !printer.ask("\(review.name): certctl deploy is enough. Order a new certificate all the same? [y/N] ")
+        return !StandardError.ask(
+            "\(review.name): certctl deploy is enough. Order a new certificate all the same? [y/N] ")
     }
 
     /// Asks for a file in each webroot as the CA will; a fault stops nothing, since a host may not see itself as others do.

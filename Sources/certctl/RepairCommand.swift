@@ -1,5 +1,6 @@
 import ACME
 import ArgumentParser
+import Challenges
 import FoundationEssentials
 import Lineages
 import PKI
@@ -120,7 +121,7 @@ struct RepairCommand: AsyncParsableCommand {
     private func names(_ tree: Tree) throws -> [String] {
         guard let name else {
             do throws(Tree.Failure) {
-                return try tree.lineages(nil).map(\.name)
+                return try tree.lineageNames()
             } catch {
                 throw CommandFailure(error)
             }
@@ -192,28 +193,13 @@ enum RepairViews {
         guard let verification = try? VerificationSettings(lineage: lineage.conf, host: settings.conf) else {
             return []
         }
-        let endpoints: [TLSEndpoint]
-        switch verification.endpoints {
-        case .none: return []
-        case .standard: endpoints = ["127.0.0.1:443", "[::1]:443"].compactMap { TLSEndpoint($0) }
-        case .listed(let listed): endpoints = listed
-        }
-        let hosts = verification.names ?? own.filter { !$0.isWildcard }.map(\.description)
-        return await withTaskGroup(of: RepairPlan.Served?.self) { group in
-            for endpoint in endpoints {
-                // One name tells what the others have.
-                for host in hosts.prefix(3) {
-                    group.addTask {
-                        let found = await TLSProbe(timeout: probeTimeout).leaf(at: endpoint, serverName: host)
-                        guard case .leaf(let leaf, _) = found, Set(leaf.names) == Set(own) else { return nil }
-                        return RepairPlan.Served(endpoint: endpoint.description, leaf: leaf)
-                    }
-                }
-            }
-            var served: [RepairPlan.Served] = []
-            for await found in group { if let found { served.append(found) } }
-            return served
-        }
+        // Three names tell what the others have.
+        let targets = verification.targets(for: own, most: 3).map(\.target)
+        return await sideBySide(targets) { target -> RepairPlan.Served? in
+            let found = await TLSProbe(timeout: probeTimeout).leaf(at: target.endpoint, serverName: target.name)
+            guard case .leaf(let leaf, _) = found, Set(leaf.names) == Set(own) else { return nil }
+            return RepairPlan.Served(endpoint: target.endpoint.description, leaf: leaf)
+        }.compactMap(\.self)
     }
 }
 

@@ -1,7 +1,6 @@
 import ACME
 import ArgumentParser
 import FoundationEssentials
-import Glibc
 import Lineages
 import PKI
 import Renewal
@@ -161,14 +160,13 @@ struct RevokeCommand: AsyncParsableCommand {
     }
 
     private func confirm(_ target: Target) throws {
-        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+        guard StandardError.canAsk else {
             throw CommandFailure(
                 .usage, "a certificate is revoked for good, and there is no terminal to ask at", next: "give --yes")
         }
         let names = target.certificate.names.map(\.description).joined(separator: ", ")
         let question = "Revoke serial \(target.certificate.serial) (\(names)) at \(target.server) for good? [y/N] "
-        StandardError.write(question.plain)
-        guard ["y", "yes"].contains(readLine()?.lowercased() ?? "") else {
+        guard StandardError.ask(question) else {
             throw CommandFailure(.failed, "nothing was revoked")
         }
     }
@@ -188,12 +186,11 @@ struct RevokeCommand: AsyncParsableCommand {
 
     private func offerReplacement(of lineage: Lineage) async throws {
         let words = ["--force", "--new-key", lineage.name]
-        if !yes, isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 {
-            StandardError.write("\(lineage.name): order a new certificate with a new key now? [y/N] ".plain)
-            if ["y", "yes"].contains(readLine()?.lowercased() ?? "") {
-                let renew = try RenewCommand.parse(tree.words + ca.words + words)
-                return try await renew.run()
-            }
+        if !yes, StandardError.canAsk,
+            StandardError.ask("\(lineage.name): order a new certificate with a new key now? [y/N] ")
+        {
+            let renew = try RenewCommand.parse(tree.words + ca.words + words)
+            return try await renew.run()
         }
         let command = (["certctl", "renew"] + words).map(\.shellWord).joined(separator: " ")
         StandardError.write(line: "\(lineage.name): it is served until it is replaced: \(command)", .warning)

@@ -30,8 +30,8 @@ enum RunLock {
             refusal = error
         }
         let holder = holder(tree, state)
-        guard case .held = refusal, let holder, holder.endsInGoodOrder, RunPrinter.canAsk,
-            printer.ask("\(text(holder, tree)). Stop it in good order, and go on then? [y/N] ")
+        guard case .held = refusal, let holder, holder.endsInGoodOrder, StandardError.canAsk,
+            StandardError.ask("\(text(holder, tree)). Stop it in good order, and go on then? [y/N] ")
         else { throw failure(refusal, holder, tree) }
         try stop(holder, tree, state)
         printer.remark("waiting until process \(holder.pid) has ended: a hook that runs comes to its end first")

@@ -147,15 +147,6 @@ final class RunPrinter: Sendable {
     /// What the operator should know before something is done.
     func remark(_ text: String) { note(text) }
 
-    /// Whether somebody can be asked.
-    static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
-
-    /// Asks a question on the terminal; only a yes is one.
-    func ask(_ question: String) -> Bool {
-        StandardError.write(question.plain)
-        return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
-    }
-
     private func note(_ text: String, _ priority: Journal.Priority = .info) {
         if !options.quiet { write(text, priority) }
     }

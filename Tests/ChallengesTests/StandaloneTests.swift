@@ -58,18 +58,19 @@ struct StandaloneTests {
             for _ in 0..<100 {
                 do {
                     try await second.present([Self.challenge])
+                    isSecond.withLock { $0 = true }
                     break
                 } catch {
                     await second.cleanUp([Self.challenge])
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
-            isSecond.withLock { $0 = true }
         }
         try await Task.sleep(for: .milliseconds(100))
         #expect(!isSecond.withLock { $0 })
         await first.cleanUp([Self.challenge])
         try await waiting.value
+        #expect(isSecond.withLock { $0 })
         await second.cleanUp([Self.challenge])
     }
 }

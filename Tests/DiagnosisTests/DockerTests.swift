@@ -49,7 +49,7 @@ struct DockerTests {
         let complaint = NginxComplaint("unknown directive \"y\" in /certs/a.conf:3")
         #expect(
             complaint.fault(.container("web-nginx-1"), containers: [nginx], nginx: nginx)
-                == .nginxConfig(.container("web-nginx-1"), file: "/etc/letsencrypt/a.conf:3", isFixed: false))
+                == .nginxConfig(.container("web-nginx-1"), file: "/etc/letsencrypt/a.conf:3"))
         let missing = NginxComplaint("host not found in upstream \"app:8080\" in /etc/nginx/conf.d/app.conf:7")
         #expect(missing.upstream == "app" && missing.place == "/etc/nginx/conf.d/app.conf:7")
         let app = DockerTests.container.named(

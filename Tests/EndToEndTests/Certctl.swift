@@ -51,8 +51,6 @@ struct Certctl {
 
     func delete(_ arguments: String...) async throws -> Output { try await run("delete", arguments) }
 
-    func hooksList(_ name: String) async throws -> Output { try await run("hooks", [name], subcommand: ["list"]) }
-
     func history(_ arguments: String...) async throws -> Output { try await run("history", arguments) }
 
     func doctor(_ arguments: [String] = []) async throws -> Output { try await run("doctor", ca + arguments) }

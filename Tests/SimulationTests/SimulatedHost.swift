@@ -82,11 +82,6 @@ struct SimulatedOrder {
     var version: SimulatedVersion?
 }
 
-/// What was seen that must never be.
-struct Violation: Error, CustomStringConvertible {
-    let description: String
-}
-
 /// The disk, the CA, the web server and the hooks of one host, as long as a seed lasts.
 ///
 /// Everything runs on the thread of its ``VirtualTime``; the lock is there for the compiler.

@@ -93,12 +93,8 @@ struct SimulatedWorld: RenewalWorld {
 
     func warning(_ source: InstallSource, of name: String) -> String? { nil }
 
-    func number(_ source: InstallSource, of name: String) throws(FileError) -> Int {
-        host.look { ($0.disk.archive[name]?.keys.max() ?? 0) + 1 }
-    }
-
     func install(_ source: InstallSource, of name: String) async throws(FileError) -> Int {
-        let number = try number(source, of: name)
+        let number = host.look { ($0.disk.archive[name]?.keys.max() ?? 0) + 1 }
         guard let version = version(source, name) else { throw FileError("install", name, because: "it is gone") }
         try write { $0.disk.archive[name, default: [:]][number] = version }
         try write { $0.disk.live[name] = number }

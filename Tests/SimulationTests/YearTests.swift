@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import PKI
 import Synchronization
 import Testing
 
@@ -8,8 +9,9 @@ import Testing
 struct YearTests {
     @Test func `a year of a host breaks no invariant, whatever goes wrong`() async throws {
         let seeds = Seeds()
-        await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<2 { group.addTask { await onThread { seeds.run() } } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 { group.addTask { try await onThread { seeds.run() } } }
+            try await group.waitForAll()
         }
         let found = seeds.failures
         #expect(found.isEmpty, "make simulate SEED=… SEEDS=1 TRACE=1 shows one: \(found.joined(separator: "\n"))")
@@ -65,29 +67,17 @@ private final class Seeds: Sendable {
 }
 
 /// Runs something on a thread of its own: a year never waits, and would keep a thread of Swift's pool from all other tests.
-private func onThread(_ body: @escaping @Sendable () -> Void) async {
-    await withCheckedContinuation { continuation in
-        let work = Unmanaged.passRetained(
-            Work {
+private func onThread(_ body: @escaping @Sendable () -> Void) async throws {
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        do {
+            try startThread {
                 // The other tests go first: some of them wait for programs.
                 _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10)
                 body()
                 continuation.resume()
-            })
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
-                return nil
-            }, work.toOpaque())
-        precondition(result == 0, "no thread could be started")
-        pthread_detach(thread)
+            }
+        } catch {
+            continuation.resume(throwing: error)
+        }
     }
-}
-
-private final class Work: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }

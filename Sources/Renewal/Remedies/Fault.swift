@@ -53,10 +53,10 @@ package enum Fault: Hashable, Sendable {
     case notMounted(volume: String, container: String)
     case bindMountStale(container: String, test: NginxTest)
     case bindMountGone(source: String, container: String)
-    case nginxConfig(WebServerPlace, file: String?, isFixed: Bool)
+    case nginxConfig(WebServerPlace, file: String?)
     case upstreamStopped(containers: [String], nginx: String?)
     case upstreamUnknown(host: String, WebServerPlace)
-    case hookSettings(path: String, isAbsolute: Bool)
+    case hookSettings(path: String)
 
     // The way of a challenge.
     case httpSilent(port: Int)
@@ -79,7 +79,6 @@ package enum Fault: Hashable, Sendable {
     case hookFailed(name: String, identity: String, isRepeated: Bool)
 
     // What is served.
-    case deploymentDue(name: String)
     case served(name: String, tried: Bool, restart: String?)
     case servedFile(directive: String, at: String?, wanted: String, name: String)
     case serverNameMissing(name: String, at: String?, lineage: String)

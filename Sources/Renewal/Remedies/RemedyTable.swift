@@ -26,7 +26,7 @@ extension Fault {
             challenge
         case .noReload, .hookDangling, .hookGone, .hookNotExecutable, .hookNoScript, .hookInterpreter, .hookFailed:
             hooks
-        case .deploymentDue, .served, .servedFile, .serverNameMissing, .handshakeBroken, .proxyProtocol,
+        case .served, .servedFile, .serverNameMissing, .handshakeBroken, .proxyProtocol,
             .tlsNotListening, .endpointUnknown:
             served
         case .timerMissing, .timerMasked, .timerDisabled, .certbotRenews, .serviceFailed, .serviceFailedBefore,
@@ -202,7 +202,7 @@ extension Fault {
         case .containerUnhealthy(let name):
             .do("correct what the health check of \(name) finds, or the check: docker inspect \(name.shellWord)")
         case .containerSpare(let name): .run("docker rm \(name.shellWord)")
-        case .hookSettings(let path, _): .do("correct the line in \(path): the hook stops at it")
+        case .hookSettings(let path): .do("correct the line in \(path): the hook stops at it")
         default: nil
         }
     }
@@ -217,8 +217,7 @@ extension Fault {
             )
         case .bindMountGone(let source, let name):
             .do("restore \(source), then: docker restart \(name.shellWord)")
-        case .nginxConfig(_, _, isFixed: true): .deploy()
-        case .nginxConfig(let place, let file, isFixed: false):
+        case .nginxConfig(let place, let file):
             .do("correct \(file ?? "what it names") until \(place.test) passes, then: certctl deploy")
         case .upstreamStopped(let containers, let nginx):
             .run(
@@ -277,7 +276,7 @@ extension Fault {
 
     private var served: Remedy? {
         switch self {
-        case .deploymentDue(let name), .served(let name, false, _): .deploy([name])
+        case .served(let name, false, _): .deploy([name])
         case .served(_, true, let restart?): .run(restart)
         case .served(let name, true, nil):
             .do(

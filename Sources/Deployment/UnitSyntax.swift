@@ -4,21 +4,30 @@ package enum UnitSyntax {
     ///
     /// Quoted always: a space or a quote ends a bare word. A percent sign begins a specifier, quoted or not.
     package static func word(_ text: String) -> String? {
-        guard text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else { return nil }
+        isPrintable(text) ? quoted(text, doubling: ["%"]) : nil
+    }
+
+    private static func isPrintable(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+    }
+
+    /// A text in quotes.
+    ///
+    /// - Parameter doubled: what has a meaning where the text goes, and is written twice to have none: `%` begins a specifier in a
+    ///   unit file, `$` a variable in a command line.
+    static func quoted(_ text: String, doubling doubled: Set<Unicode.Scalar>) -> String {
         var quoted = "\""
         for character in text.unicodeScalars {
-            switch character {
-            case "\\", "\"": quoted += "\\\(character)"
-            case "%": quoted += "%%"
-            default: quoted.unicodeScalars.append(character)
-            }
+            if character == "\\" || character == "\"" { quoted.unicodeScalars.append("\\") }
+            if doubled.contains(character) { quoted.unicodeScalars.append(character) }
+            quoted.unicodeScalars.append(character)
         }
         return quoted + "\""
     }
 
     /// The setting that opens certctl.service's sandbox for a path, if it is there; homes look empty in it, so that what is in
     /// one has to be bound. The path has to be one that a unit can hold.
-    static func opening(_ path: String, writable: Bool) -> String {
+    package static func opening(_ path: String, writable: Bool) -> String {
         let isHome = ["/home", "/root", "/run/user"].contains { path == $0 || path.hasPrefix($0 + "/") }
         let key =
             isHome ? (writable ? "BindPaths" : "BindReadOnlyPaths") : (writable ? "ReadWritePaths" : "ReadOnlyPaths")
@@ -27,7 +36,7 @@ package enum UnitSyntax {
     }
 
     /// A word of `ExecStart=`, where a dollar sign begins a variable, too.
-    static func argument(_ text: String) -> String? {
-        word(text).map { $0.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$") }
+    package static func argument(_ text: String) -> String? {
+        isPrintable(text) ? quoted(text, doubling: ["%", "$"]) : nil
     }
 }

@@ -1,0 +1,32 @@
+package import Lineages
+
+/// What a run was asked for.
+package enum RunRequest: Sendable {
+    /// Whatever is due; `isForced` renews whatever the dates say.
+    case renew(isForced: Bool)
+    /// The deploy step again.
+    case deploy
+    /// What an earlier run has left, without ordering anything.
+    case finish
+    /// A first certificate, or other names.
+    case issue
+    /// A copy of an earlier version.
+    case rollBack(CertificateSet)
+    /// The whole exchange, due or not, of which nothing is kept; and the deploy hooks, with what is installed.
+    case rehearse(runsDeployHooks: Bool)
+}
+
+extension RunRequest {
+    var isCopy: Bool { if case .rollBack = self { true } else { false } }
+    var isDeployment: Bool { if case .deploy = self { true } else { false } }
+}
+
+/// What was decided about lineages before a renewal by force.
+package struct RunExceptions: Sendable {
+    /// Deployed again and not renewed.
+    package var deployed: Set<String> = []
+    /// Neither: why.
+    package var refused: [String: Cause] = [:]
+
+    package init() {}
+}
