@@ -11,14 +11,19 @@ extension RenewalRun {
     func judge(_ start: [LineageContext]) async -> [LineageContext] {
         var batch = start
         var inVain: [Int] = []
+        var isFirst = true
         for index in batch.indices where batch[index].evidence != nil {
-            if Task.isCancelled { break }
+            // Suspects that are not reached stay on trial, for the next run.
+            if Task.isCancelled || world.uptime - startedAt > RenewalRun.judgingBudget { break }
             // Another one's way back may have helped this one, too.
             if index != batch.indices.first(where: { start[$0].evidence != nil }) {
                 batch[index].probes = await observe(batch[index])
             }
             guard let evidence = batch[index].evidence, let way = way(of: batch[index]) else { continue }
-            switch await goBack(&batch[index], way, evidence) {
+            // What was silent for so long with two versions is not on its way up.
+            let finding = await goBack(&batch[index], way, evidence, awaiting: isFirst ? .restart : .reload)
+            isFirst = false
+            switch finding {
             case .notGone: break
             case .helped, .unknown: settleBack(&batch[index], way, isProven: true)
             case .inVain: inVain.append(index)
@@ -32,11 +37,11 @@ extension RenewalRun {
                 settleBack(&batch[index], way, isProven: false)
                 continue
             }
-            guard await goForward(&batch[index], way), isServed,
+            guard await goForward(&batch[index], way, isServed: isServed), isServed,
                 let evidence = batch[index].probes?.evidence(at: way.answered)
             else { continue }
             // It answered with the predecessor, beside another one's, and does not with this: it is a culprit as well.
-            _ = await goBack(&batch[index], way, evidence)
+            _ = await goBack(&batch[index], way, evidence, awaiting: .reload)
             settleBack(&batch[index], way, isProven: true)
         }
         return batch
@@ -67,7 +72,11 @@ extension RenewalRun {
     }
 
     /// Installs the predecessor again, with every hook, and probes.
-    private func goBack(_ context: inout LineageContext, _ way: Way, _ evidence: Evidence) async -> Finding {
+    ///
+    /// - Parameter time: what an endpoint that is silent is given time for.
+    private func goBack(
+        _ context: inout LineageContext, _ way: Way, _ evidence: Evidence, awaiting time: ProbeTime
+    ) async -> Finding {
         report(.remark(name: context.name, "\(evidence.cause); going back to version \(way.predecessor.number)"))
         let known = Set(context.state.host.live.rollout?.failedHooks.map(\.identity) ?? [])
         do throws(FileError) {
@@ -78,7 +87,7 @@ extension RenewalRun {
             return .notGone
         }
         context.way = way
-        await redeploy(&context)
+        await redeploy(&context, awaiting: time)
         let failed = context.state.host.live.rollout?.failedHooks.map(\.identity) ?? []
         // A hook that fails either way, as for a container that is down, is no matter of versions.
         if Task.isCancelled || !known.isSuperset(of: failed) { return .unknown }
@@ -109,7 +118,9 @@ extension RenewalRun {
     }
 
     /// Installs the version again that was not what is wrong; false where that fails, and the predecessor stays.
-    private func goForward(_ context: inout LineageContext, _ way: Way) async -> Bool {
+    ///
+    /// - Parameter isServed: whether endpoints answer with the predecessor: else there is nothing to wait for.
+    private func goForward(_ context: inout LineageContext, _ way: Way, isServed: Bool) async -> Bool {
         do throws(FileError) {
             try await world.show(way.number, of: context.name)
         } catch {
@@ -120,17 +131,17 @@ extension RenewalRun {
         apply(.exonerated, to: &context)
         apply(.installed(way.new, number: way.number), to: &context)
         context.leaf = way.new
-        await redeploy(&context)
+        await redeploy(&context, awaiting: isServed ? .reload : .nothing)
         return true
     }
 
     /// Every hook of a lineage again, and a probe.
-    private func redeploy(_ context: inout LineageContext) async {
+    private func redeploy(_ context: inout LineageContext, awaiting time: ProbeTime) async {
         (context.rollout, context.isExplicit) = (.all, true)
         await runDeployHooks(&context)
         let planned = Set(await hooks.plan(.post, conf: context.subject.commands.post).map(\.identity))
         finished(await hooks.post(renewedDomains: context.domains, failedDomains: [], kept: planned), &context)
-        context.probes = await awaited(context)
+        context.probes = await awaited(context, time)
     }
 
     // MARK: Check hooks

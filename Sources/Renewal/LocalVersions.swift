@@ -38,7 +38,12 @@ extension LocalWorld {
     /// What is to be installed, read and checked.
     private func set(_ source: InstallSource, of name: String) throws -> CertificateSet {
         switch source {
-        case .copy(let set): return set
+        case .copy(let number, let isForced):
+            let archive = try requiredPaths(name).archive
+            return try CertificateSet(
+                key: PrivateKey(pem: FileSystem.read("\(archive)/\(PEMKind.privkey.rawValue)\(number).pem")),
+                chain: FileSystem.read("\(archive)/\(PEMKind.fullchain.rawValue)\(number).pem"),
+                names: isForced ? [] : lineages[name]?.certificate?.names ?? [], after: nil, now: isForced ? nil : now)
         case .staged:
             let staging = store.staging(name)
             guard let key = staging.key, let chain = staging.chain else {

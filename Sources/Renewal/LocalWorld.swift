@@ -18,6 +18,7 @@ package struct LocalWorld: RenewalWorld {
     let trust: TrustStore
     private let rotatesKeys: Bool
     private let challenges: ChallengeSettings
+    private let expectedRun: @Sendable () async -> Date?
     package let executor: (any TaskExecutor)?
 
     /// - Parameters:
@@ -27,6 +28,7 @@ package struct LocalWorld: RenewalWorld {
     ///   - challenges: what solvers need of the host.
     ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
     ///     where it can, and looks.
+    ///   - nextRun: when the next run is expected; nil where that is not known.
     ///   - executor: where what must not be cancelled runs.
     package init(
         _ lineages: [Lineage], issuing: Certification? = nil, authorities: CertificateAuthorities,
@@ -34,6 +36,7 @@ package struct LocalWorld: RenewalWorld {
         hostConf: ConfFile, caBundle: String? = nil, rotatesKeys: Bool = false,
         challenges: ChallengeSettings = ChallengeSettings(),
         isMounted: @escaping @Sendable (String) async -> Bool? = { _ in nil },
+        nextRun: @escaping @Sendable () async -> Date? = { nil },
         executor: (any TaskExecutor)? = nil
     ) {
         self.lineages = Dictionary(lineages.map { ($0.name, $0) }) { first, _ in first }
@@ -41,7 +44,7 @@ package struct LocalWorld: RenewalWorld {
         (store, history) = (StateStore(stateDirectory: stateDirectory), History(stateDirectory: stateDirectory))
         (verification, self.isMounted, self.executor) = (Verification(), isMounted, executor)
         trust = TrustStore.system(caBundle: caBundle)
-        (self.challenges, self.rotatesKeys) = (challenges, rotatesKeys)
+        (self.challenges, self.rotatesKeys, expectedRun) = (challenges, rotatesKeys, nextRun)
     }
 
     // MARK: Clocks
@@ -49,6 +52,7 @@ package struct LocalWorld: RenewalWorld {
     package var now: Date { Date.now }
     package var uptime: Duration { LocalWorld.epoch.duration(to: .now) }
     package func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
+    package func nextRun() async -> Date? { await expectedRun() }
     package func jitter() -> Double { Double.random(in: 0...1) }
 
     private static let epoch = ContinuousClock.now

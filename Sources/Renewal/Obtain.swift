@@ -184,7 +184,7 @@ extension RenewalRun {
 
     /// When it is tried again.
     private func rule(_ failure: AcquisitionFailure, _ need: Need, _ context: LineageContext) -> RetryRule {
-        if !isDue(context) { return .none }
+        if !context.plan.isDue { return .none }
         if failure.stage == .preparation, failure.cause.isLocal { return .nextRun }
         return backedOff(context)
     }
@@ -192,15 +192,6 @@ extension RenewalRun {
     /// At rising intervals, with an eye on what remains of the installed certificate's lifetime.
     func backedOff(_ context: LineageContext) -> RetryRule {
         .backedOff(jitter: world.jitter(), remaining: context.leaf.map { $0.notAfter.timeIntervalSince(world.now) })
-    }
-
-    /// Whether the policy wants the certificate, operator or not.
-    func isDue(_ context: LineageContext) -> Bool {
-        guard let leaf = context.leaf, let options = context.subject.options else { return false }
-        let decision = RenewalPolicy().decision(
-            for: leaf, of: context.name, options: options, context.state, nextRun: nextRun, at: world.now)
-        if case .renew = decision { return true }
-        return false
     }
 
     /// Ends an acquisition that takes too long. What is under way is cancelled, and its order is kept.

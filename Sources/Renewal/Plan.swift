@@ -28,6 +28,8 @@ package struct Plan: Equatable, Sendable {
     }
 
     package var acquire = Acquire.nothing
+    /// Whether the policy wants the certificate, operator or not.
+    var isDue = false
     package var rollOut = RollOut.nothing
     /// What the run says of the lineage where nothing else comes of it.
     package var outcome: LineageOutcome
@@ -64,6 +66,22 @@ package struct Planner: Sendable {
     ///   - staged: what is staged.
     package func plan(
         _ subject: Subject, _ state: LineageState, staged: (hasKey: Bool, hasChain: Bool, leaf: Leaf?), at now: Date
+    ) -> Plan {
+        var plan = requested(subject, state, staged, at: now)
+        plan.isDue = isDue(subject, state, at: now)
+        return plan
+    }
+
+    private func isDue(_ subject: Subject, _ state: LineageState, at now: Date) -> Bool {
+        guard let leaf = subject.leaf, let options = subject.options else { return false }
+        let decision = RenewalPolicy().decision(
+            for: leaf, of: subject.name, options: options, state, nextRun: nextRun, at: now)
+        if case .renew = decision { return true }
+        return false
+    }
+
+    private func requested(
+        _ subject: Subject, _ state: LineageState, _ staged: (hasKey: Bool, hasChain: Bool, leaf: Leaf?), at now: Date
     ) -> Plan {
         if case .issue = request {
             return Plan(acquire: .order(.issue, because: "asked for"), outcome: .leftAlone(because: "not begun"))

@@ -41,7 +41,9 @@ extension RenewalRun {
     }
 
     /// Probes until nothing is wrong, or the time is up.
-    func awaited(_ context: LineageContext) async -> ProbeReport {
+    ///
+    /// - Parameter time: what an endpoint that is silent is given time for.
+    func awaited(_ context: LineageContext, _ time: ProbeTime = .restart) async -> ProbeReport {
         guard let leaf = context.leaf, let prober = world.prober(of: context.name, expecting: leaf, context.state.host)
         else { return ProbeReport([]) }
         let host = context.state.host
@@ -51,8 +53,8 @@ extension RenewalRun {
         // While it shows the predecessor, no version is on trial.
         let answered = host.live.rollout?.trial.predecessor?.answered ?? context.way?.answered ?? []
         let loop = ProbeLoop(
-            timeout: isReloaded ? prober.timeout : min(prober.timeout, RenewalRun.shortWait),
-            recovery: isReloaded ? prober.recovery : min(prober.recovery, RenewalRun.shortWait),
+            timeout: isReloaded && time != .nothing ? prober.timeout : min(prober.timeout, RenewalRun.shortWait),
+            recovery: isReloaded && time == .restart ? prober.recovery : min(prober.recovery, RenewalRun.shortWait),
             answeredBefore: answered)
         return await loop.run(
             uptime: { world.uptime }, sleep: { try await world.sleep(for: $0) }, probe: prober.observe)
@@ -60,6 +62,16 @@ extension RenewalRun {
 
     /// How long to wait for an endpoint when no hook has succeeded.
     private static let shortWait: Duration = .seconds(3)
+}
+
+/// What an endpoint that is silent, or serves something else, is given time for.
+enum ProbeTime: Sendable {
+    /// A server that restarts (`verify_recovery`).
+    case restart
+    /// A reload (`verify_timeout`).
+    case reload
+    /// Nothing more is expected of it: a moment.
+    case nothing
 }
 
 /// Runs work to its end though the calling task is cancelled.

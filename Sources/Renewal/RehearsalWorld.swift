@@ -23,6 +23,7 @@ package struct RehearsalWorld: RenewalWorld {
     package var now: Date { base.now }
     package var uptime: Duration { base.uptime }
     package func sleep(for duration: Duration) async throws { try await base.sleep(for: duration) }
+    package func nextRun() async -> Date? { nil }
     package func jitter() -> Double { base.jitter() }
     package var executor: (any TaskExecutor)? { base.executor }
 

@@ -1,5 +1,5 @@
 package import Deployment
-package import FoundationEssentials
+import FoundationEssentials
 import Lineages
 
 /// One run over lineages: what an earlier run left is finished, what is due is renewed, everything is rolled out and verified, and
@@ -18,28 +18,25 @@ package struct RenewalRun: Sendable {
     let recorder = RunRecorder()
     let authorities: AuthorityWatch
     let startedAt: Duration
-    /// When the next run is expected, for what a CA suggests before it.
-    let nextRun: Date?
 
     /// An acquisition may take this long, then its order waits for the next run.
     static let acquisitionBudget: Duration = .seconds(600)
     /// After this much of a run nothing new is ordered: the roll-out has to come to its end before systemd's patience does.
     static let orderingBudget: Duration = .seconds(1500)
+    /// After this much of a run no further version is suspected: systemd ends it after an hour.
+    static let judgingBudget: Duration = .seconds(2400)
 
     /// A run.
     ///
     /// - Parameters:
     ///   - initiator: who began it, for the history: `timer` or `terminal`.
-    ///   - nextRun: when the next run is expected; nil where nobody knows, for a day from now.
     ///   - report: told of everything that happens, one event at a time.
     package init(
         _ world: any RenewalWorld, hooks: HookRun, jobs: Int = 1, initiator: String = "terminal",
-        nextRun: Date? = nil,
         report: @escaping @Sendable (RenewalEvent) -> Void
     ) {
         (self.world, self.hooks, self.jobs, self.initiator) = (world, hooks, jobs, initiator)
         (self.report, startedAt) = (report, world.uptime)
-        self.nextRun = nextRun ?? world.now.addingTimeInterval(Backoff.day)
         authorities = AuthorityWatch(world.authorityStates())
     }
 
@@ -51,9 +48,11 @@ package struct RenewalRun: Sendable {
         _ request: RunRequest, _ subjects: [Subject], isExplicit: Bool, exceptions: RunExceptions = RunExceptions()
     ) async -> RunReport {
         await payOwedHooks(isAcknowledged: request.isDeployment)
-        let planner = Planner(request, isExplicit: isExplicit, exceptions: exceptions, nextRun: nextRun)
         let known = subjects.map { knownState(of: $0.name) }
         let suggestions = await suggestions(for: subjects, known, request)
+        let planner = Planner(
+            request, isExplicit: isExplicit, exceptions: exceptions,
+            nextRun: await nextRun(suggestions.values + known.compactMap(\.suggested)))
         var planned = zip(subjects, known).map { plan($0, $1, suggestions[$0.name], planner) }
         planned = await resolveTrials(planned, planner)
         for wave in Wave.waves(planned, await preHooks(of: planned)) {

@@ -14,6 +14,8 @@ package protocol RenewalWorld: Sendable {
     var uptime: Duration { get }
     /// Waits; throws where the task is cancelled.
     func sleep(for duration: Duration) async throws
+    /// When the next run is expected; nil where that is not known.
+    func nextRun() async -> Date?
     /// A random number from 0 to 1.
     func jitter() -> Double
     /// Where tasks of the engine run that must not be cancelled with it; nil for the default.
@@ -89,8 +91,8 @@ package enum InstallSource: Sendable {
     case staged
     /// What was rolled back.
     case quarantine
-    /// A copy of an earlier version, which an operator has chosen.
-    case copy(CertificateSet)
+    /// A copy of the version in archive/ with this number, which an operator has chosen; by force whatever its dates and names are.
+    case copy(of: Int, isForced: Bool)
 }
 
 /// Why a version is not installed.

@@ -25,9 +25,9 @@ extension RenewalRun {
             return rehearsed(&context, runsDeployHooks: runsDeployHooks)
         }
         if context.isObtained { return await install(.staged, &context) }
-        if case .rollBack(let set) = request, context.failure == nil {
+        if case .rollBack(let number, let isForced) = request, context.failure == nil {
             apply(.quarantineReleased, to: &context)
-            return await install(.copy(set), &context)
+            return await install(.copy(of: number, isForced: isForced), &context)
         }
         switch context.plan.rollOut {
         case .nothing: break
@@ -122,7 +122,7 @@ extension RenewalRun {
                 switch verdict {
                 case .keeps: .nextRun
                 case .keepsForADay: .daily
-                case .drops: isDue(context) ? backedOff(context) : .none
+                case .drops: context.plan.isDue ? backedOff(context) : .none
                 }
             let need = context.state.acquisition.need ?? .due(live: context.leaf?.sha256)
             apply(

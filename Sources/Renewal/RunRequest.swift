@@ -1,5 +1,3 @@
-package import Lineages
-
 /// What a run was asked for.
 package enum RunRequest: Sendable {
     /// Whatever is due; `isForced` renews whatever the dates say.
@@ -10,8 +8,8 @@ package enum RunRequest: Sendable {
     case finish
     /// A first certificate, or other names.
     case issue
-    /// A copy of an earlier version.
-    case rollBack(CertificateSet)
+    /// A copy of the version in archive/ with this number; by force whatever its dates and names are.
+    case rollBack(to: Int, isForced: Bool)
     /// The whole exchange, due or not, of which nothing is kept; and the deploy hooks, with what is installed.
     case rehearse(runsDeployHooks: Bool)
 }

@@ -28,12 +28,13 @@ struct RollbackCommand: AsyncParsableCommand {
     func run() async throws {
         let setup = try await RunSetup(tree, nil, output, offersToStop: true)
         let lineage = try setup.tree.selected([name])[0]
-        let set = try earlierSet(of: lineage)
-        let code = await setup.carryOut("rollback", .rollBack(set), [lineage])
+        let version = try earlierVersion(of: lineage)
+        let code = await setup.carryOut("rollback", .rollBack(to: version, isForced: force), [lineage])
         if code != 0 { throw ExitCode(code) }
     }
 
-    private func earlierSet(of lineage: Lineage) throws -> CertificateSet {
+    /// The version to go back to, fit to be installed.
+    private func earlierVersion(of lineage: Lineage) throws -> Int {
         guard let paths = lineage.paths else {
             throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
         }
@@ -65,11 +66,12 @@ struct RollbackCommand: AsyncParsableCommand {
                     .failed, "version \(version) of \(name) is not installed again: it is \(entry)",
                     next: "certctl renew --force \(name.shellWord)")
             }
-            return try CertificateSet(
+            _ = try CertificateSet(
                 key: PrivateKey(pem: FileSystem.read(archive.path(.privkey, version))),
                 chain: FileSystem.read(archive.path(.fullchain, version)),
                 names: force ? [] : lineage.certificate?.names ?? [], after: nil,
                 now: force ? nil : Date.now)
+            return version
         } catch let failure as CommandFailure {
             throw failure
         } catch let unfit as CertificateSet.Unfit {

@@ -26,6 +26,7 @@ struct RunSetup: ~Copyable {
     private let units: OutsideUnits?
     private let statePath: String
     private let jobs: Int
+    private let nextRun: NextRun
     private let caBundle: String?
     private let challenges: ChallengeSettings
 
@@ -102,6 +103,7 @@ struct RunSetup: ~Copyable {
         self.hooks = hooks
         (self.units, self.statePath) = (units, statePath)
         (self.jobs, self.executor, self.report, self.trace) = (jobs, executor, report, trace)
+        nextRun = NextRun(isTimed: options.isHostsOwn, isTimersOwn: RunSetup.initiator == "timer", last: store.lastRun)
         caBundle = ca?.caBundle?.text ?? settings.caBundle
         self.printer = printer
         self.lock = lock
@@ -226,7 +228,7 @@ struct RunSetup: ~Copyable {
         return LocalWorld(
             lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
             caBundle: caBundle, rotatesKeys: rotatesKeys, challenges: challenges,
-            isMounted: { await units?.isMounted($0) }, executor: executor)
+            isMounted: { await units?.isMounted($0) }, nextRun: { [nextRun] in await nextRun.date() }, executor: executor)
     }
 
     /// A run in a world.

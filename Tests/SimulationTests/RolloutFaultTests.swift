@@ -55,6 +55,28 @@ struct RolloutFaultTests {
         #expect(host.state().isPending)
     }
 
+    @Test(arguments: [(names: 1, minutes: 12.0), (names: 40, minutes: 55)])
+    func `a run over a server that died ends in time, and the predecessor of each is tried once`(
+        names: Int, minutes: Double
+    ) throws {
+        let host = try Scenario((0..<names).map { "site\($0).example" })
+        host.becomeDue()
+        host.set { $0.diesAtReload = true }
+        for _ in 0..<8 {
+            let start = host.host.time.uptime
+            host.run(jobs: 4)
+            #expect(host.host.time.uptime - start < .seconds(60 * minutes))
+            host.wait(hours: 4)
+        }
+        for name in host.names {
+            #expect(host.live(name) == 2)
+            #expect(host.count("show \(name) 1") == 1)
+        }
+        host.only()
+        host.wait(days: 2)
+        #expect(host.run().exitCode == 0)
+    }
+
     @Test func `a predecessor that was tried in vain before an order is not tried again`() throws {
         let host = try Scenario()
         host.wait(days: 10)

@@ -25,6 +25,8 @@ struct Faults {
     /// It forgets orders at once, or refuses everything about them.
     var forgetsOrders = false
     var refusesOrders = false
+    /// When it wants certificates renewed, other than usually.
+    var suggests: Suggestion?
     /// Signing takes longer than a client waits.
     var signsSlowly = false
     /// The reload hook fails.
@@ -55,6 +57,20 @@ struct Faults {
         !caIsDown && limit == nil && unavailable == nil && lostAnswers == nil && !validatesNothing && !validatesForEver
             && !forgetsOrders && !refusesOrders && !signsSlowly
     }
+}
+
+/// When the simulated CA wants a certificate to be renewed (RFC 9773).
+enum Suggestion {
+    /// A day of its last third.
+    case usual
+    /// At once, as for certificates that are about to be revoked.
+    case now
+    /// A window that ends before it begins.
+    case backwards
+    /// After it has expired.
+    case late
+    /// Another window at each look.
+    case restless
 }
 
 /// A certificate of the simulated CA.
@@ -126,6 +142,8 @@ final class SimulatedHost: Sendable {
         /// What the CA was asked for, what hooks have run and what live/ was made to show, in order; nil where nobody reads it.
         var log: [String]?
         var lifetime: TimeInterval = 90 * 86_400
+        /// Nil where the CA suggests nothing.
+        var suggests: Suggestion?
     }
 
     let time = VirtualTime()
@@ -170,6 +188,24 @@ final class SimulatedHost: Sendable {
                 notAfter: now.addingTimeInterval(world.faults.datedAhead + world.lifetime - 3600))
             let isBad = world.faults.rejectsNew || world.faults.rejectsNewOf == name
             return SimulatedVersion(leaf: leaf, key: key, isBad: isBad)
+        }
+    }
+
+    /// What the CA answers when it is asked about a certificate; nil where it does not know the question.
+    func suggestion(for leaf: Leaf) -> RenewalAnswer? {
+        state.withLock { world in
+            guard let kind = world.faults.suggests ?? world.suggests else { return nil }
+            let lifetime = leaf.notAfter.timeIntervalSince(leaf.notBefore)
+            func part(_ share: Double) -> Date { leaf.notBefore.addingTimeInterval(lifetime * share) }
+            let window =
+                switch kind {
+                case .usual: (part(0.67), part(0.67).addingTimeInterval(min(86_400, lifetime / 10)))
+                case .now: (leaf.notBefore.addingTimeInterval(-2), leaf.notBefore.addingTimeInterval(-1))
+                case .backwards: (part(0.7), part(0.6))
+                case .late: (part(1.1), part(1.2))
+                case .restless: (part(0.5 + world.dice.fraction() / 10), part(0.7 + world.dice.fraction() / 10))
+                }
+            return RenewalAnswer(window: window, explanationURL: nil, nextLook: kind == .usual ? 86_400 : 21_600)
         }
     }
 

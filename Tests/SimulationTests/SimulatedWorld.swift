@@ -13,6 +13,7 @@ struct SimulatedWorld: RenewalWorld {
     var now: Date { host.realNow.addingTimeInterval(host.look { $0.faults.clockError }) }
     var uptime: Duration { host.time.uptime }
     func sleep(for duration: Duration) async throws { try await host.time.sleep(for: duration) }
+    func nextRun() async -> Date? { nil }
     func jitter() -> Double { host.look { $0.dice.fraction() } }
     var executor: (any TaskExecutor)? { host.time }
 
@@ -51,7 +52,10 @@ struct SimulatedWorld: RenewalWorld {
     func prepare(_ name: String) throws(Cause) -> OrderRequest {
         OrderRequest(lineage: name, server: "https://ca.example/dir", names: [name])
     }
-    func renewalAnswer(_ name: String) async -> RenewalAnswer? { nil }
+    func renewalAnswer(_ name: String) async -> RenewalAnswer? {
+        guard !host.look({ $0.faults.caIsDown }), let leaf = live(of: name)?.leaf else { return nil }
+        return host.suggestion(for: leaf)
+    }
     func exchange(
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
@@ -72,7 +76,7 @@ struct SimulatedWorld: RenewalWorld {
             switch source {
             case .staged: world.disk.staged[name]?.version
             case .quarantine: world.disk.quarantine[name]
-            case .copy: nil
+            case .copy(let number, _): world.disk.archive[name]?[number]
             }
         }
     }

@@ -24,6 +24,8 @@ final class Year {
     private var present: [Int] = []
 
     static let days = 365.0
+    /// So long before the end the last fault is over, and operators are at rest.
+    static let quietDays = 2.0
     /// Whether everything that happens is printed, to follow one seed.
     static let traces = unsafe getenv("TRACE") != nil
 
@@ -34,7 +36,9 @@ final class Year {
         options = try SimulatedHost.options()
         let lifetime = [6.0, 45, 90][dice.number(0...2)]
         let hasCheck = dice.once(in: 2)
+        let suggests = dice.once(in: 2)
         host.look { world in
+            world.suggests = suggests ? .usual : nil
             world.lifetime = lifetime * 86_400
             world.hasCheckHook = hasCheck
         }
@@ -44,7 +48,7 @@ final class Year {
         planFaults()
     }
 
-    /// Up to a dozen faults, none in the first days, and none at the end.
+    /// Up to a dozen faults, none in the first days, and none in the last ones.
     private func planFaults() {
         let kinds: [(Dice) -> (inout Faults) -> Void] = [
             { _ in { $0.caIsDown = true } }, { _ in { $0.limit = 691_200 } }, { _ in { $0.lostAnswers = 3 } },
@@ -55,12 +59,13 @@ final class Year {
             { _ in { $0.refusesOrders = true } }, { _ in { $0.signsSlowly = true } }, { _ in { $0.hookFails = true } },
             { _ in { $0.hookLies = true } }, { _ in { $0.serverIsDown = true } }, { _ in { $0.configIsBroken = true } },
             { _ in { $0.rejectsNew = true } }, { _ in { $0.restartSeconds = 45 } }, { _ in { $0.diskIsFull = true } },
-            { _ in { $0.clockError = 40 * 86_400 } }, { _ in { $0.clockError = -3 * 86_400 } },
+            { _ in { $0.suggests = .now } }, { _ in { $0.suggests = .backwards } }, { _ in { $0.suggests = .late } },
+            { _ in { $0.suggests = .restless } }, { _ in { $0.clockError = 40 * 86_400 } }, { _ in { $0.clockError = -3 * 86_400 } },
         ]
         for _ in 0..<dice.number(0...12) {
-            let from = 2 + dice.fraction() * (Year.days - 20)
+            let from = 2 + dice.fraction() * (Year.days - 2 - Year.quietDays)
             let length = [0.2, 1, 3, 10][dice.number(0...3)] * dice.fraction()
-            plan.append((from, min(from + length, Year.days - 8), kinds[dice.number(0...kinds.count - 1)](dice)))
+            plan.append((from, min(from + length, Year.days - Year.quietDays), kinds[dice.number(0...kinds.count - 1)](dice)))
         }
     }
 
@@ -93,7 +98,7 @@ final class Year {
 
     /// One run of the timer, or of an operator; sometimes certbot's.
     private func step() {
-        let isQuiet = day > Year.days - 7
+        let isQuiet = day > Year.days - Year.quietDays
         if !isQuiet, dice.once(in: 200) {
             certbot()
             restsUntil = nil
@@ -104,6 +109,10 @@ final class Year {
         }
         let isKilled = kills && !isQuiet && dice.once(in: 12)
         let killAt = isKilled ? dice.number(1...25) : nil
+        if !isQuiet, dice.once(in: 300), let (name, number) = earlierVersion() {
+            restsUntil = nil
+            return go(.rollBack(to: number, isForced: false), [name], isExplicit: true, killAt: killAt)
+        }
         var request = RunRequest.renew(isForced: false)
         var isExplicit = false
         if !isQuiet, dice.once(in: 150) {
@@ -114,10 +123,22 @@ final class Year {
         }
         // What would find nothing to do, the last run has shown.
         if let restsUntil, SimulatedWorld(host: host).now < restsUntil { return }
-        go(request, isExplicit: isExplicit, killAt: killAt)
+        go(request, names, isExplicit: isExplicit, killAt: killAt)
     }
 
-    private func go(_ request: RunRequest, isExplicit: Bool, killAt: Int?) {
+    /// A version that an operator may go back to; nil where there is none.
+    private func earlierVersion() -> (String, Int)? {
+        let (name, now) = (names[dice.number(0...names.count - 1)], host.realNow)
+        return host.look { world in
+            guard let live = world.disk.live[name], let archive = world.disk.archive[name],
+                let (number, version) = archive.filter({ $0.key < live && $0.value.leaf.notAfter > now }).max(
+                    by: { $0.key < $1.key }), !version.isBad
+            else { return nil }
+            return (name, number)
+        }
+    }
+
+    private func go(_ request: RunRequest, _ names: [String], isExplicit: Bool, killAt: Int?) {
         let wanted = candidates()
         let started = host.time.uptime
         let host = host
@@ -130,7 +151,11 @@ final class Year {
             let what = wasKilled ? "killed" : "by an operator"
             print(host.realNow.formatted(.iso8601), what, request, host.look { $0.faults })
         }
-        host.look { world in (world.killAt, world.isDead) = (nil, false) }
+        host.look { world in
+            (world.killAt, world.isDead) = (nil, false)
+            // What was probed good before an operator chose does not count any more.
+            if case .rollBack = request { for name in names { world.provenAt[name] = nil } }
+        }
         if host.time.uptime - started > .seconds(3600 + 600) {
             host.violate("a run took \(host.time.uptime - started)")
         }
@@ -155,7 +180,10 @@ final class Year {
             guard plan.rollOut == .nothing, plan.acquire == .nothing, case .notDue(let date, _) = plan.outcome else {
                 return nil
             }
-            earliest = min(earliest, date)
+            // What a CA suggests for the day until the next run is done now.
+            let suggested = state.suggested
+            earliest = min(earliest, suggested?.window == nil ? date : date.addingTimeInterval(-86_400))
+            if let suggested { earliest = min(earliest, suggested.nextLook) }
         }
         return earliest
     }
@@ -244,7 +272,7 @@ final class Year {
         }
     }
 
-    /// A week after the last fault all is well.
+    /// Two days after the last fault all is well.
     private func checkEnd() {
         for name in names {
             guard let leaf = subject(name)?.leaf else { continue }
