@@ -1,5 +1,5 @@
 // What Swift's Glibc module lacks: variadic calls, and Linux calls without a declaration there; and what only a
-// preprocessor can be told.
+// preprocessor can test.
 #ifndef CERTCTL_CLINUX_H
 #define CERTCTL_CLINUX_H
 
@@ -79,7 +79,7 @@ static inline int certctl_open_file_in_root(int root, const char *path) {
 #define CERTCTL_COMMIT ""
 #endif
 
-/// The commit that the program is built of, empty where the build was not told.
+/// The commit that the program is built of, empty where the build did not define it.
 static inline const char *certctl_commit(void) { return CERTCTL_COMMIT; }
 
 #endif

@@ -1,4 +1,4 @@
-/// A program to run: its file, its arguments, and what it is told by environment.
+/// A program to run: its file, its arguments and its environment.
 package struct Command: Hashable, Sendable {
     /// The path of the program's file; never looked up in `PATH`.
     package let executable: String

@@ -11,7 +11,7 @@ package struct Hook: Hashable, Sendable, Codable {
         case deploy
         /// Once at the end of a run, whatever came of it.
         case post
-        /// Before and after a new version goes live: whether the server would take what is there.
+        /// Before and after a new version is installed: whether the server accepts what is there.
         case check
         /// When a lineage has come into trouble.
         case failure
@@ -29,10 +29,10 @@ package struct Hook: Hashable, Sendable, Codable {
 
     package let kind: Kind
     package let source: Source
-    /// The facts the hook is told, as environment variables.
+    /// The hook's environment variables.
     package let environment: [String: String]
 
-    /// A hook of a kind, with the facts it is told.
+    /// A hook of a kind, with its environment variables.
     package init(_ kind: Kind, _ source: Source, environment: [String: String] = [:]) {
         self.kind = kind
         self.source = source
@@ -63,7 +63,7 @@ package struct Hook: Hashable, Sendable, Codable {
     private var title: String {
         switch source {
         case .directory: "\(kind.rawValue) hook \(name)"
-        case .configuration: "\(kind.rawValue) hook of a conf"
+        case .configuration: "\(kind.rawValue) hook of the renewal config"
         }
     }
 

@@ -5,7 +5,7 @@ import Text
 /// Hooks never run at the same time, however many lineages are renewed side by side. Unlike certbot it tells which
 /// hooks failed.
 package actor HookRun {
-    /// The longest list of names that a post hook is told, in bytes, as with certbot; the names beyond it are left out.
+    /// The longest list of names that a post hook receives, in bytes, as with certbot; the names beyond it are left out.
     static let longestDomainList = 16_000
     /// The same for a deploy hook, which certbot tells all of them. The kernel takes no variable of more than 128 KiB with its
     /// name and the NUL (`MAX_ARG_STRLEN`, execve(2)), and starts nothing with a longer one; some is left for the name.
@@ -40,11 +40,11 @@ package actor HookRun {
     ///   - directory: Where directory hooks are.
     ///   - directoryHooks: Whether they run at all (certbot's `--no-directory-hooks`).
     ///   - timeout: The longest time for one hook.
-    ///   - environment: What every hook is told beyond certbot's facts.
+    ///   - environment: Environment variables of every hook, beside certbot's.
     ///   - executor: Where hooks that run also for a cancelled task do so.
-    ///   - remember: Told of the post hooks that are owed before a pre hook runs, and of none when they have run: whoever
-    ///     keeps it can pay after a crash.
-    ///   - report: Told of each hook's start and end, from any thread, one at a time.
+    ///   - remember: Called with the post hooks that are owed before a pre hook runs, and with none when they have run: what
+    ///     it saves is what runs after a crash.
+    ///   - report: Called at each hook's start and end, from any thread, one at a time.
     package init(
         directory: any HookListing, directoryHooks: Bool = true, runner: any CommandRunner,
         timeout: Duration = .seconds(600), environment: [String: String] = [:],
@@ -160,7 +160,7 @@ package actor HookRun {
 
     /// Runs the hooks of a kind that has no conf key, `failure` or `recovered`, with facts. They run also for a cancelled task.
     ///
-    /// - Parameter identities: which of them, where not all have to be told.
+    /// - Parameter identities: which of them, where not all have to run.
     package func tell(
         _ kind: Hook.Kind, _ facts: [String: String], only identities: [String]? = nil
     ) async -> [HookResult] {
@@ -172,7 +172,7 @@ package actor HookRun {
     ) async -> [HookResult] {
         await inTurn {
             let (all, trouble) = hooks(kind, conf: nil)
-            // The directory itself was what could not be told: then whatever is in it.
+            // The directory itself could not be read: then whatever is in it.
             let wanted = identities.flatMap { $0.contains(directory?.path(of: kind) ?? "") ? nil : $0 }
             let hooks = all.filter { wanted?.contains($0.identity) ?? true }
             // What a CA or a listener said is among them, and is not to decide whether the hook can be started.
@@ -245,7 +245,7 @@ package actor HookRun {
         return facts
     }
 
-    /// Whether a name can be told in a list: a certificate from elsewhere may have one with a blank or a line break in it.
+    /// Whether a name can be passed in a list: a certificate from elsewhere may have one with a blank or a line break in it.
     private static func isName(_ domain: String) -> Bool {
         !domain.isEmpty
             && domain.utf8.allSatisfy { byte in

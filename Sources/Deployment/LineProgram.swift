@@ -5,7 +5,7 @@ import Synchronization
 /// A program that answers each line on its standard input with a line on its standard output.
 ///
 /// The end of its input is its order to clean up and exit; that comes by itself when certctl dies. What it prints on standard
-/// error is kept for whoever reports a failure.
+/// error is kept for the report of a failure.
 package actor LineProgram {
     /// Why there is no answer.
     package enum Failure: Error, Sendable, Equatable, CustomStringConvertible {
@@ -128,7 +128,7 @@ package actor LineProgram {
     /// What goes between the one who asks and the task that has the process.
     private final class Mailbox: Sendable {
         /// The end of the program's input that is written to; nil before its start, and when it has been closed. A socket, as a
-        /// write to a pipe that nobody reads any more would end this process.
+        /// write to a pipe without a reader would end this process.
         private let input = Mutex<Int32?>(nil)
         private let answers: AsyncStream<Result<String, Failure>>
         private let receiver: AsyncStream<Result<String, Failure>>.Continuation

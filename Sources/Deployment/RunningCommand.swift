@@ -103,7 +103,7 @@ struct RunningCommand: Sendable {
     }
 
     private func signalGroup(_ signal: Int32) {
-        // Fails only when nobody is left to be told.
+        // Fails only when no process is left.
         _ = kill(-execution.processIdentifier.value, signal)
     }
 }

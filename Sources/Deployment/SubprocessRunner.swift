@@ -4,7 +4,7 @@ import Subprocess
 /// Runs commands as child processes, each the leader of a session of its own.
 ///
 /// A command's standard input is empty; its working directory and environment are certctl's; its signals are as the
-/// system's defaults have them; of certctl's files it has none open.
+/// system's defaults have them; certctl's own open files are not passed on.
 ///
 /// The end of the command is the end of its own process: what it leaves behind runs on and is not waited for, but it
 /// loses its standard output then, so that a service which a hook starts has to redirect it, as daemons do.

@@ -6,7 +6,7 @@ extension TransientUnits: ProgramLauncher {
 
     package func launch(_ command: Command, confinement: Confinement?, limit: Duration) -> LaunchedCommand {
         let unit = newUnit()
-        // One that has failed is nobody's to look at: its output is with the failure.
+        // A failed unit need not be kept for inspection: its output is with the failure.
         let properties =
             ["CollectMode=inactive-or-failed"]
             + (confinement.map { TransientUnits.properties($0, unit: unit.name) } ?? [])

@@ -4,8 +4,8 @@ import Text
 
 /// Runs commands as transient units of systemd, outside of whatever confines certctl itself.
 ///
-/// A command sees what systemd gives a service by default, its user's HOME, and certctl's working directory; of certctl's own
-/// environment it has only what it is told. An operator sets more for all of them in `/etc/systemd/system/PREFIX-.service.d`.
+/// A command sees what systemd gives a service by default, its user's HOME, and certctl's working directory. It does not inherit
+/// certctl's environment and has only what is passed to it. An operator sets more for all of them in `/etc/systemd/system/PREFIX-.service.d`.
 /// Output, exit code, the end in time, and what becomes of things it leaves behind are as with ``SubprocessRunner``.
 package struct TransientUnits: CommandRunner {
     /// Why no command can be run as a unit.
@@ -140,7 +140,7 @@ package struct TransientUnits: CommandRunner {
 
     /// Ends all processes of a unit: SIGTERM, and SIGKILL after the grace.
     func end(_ unit: Unit) async {
-        // One that is only being started cannot be told yet.
+        // A unit that is still starting cannot be stopped yet.
         while !unit.clientHasEnded.load(ordering: .acquiring), await facts(of: unit)["LoadState"] != "loaded" {
             try? await Task.sleep(for: .milliseconds(50))
         }
@@ -163,7 +163,7 @@ package struct TransientUnits: CommandRunner {
             await end(unit)
             return client.status
         }
-        // Nobody else comes for it.
+        // Nothing else removes it.
         _ = await control("reset-failed", unit.name)
         switch (facts["ExecMainCode"], facts["ExecMainStatus"].flatMap(Int32.init)) {
         case ("1", let code?): return .exited(code)

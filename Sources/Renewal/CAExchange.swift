@@ -161,7 +161,7 @@ extension ACMEError {
     fileprivate var isOfWholeCA: Bool {
         switch self {
         case .refused(let problem, _):
-            // Let's Encrypt's limits are told apart by the anchor of the page that the detail links to.
+            // Let's Encrypt's limits are distinguished by the anchor of the page that the detail links to.
             problem.status == 503 || problem.detail?.contains("#new-orders-per-account") == true
         case .unreachable: true
         default: false

@@ -80,7 +80,7 @@ package actor CertificateAuthorities {
         let server: String
 
         package var description: String {
-            "the tree has no account for \(server): certctl issue makes one, and so does certbot register"
+            "no account exists for \(server): certctl account register makes one, and so does certctl issue"
         }
     }
 }

@@ -53,7 +53,7 @@ package struct ForceReview: Sendable {
         } else if let held = state?.host.quarantine {
             (advice, finding) = (
                 .deploy,
-                "serial \(held.serial) was taken back (\(held.retry.cause)) and can be deployed once that is mended"
+                "serial \(held.serial) was rolled back (\(held.retry.cause)) and can be deployed once that is fixed"
             )
         } else if let complaint = served.trouble {
             (advice, finding) = (.deploy, "\(complaint), and the one on the disk is valid for \(days) days")

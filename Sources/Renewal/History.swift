@@ -6,15 +6,15 @@ import Text
 package struct HistoryEvent: Codable, Equatable, Sendable {
     /// What happened.
     package enum Kind: String, Codable, Sendable {
-        /// A certificate became live.
+        /// A certificate was installed.
         case installed
         /// Its hooks have exited with 0.
         case deployed
-        /// A listener was seen serving it.
+        /// An endpoint serves it.
         case verified
-        /// A lineage that was not in the books was entered.
+        /// A lineage without state was taken over.
         case adopted
-        /// An earlier version was made live again.
+        /// An earlier version was installed again.
         case rolledBack = "rolled-back"
         /// Something failed, or is still not right.
         case failed
@@ -25,9 +25,9 @@ package struct HistoryEvent: Codable, Equatable, Sendable {
     package var by: String
     package var lineage: String
     package var event: Kind
-    /// The serial that was live before.
+    /// The serial that was installed before.
     package var from: String?
-    /// The serial that is live now.
+    /// The serial that is installed now.
     package var to: String?
     /// What failed.
     package var error: String?
@@ -39,7 +39,7 @@ package struct HistoryEvent: Codable, Equatable, Sendable {
 package struct History: Sendable {
     private let path: String
 
-    /// At this size the file is set aside as `history.jsonl.1`, which takes the place of the one before.
+    /// At this size the file is renamed to `history.jsonl.1`, which takes the place of the one before.
     static let rotationSize = 1 << 20
 
     package init(stateDirectory: String) { path = stateDirectory + "/history.jsonl" }
@@ -66,7 +66,7 @@ package struct History: Sendable {
         try FileSystem.append(line: lines.dropLast(), to: path, mode: 0o600, isDurable: isDurable)
     }
 
-    /// Every event that is kept, the oldest first; a line that was cut short by a crash is passed over.
+    /// Every event that is kept, the oldest first; a line that was cut short by a crash is ignored.
     ///
     /// - Parameter name: only this lineage's.
     package func events(of name: String? = nil) throws(FileError) -> [HistoryEvent] {

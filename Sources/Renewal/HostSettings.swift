@@ -165,7 +165,7 @@ package struct HostSettings: Sendable {
         }
     }
 
-    /// What each run writes outside of the tree and the books.
+    /// What each run writes outside of the config and state directories.
     package var reports: [String] { [statusFile, metricsFile].compactMap { $0 == "none" ? nil : $0 } }
 
     private static func path(_ key: String, in conf: ConfFile, at file: String) throws(Failure) -> String? {

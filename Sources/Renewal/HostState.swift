@@ -136,7 +136,7 @@ package struct Quarantine: Codable, Equatable, Sendable {
 
 /// Whether the `failure` hooks have run for the trouble that is on, and who has not heard.
 package enum Notified: Codable, Equatable, Sendable {
-    /// Nothing is wrong, as far as the hooks were told.
+    /// Nothing is wrong, as far as the hooks know.
     case clear(unheard: [String])
     /// The `failure` hooks have run.
     case failure(unheard: [String])

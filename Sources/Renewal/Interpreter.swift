@@ -9,7 +9,7 @@ extension RenewalRun {
         case .known(let state): return state
         case .unknown: return LineageState(name: name)
         case .unreadable(let reason):
-            report(.remark(name: name, "\(reason); what it said is found out again from the tree and the listeners"))
+            report(.remark(name: name, "\(reason); it is rebuilt from the config directory and the endpoints"))
             return LineageState(name: name)
         }
     }

@@ -5,7 +5,7 @@ import Lineages
 /// The stage in which a version that endpoints fail with is rolled back: one suspect at a time, each once, with a probe after each.
 ///
 /// A suspect whose endpoints answer again with the predecessor is the culprit, and is quarantined. One that had gone back before, in
-/// vain, goes forward again then, and stays if nothing breaks. Where nobody's predecessor helps, the certificates are not what is
+/// vain, is installed again then, and stays if nothing breaks. Where no predecessor helps, the certificates are not what is
 /// wrong, and all go forward.
 extension RenewalRun {
     func judge(_ start: [LineageContext]) async -> [LineageContext] {
@@ -15,7 +15,7 @@ extension RenewalRun {
         for index in batch.indices where batch[index].evidence != nil {
             // Suspects that are not reached stay on trial, for the next run.
             if Task.isCancelled || world.uptime - startedAt > RenewalRun.judgingBudget { break }
-            // Another one's way back may have helped this one, too.
+            // The rollback of another one may have helped this one, too.
             if index != batch.indices.first(where: { start[$0].evidence != nil }) {
                 batch[index].probes = await observe(batch[index])
             }
@@ -77,12 +77,12 @@ extension RenewalRun {
     private func goBack(
         _ context: inout LineageContext, _ way: Way, _ evidence: Evidence, awaiting time: ProbeTime
     ) async -> Finding {
-        report(.remark(name: context.name, "\(evidence.cause); going back to version \(way.predecessor.number)"))
+        report(.remark(name: context.name, "\(evidence.cause); rolling back to version \(way.predecessor.number)"))
         let known = Set(context.state.host.live.rollout?.failedHooks.map(\.identity) ?? [])
         do throws(FileError) {
             try await turnBack(&context, way, evidence.cause)
         } catch {
-            report(.remark(name: context.name, "could not go back: \(error)"))
+            report(.remark(name: context.name, "could not roll back: \(error)"))
             apply(.exonerated, to: &context)
             return .notGone
         }
@@ -104,7 +104,7 @@ extension RenewalRun {
         context.leaf = way.old
     }
 
-    /// Ends the way back: the predecessor stays, and the other version is out of archive/.
+    /// Ends a rollback: the predecessor stays, and the other version is out of archive/.
     private func settleBack(_ context: inout LineageContext, _ way: Way, isProven: Bool, isRolledOut: Bool = true) {
         let reason = context.state.host.quarantine?.retry.cause ?? Cause(.unknown, "it was rolled back")
         keep { () throws(FileError) in
@@ -113,7 +113,8 @@ extension RenewalRun {
             try world.removeFromArchive(way.number, sha256: way.new.sha256, of: context.name)
         }
         apply(.rolledBack(isProven: isProven, isRolledOut: isRolledOut), to: &context)
-        let text = "\(reason); version \(way.predecessor.number) is live again, and the new certificate is held"
+        let text =
+            "\(reason); version \(way.predecessor.number) is installed again, and the new certificate is quarantined"
         fail(&context, RenewalFailure(.deployment, Cause(reason.code, text, subject: reason.subject)))
     }
 
@@ -124,7 +125,7 @@ extension RenewalRun {
         do throws(FileError) {
             try await world.show(way.number, of: context.name)
         } catch {
-            report(.remark(name: context.name, "could not go forward again: \(error)"))
+            report(.remark(name: context.name, "could not deploy the new version again: \(error)"))
             settleBack(&context, way, isProven: false)
             return false
         }
@@ -165,7 +166,7 @@ extension RenewalRun {
                 return true
             }
         } catch {
-            report(.remark(name: context.name, "could not go back: \(error)"))
+            report(.remark(name: context.name, "could not roll back: \(error)"))
             apply(.switchFailed, to: &context)
             context.rollout = .all
             return true
@@ -175,17 +176,17 @@ extension RenewalRun {
         return false
     }
 
-    // MARK: A way back that was cut short
+    // MARK: A rollback that was interrupted
 
     /// Finishes what an earlier run was cut short on.
     func goOnBack(_ context: inout LineageContext) async {
         guard case .back(let number, let sha256, let from) = context.state.host.move,
             let held = context.state.host.quarantine
         else { return }
-        report(.remark(name: context.name, "an earlier run was going back to version \(number): \(held.retry.cause)"))
+        report(.remark(name: context.name, "an earlier run was rolling back to version \(number): \(held.retry.cause)"))
         context.isExplicit = true
         guard let old = world.fitVersion(number, of: context.name), old.sha256 == sha256 else {
-            report(.remark(name: context.name, "could not go back: version \(number) is not to be shown again"))
+            report(.remark(name: context.name, "could not roll back: version \(number) must not be installed again"))
             apply(.exonerated, to: &context)
             context.rollout = .all
             return
@@ -201,10 +202,11 @@ extension RenewalRun {
                 try world.removeFromArchive(from, sha256: held.sha256, of: context.name)
             }
             apply(.rolledBack(isProven: held.isProven, isRolledOut: true), to: &context)
-            let text = "\(held.retry.cause); version \(number) is live again, and the new certificate is held"
+            let text =
+                "\(held.retry.cause); version \(number) is installed again, and the new certificate is quarantined"
             fail(&context, RenewalFailure(.deployment, Cause(held.retry.cause.code, text)))
         } catch {
-            report(.remark(name: context.name, "could not go back: \(error)"))
+            report(.remark(name: context.name, "could not roll back: \(error)"))
             apply(.exonerated, to: &context)
         }
         context.rollout = .all

@@ -24,7 +24,7 @@ package struct LocalWorld: RenewalWorld {
     /// - Parameters:
     ///   - hostConf: the host-wide settings, for those that a lineage may have of its own.
     ///   - caBundle: a PEM file of the CAs that are trusted beside the system's.
-    ///   - rotatesKeys: whether `reuse_key` is passed over: each renewal gets a new key.
+    ///   - rotatesKeys: whether `reuse_key` is ignored: each renewal gets a new key.
     ///   - challenges: what solvers need of the host.
     ///   - isMounted: whether some process has a mount of a directory itself, for a run that cannot see all processes; nil
     ///     where it can, and looks.

@@ -220,7 +220,7 @@ extension RenewalRun {
 }
 
 extension Cause {
-    /// Whether nobody but this host is concerned: to try again costs nothing.
+    /// Whether only this host is concerned: to try again costs nothing.
     fileprivate var isLocal: Bool {
         switch code {
         case .webroot, .file, .hook, .lineage, .setting, .notPresented: true

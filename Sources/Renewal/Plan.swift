@@ -19,7 +19,7 @@ package struct Plan: Equatable, Sendable {
         case probe
         /// Every hook runs.
         case all
-        /// An earlier run was on its way back to the predecessor.
+        /// An earlier run was rolling back to the predecessor.
         case goBack
         /// What is quarantined is installed once more.
         case reinstall
@@ -205,7 +205,7 @@ package struct Planner: Sendable {
         case .ordered(let order, let retry):
             guard Set(order.names) == names else {
                 let list = order.names.joined(separator: ", ")
-                return Begun(isOver: true, remark: "the order for \(list), begun with certctl issue, is given up")
+                return Begun(isOver: true, remark: "the order for \(list), begun with certctl issue, is abandoned")
             }
             // Without its key an order is of no use; and force replaces one that has failed.
             if !staged.hasKey || order.hasExpired(at: now) { return Begun(isOver: true) }

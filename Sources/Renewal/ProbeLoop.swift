@@ -1,4 +1,4 @@
-/// Probes again and again until nothing is wrong any more, and whoever answered before a switch does so again, or the time is up.
+/// Probes again and again until nothing is wrong any more, and endpoints that answered before a switch do so again, or the time is up.
 ///
 /// Two observations in a row have to find it so: right after a reload one connection may meet a new worker of nginx, and the next
 /// an old one that still accepts.

@@ -2,7 +2,7 @@ package import Deployment
 import FoundationEssentials
 import Lineages
 
-/// The last stage: how far each lineage came is written down, and whoever has to know is notified.
+/// The last stage: how far each lineage came is written down, and hooks are notified.
 extension RenewalRun {
     func record(_ batch: [LineageContext], _ request: RunRequest) async -> [LineageContext] {
         if case .rehearse = request { return batch }

@@ -58,7 +58,7 @@ package struct RehearsalWorld: RenewalWorld {
     ) async throws(AcquisitionFailure) -> any OrderExchange {
         do {
             let certification = try base.certification(request.lineage)
-            // Whoever has an account at the CA has agreed to the terms that its staging environment shows as well.
+            // An operator with an account at the CA has agreed to the terms that its staging environment shows as well.
             let registration = try await authorities.registration(
                 at: request.server, account: request.server == certification.server ? certification.account : nil,
                 email: nil, agreeToTerms: true, host: host)

@@ -87,7 +87,7 @@ package struct RenewalPolicy: Sendable {
         /// When the certificate expires.
         case expiry(Date)
         /// The conf's `renew_before_expiry` in seconds, and the date it leads to; no date where it is not below the lifetime, which
-        /// would renew at every run: it is passed over.
+        /// would renew at every run: it is ignored.
         case beforeExpiry(TimeInterval?, Date?)
         /// When the CA suggests it: the moment that was chosen of its window, the window's end, and a page that says why; nil where
         /// the CA suggests nothing.

@@ -60,11 +60,11 @@ package protocol RenewalWorld: Sendable {
     func show(_ number: Int, of name: String) async throws(FileError)
     /// A version of archive/ that may be shown again: whole, valid now and not revoked; nil where it is not.
     func fitVersion(_ number: Int, of name: String) -> Leaf?
-    /// What live/ shows, read again; nil where it cannot be told.
+    /// What live/ shows, read again; nil where it cannot be read.
     func live(of name: String) -> (leaf: Leaf, number: Int?)?
     /// Keeps the files of a version apart, for it will leave archive/.
     func quarantine(_ number: Int, sha256: String, of name: String) throws(FileError)
-    /// Takes a version out of archive/, so that nobody installs it as the newest one. Its files are in quarantine first.
+    /// Takes a version out of archive/, so that it is not installed as the newest one. Its files are in quarantine first.
     func removeFromArchive(_ number: Int, sha256: String, of name: String) throws(FileError)
     func discardQuarantine(_ name: String) throws(FileError)
 
@@ -128,7 +128,7 @@ package struct OrderRequest: Sendable {
     }
 }
 
-/// A conversation with a CA about one certificate (RFC 8555 §7.4). Each step can be told to be resumed by the next run.
+/// A conversation with a CA about one certificate (RFC 8555 §7.4). The next run can resume after each step.
 package protocol OrderExchange: Sendable {
     /// Stages a new key and places an order for it.
     func place() async throws(AcquisitionFailure) -> PlacedOrder

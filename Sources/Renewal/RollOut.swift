@@ -160,7 +160,7 @@ extension RenewalRun {
         let probes = context.probes ?? ProbeReport([])
         if case .adopted = context.state.host.live, probes.trouble == nil {
             apply(.adopted(matches: probes.matches), to: &context)
-            let found = probes.matches.first.map { "\($0.endpoint) serves it" } ?? "nobody was seen serving it here"
+            let found = probes.matches.first.map { "\($0.endpoint) serves it" } ?? "no endpoint serves it here"
             return report(.adopted(name: context.name, found))
         }
         guard await passesChecks(&context) else { return }

@@ -1,7 +1,7 @@
 package import FoundationEssentials
 package import Lineages
 
-/// What a run that holds the lock is doing: `STATE/running.json`, for whoever waits for it.
+/// What a run that holds the lock is doing: `STATE/running.json`, for commands that wait for it.
 ///
 /// It is written at the start of a run and at each of its steps, not synced, and removed at the end. What a killed run leaves is
 /// ignored: a note is believed only of the process that holds the lock.

@@ -64,9 +64,9 @@ extension LineageState {
     package var summary: String {
         let what: String
         if let held = host.quarantine {
-            what = "serial \(held.serial) was taken back: \(held.retry.cause)"
+            what = "serial \(held.serial) was rolled back: \(held.retry.cause)"
         } else if case .back(let number, _, _) = host.move {
-            what = "going back to version \(number)"
+            what = "rolling back to version \(number)"
         } else if acquisition.isIssued {
             what = "issued, not installed"
         } else if acquisition.order != nil {
@@ -78,7 +78,7 @@ extension LineageState {
                 let name = hook.identity.split(separator: "/").last.map(String.init) ?? hook.identity
                 return "\(hook.kind) hook \(name) failed \(LineageState.times(hook.failures))"
             } else if rollout.deployedAt != nil {
-                what = "deployed, not seen served yet"
+                what = "deployed, not verified yet"
             } else {
                 what = "installed, its hooks have not run"
             }

@@ -34,7 +34,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
     ) throws(Tree.Failure) {
         var texts = SharedTexts()
         let isForbidden = ledger.isForbidden
-        var remarks = isForbidden ? ["the books cannot be read: what is pending is not shown"] : []
+        var remarks = isForbidden ? ["cannot read the state directory: pending work is not shown"] : []
         let rows = try tree.mapLineages(wanted, known: known.mapValues(\.lineage)) { lineage in
             let (state, unreadable): (LineageState?, String?)
             if let saved = known[lineage.name]?.state {
@@ -44,7 +44,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
             }
             // Whatever is pending would not be seen.
             if !isForbidden, let unreadable {
-                remarks.append("\(lineage.name): what the books say is not known: \(unreadable)")
+                remarks.append("\(lineage.name): cannot read its state: \(unreadable)")
             }
             var row = LineageStatus(lineage, state: state, detail: detail, at: now)
             row.share(&texts)
@@ -168,7 +168,7 @@ package struct StatusFile: Sendable {
         do {
             return try decoder.decode(StatusReport.self, from: Data(bytes))
         } catch {
-            throw FileError("read", path, because: "it is not a report of certctl's")
+            throw FileError("read", path, because: "it is not a certctl report")
         }
     }
 }

@@ -11,7 +11,7 @@ package struct Subject: Sendable {
     /// What a renewal goes by.
     package let options: RenewalOptions?
     package let commands: HookCommands
-    /// Whether a name is proven by a listener of certctl's own, on a port that a web server may have.
+    /// Whether a name is proven by certctl's own listener, on a port that a web server may have.
     package let needsListener: Bool
     /// `live/NAME`, for hooks.
     package let livePath: String

@@ -31,7 +31,7 @@ extension LineageState {
 
         case .switching(let sha256, let predecessor): host.move = .forward(to: sha256, predecessor: predecessor)
         case .switchFailed:
-            // A way back that could not be gone leaves the version where it is.
+            // A rollback that failed leaves the version where it is.
             if case .back = host.move { return apply(.exonerated, at: now) }
             host.move = nil
         case .installed(let leaf, let number): return installed(leaf, number, at: now)

@@ -11,7 +11,7 @@ package enum Verdict: Hashable, Sendable, CustomStringConvertible {
     case other(String)
     /// The handshake fails: how.
     case broken(String)
-    /// Nobody listens, or nobody answers.
+    /// Nothing listens, or nothing answers.
     case unreachable(String)
 
     /// Judges what was served.

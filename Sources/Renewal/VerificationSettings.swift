@@ -10,7 +10,7 @@ package struct VerificationSettings: Sendable {
         case standard
         /// These, and each of them is required to serve the lineage.
         case listed([TLSEndpoint])
-        /// `none`: nobody serves the lineage here.
+        /// `none`: nothing serves the lineage here.
         case none
     }
 

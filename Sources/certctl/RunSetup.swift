@@ -228,7 +228,8 @@ struct RunSetup: ~Copyable {
         return LocalWorld(
             lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
             caBundle: caBundle, rotatesKeys: rotatesKeys, challenges: challenges,
-            isMounted: { await units?.isMounted($0) }, nextRun: { [nextRun] in await nextRun.date() }, executor: executor)
+            isMounted: { await units?.isMounted($0) }, nextRun: { [nextRun] in await nextRun.date() },
+            executor: executor)
     }
 
     /// A run in a world.

@@ -129,7 +129,7 @@ struct ServedElsewhereTests {
         }
     }
 
-    /// Puts a copy of the first version into the books as one that was taken back, and that waits for its time; gives its serial
+    /// Puts a copy of the first version into the state as one that was rolled back, and that waits for its time; gives its serial
     /// number.
     @discardableResult
     private static func hold(_ stack: Stack, _ certctl: Certctl) async throws -> String {

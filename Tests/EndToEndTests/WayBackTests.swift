@@ -166,7 +166,7 @@ struct TrialTests {
             #expect(run.status == 1, "\(run.stderr)")
             let entry = try await certctl.lineage("one.example")
             #expect((entry.version, entry.state) == (2, "pending"))
-            #expect(entry.renewal.because == "deployed, not seen served yet")
+            #expect(entry.renewal.because == "deployed, not verified yet")
             #expect(!string("\(certctl.state)/lineages/one.example.json").contains("cancelled"))
             #expect(try takeHookLog(stack).filter { $0.hasPrefix("failure") }.isEmpty)
             try addHook("post", "10-lies", stack, stack.nginx.reloadCommand)
@@ -231,7 +231,7 @@ struct TrialTests {
             #expect(try await certctl.renew("--force").status == 1)
             let orders = stack.pebble.requestCount("/order-plz")
             let deployed = try await certctl.renew("--force")
-            #expect(deployed.stderr.contains("was taken back"), "\(deployed.stderr)")
+            #expect(deployed.stderr.contains("was rolled back"), "\(deployed.stderr)")
             #expect(stack.pebble.requestCount("/order-plz") == orders, "a deployment is what helps")
             try await check("kill", ["\(stack.pebble.server.pid)"])
             try await eventually("the CA is gone") { !Daemon.isRunning(stack.pebble.server.pid) }

@@ -9,7 +9,7 @@ import Testing
 @Suite(.parts("openssl"))
 struct QuarantineTests {
     @Test(arguments: [
-        // Days ago that it was taken back, days that the live one has left of 100.
+        // Days ago that it was rolled back, days that the live one has left of 100.
         (30, 50, false), (3, 6, false), (30, 4, true), (2, 4, true),
         // It is another one, from the last days: what has failed once is not ordered by every run.
         (0, 4, false),

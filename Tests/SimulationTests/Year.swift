@@ -60,12 +60,14 @@ final class Year {
             { _ in { $0.hookLies = true } }, { _ in { $0.serverIsDown = true } }, { _ in { $0.configIsBroken = true } },
             { _ in { $0.rejectsNew = true } }, { _ in { $0.restartSeconds = 45 } }, { _ in { $0.diskIsFull = true } },
             { _ in { $0.suggests = .now } }, { _ in { $0.suggests = .backwards } }, { _ in { $0.suggests = .late } },
-            { _ in { $0.suggests = .restless } }, { _ in { $0.clockError = 40 * 86_400 } }, { _ in { $0.clockError = -3 * 86_400 } },
+            { _ in { $0.suggests = .restless } }, { _ in { $0.clockError = 40 * 86_400 } },
+            { _ in { $0.clockError = -3 * 86_400 } },
         ]
         for _ in 0..<dice.number(0...12) {
             let from = 2 + dice.fraction() * (Year.days - 2 - Year.quietDays)
             let length = [0.2, 1, 3, 10][dice.number(0...3)] * dice.fraction()
-            plan.append((from, min(from + length, Year.days - Year.quietDays), kinds[dice.number(0...kinds.count - 1)](dice)))
+            plan.append(
+                (from, min(from + length, Year.days - Year.quietDays), kinds[dice.number(0...kinds.count - 1)](dice)))
         }
     }
 
