@@ -122,6 +122,7 @@ check: ## format and shell scripts
 
 benchmark: release ## the figures of docs/benchmarks.md
 	Tests/benchmark
+	Tests/benchmark-runs
 
 clean:
 	rm -rf .build .build-asan dist
