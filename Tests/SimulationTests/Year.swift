@@ -228,6 +228,8 @@ final class Year {
         let faults = host.look { $0.faults }
         guard faults.caIsWell, !faults.diskIsFull, faults.clockError == 0 else { return [] }
         let now = host.realNow
+        // A CA that has asked for patience is given it.
+        guard !host.look({ $0.disk.authorities.values.contains { $0.retry?.wait(at: now) != nil } }) else { return [] }
         return names.filter { name in
             guard let subject = subject(name), let leaf = subject.leaf else { return false }
             let state = host.look { $0.disk.states[name] } ?? LineageState(name: name)
