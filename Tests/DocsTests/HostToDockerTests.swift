@@ -101,7 +101,7 @@ private struct MovingHost {
         }
         let environment = stack.environment.merging([
             "PATH": "\(root)/bin:\(environmentVariable("PATH") ?? "/usr/bin:/bin"):/usr/sbin:/sbin",
-            "HOME": "\(root)/home", "TZ": "UTC", "LC_ALL": "C.UTF-8", "NO_COLOR": "1",
+            "HOME": "\(root)/home", "TZ": "UTC", "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "COLUMNS": "80",
             "CERTCTL_RELOAD_NGINX_CONF": "\(root)/reload-nginx.conf",
         ]) { $1 }
         let output = try await sh(
