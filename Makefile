@@ -1,11 +1,11 @@
-# What there is to make, for people and for CI. Everything that is needed is installed by Tests/install.
+# The targets for people and for CI. Tests/install installs everything that they need.
 
 SWIFT_FLAGS = --explicit-target-dependency-import-check error
 
-# The static runtime is most of the binary: lld drops what nothing refers to, once the libraries' symbols are not exported.
-# Relocations are not packed (-z pack-relative-relocs): that saves 1.1 MB, and glibc reads them from 2.36 only, which Ubuntu
-# 22.04 does not have. Without a build id, and stripped of the compiler's hashes of
-# its command line, it is the same binary wherever the clone is; GNU strip would take the section's RELRO away with it.
+# The static runtime is most of the binary: lld drops unreferenced code once the libraries' symbols are not exported.
+# Relocations are not packed (-z pack-relative-relocs): that would save 1.1 MB, but needs glibc 2.36, and Ubuntu 22.04 has 2.35.
+# Without a build id, and stripped of the compiler's hashes of its command line, the binary does not depend on the directory of
+# the clone; GNU strip would remove RELRO with that section.
 RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl --disable-local-rpath -Xswiftc -use-ld=lld -Xswiftc -Osize \
 	-Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker --icf=safe \
 	-Xlinker --build-id=none \
@@ -13,29 +13,31 @@ RELEASE_FLAGS = -c release --static-swift-stdlib --product certctl --disable-loc
 # A seventh of the binary would be tables for unwinding C++ exceptions, which neither Swift nor C throws.
 RELEASE_SCRIPT = SECTIONS { /DISCARD/ : { *(.eh_frame) } } INSERT AFTER .text;
 
-# What `certctl --version` says a release is built of; empty outside of a clone, and --version says so.
+# The commit that `certctl --version` prints; empty outside a clone, which --version prints as unknown.
 COMMIT := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
-# The date of everything that is made here, so that who makes it again gets the same bytes.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y docs/releases.md)
+# The date of all files that are made here, so that a second build gives the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y docs/CHANGELOG.md)
 export SOURCE_DATE_EPOCH
 
-# The version, as the program says it.
+# The version that the program prints.
 VERSION := $(shell sed -n 's/.*static let number = "\(.*\)".*/\1/p' Sources/certctl/Version.swift)
 
-# What is installed where. DESTDIR goes before each of them.
+# Where files are installed. DESTDIR is prepended to each.
 PREFIX = /usr/local
 BINARY = .build/release/certctl
 GENERATED = .build/generated
 UNITS = $(PREFIX)/lib/systemd/system
 ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 DOCUMENTS = $(PREFIX)/share/doc/certctl
-# Units and pages name places below /usr, where the Debian package has them.
+# Units and pages name paths below /usr, where the Debian package installs them.
 place = sed -E 's,/usr/(bin/certctl|lib/certctl|share/certctl|share/doc/certctl),$(PREFIX)/\1,g'
-# README.md and docs/ are in one directory then, and the rest of the clone elsewhere.
-relink = sed -E 's,\]\(\.\./README,](README,g; s,\]\(docs/,](,g; s,\]\((\.\./)?hooks/,](../../certctl/hooks/,g; \
+# README.md and docs/ are installed in one directory, hooks and units elsewhere. A link of a page in docs/reference goes up once
+# more than one of a page in docs.
+relink = sed -E 's,\]\((\.\./)?\.\./README,](\1README,g; s,\]\(docs/,](,g; s,\]\(\.\./\.\./hooks/,](../../../certctl/hooks/,g; \
+	s,\]\((\.\./)?hooks/,](../../certctl/hooks/,g; s,\]\(\.\./\.\./systemd/examples/,](../example/systemd/,g; \
 	s,\]\((\.\./)?systemd/examples/,](example/systemd/,g; s,\]\((\.\./)?systemd/,](../../../lib/systemd/system/,g'
 
-.PHONY: build release generated install uninstall deb dist test test-deb simulate sanitize demo check benchmark clean
+.PHONY: build release generated reference record install uninstall deb dist test test-deb simulate sanitize demo check benchmark clean
 
 build: ## a debug build in .build
 	Tests/install build
@@ -49,6 +51,13 @@ release: ## one binary with the Swift runtime inside, stripped, its manual pages
 	llvm-objcopy --strip-all --remove-section=.comment --remove-section=.swift_modhash .build/release/certctl
 	$(MAKE) generated
 
+reference: build ## the option tables of docs/reference/commands.md
+	docs/man/generate --options "$$(swift build --show-bin-path)/certctl" docs/reference/commands.md
+
+record: ## the outputs that the pages show, from a real run; look at the difference before it is committed
+	Tests/install test
+	RECORD=1 swift test --disable-xctest $(SWIFT_FLAGS) --filter 'DocsTests.ConsoleTests|DocsTests.HostToDockerTests'
+
 generated: ## the manual pages and completions that $(BINARY) has
 	rm -rf $(GENERATED)
 	docs/man/generate $(BINARY) $(GENERATED)/man
@@ -57,12 +66,12 @@ generated: ## the manual pages and completions that $(BINARY) has
 	$(BINARY) --generate-completion-script fish >$(GENERATED)/certctl.fish
 
 install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enabled or started
-	@[ -x $(BINARY) ] && [ -d $(GENERATED)/man ] || { echo "install: $(BINARY) or $(GENERATED) is not there: run make release" >&2; exit 1; }
-	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(DOCUMENTS)
+	@[ -x $(BINARY) ] && [ -d $(GENERATED)/man ] || { echo "install: $(BINARY) or $(GENERATED) does not exist: run make release" >&2; exit 1; }
+	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(DOCUMENTS)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/certctl
 	for file in $$(find systemd -maxdepth 1 -type f); do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${file##*/} || exit; done
 	for file in $$(find hooks -type f); do install -D -m 755 $$file $(DESTDIR)$(PREFIX)/share/certctl/$$file || exit; done
-	for file in $(GENERATED)/man/*; do $(place) $$file | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/$${file##*/} || exit; done
+	for file in $(GENERATED)/man/*; do $(place) $$file | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${file##*.}/$${file##*/} || exit; done
 	install -D -m 644 $(GENERATED)/certctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl
 	install -D -m 644 $(GENERATED)/_certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl
 	install -D -m 644 $(GENERATED)/certctl.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/certctl.fish
@@ -71,8 +80,8 @@ install: ## what make release made, below $(DESTDIR)$(PREFIX); nothing is enable
 	install -m 644 LICENSE $(DESTDIR)$(DOCUMENTS)
 	if [ -d systemd/examples ]; then install -D -m 644 -t $(DESTDIR)$(DOCUMENTS)/example/systemd systemd/examples/*; fi
 
-uninstall: ## takes away what make install put there, and nothing else: no certificate, no setting, no state
-	rm -f $(DESTDIR)$(PREFIX)/bin/certctl $(DESTDIR)$(PREFIX)/share/man/man1/certctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/certctl-*.1
+uninstall: ## removes what make install installed, but no certificates, settings or state
+	rm -f $(DESTDIR)$(PREFIX)/bin/certctl $(DESTDIR)$(PREFIX)/share/man/man1/certctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/certctl-*.1 $(DESTDIR)$(PREFIX)/share/man/man5/certctl.conf.5
 	for file in $$(find systemd -maxdepth 1 -type f); do rm -f $(DESTDIR)$(UNITS)/$${file##*/}; done
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/certctl $(DESTDIR)$(ZSH_COMPLETIONS)/_certctl
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/certctl.fish
@@ -82,7 +91,7 @@ deb: release ## certctl_VERSION_ARCH.deb, for Debian 12 and later and Ubuntu 22.
 	Tests/install deb
 	.debian/build $(BINARY) .
 
-dist: deb ## what a release consists of, in dist/: the sources, the package, the binary, and their checksums
+dist: deb ## a release in dist/: the sources, the package, the binary, and their checksums
 	rm -rf dist
 	mkdir dist
 	git archive --format=tar --prefix=certctl-$(VERSION)/ HEAD | gzip -9n >dist/certctl-$(VERSION).tar.gz
@@ -90,7 +99,7 @@ dist: deb ## what a release consists of, in dist/: the sources, the package, the
 	cp $(BINARY) dist/certctl-$(VERSION)-linux-$$(uname -m)
 	cd dist && sha256sum -- * >SHA256SUMS
 
-test-deb: ## the package of make deb: what is in it, what installing and purging it does, and the main job by its binary
+test-deb: ## tests of the package of make deb: its content, installing and purging it, and the main job with its binary
 	Tests/install package
 	Tests/install docker
 	CERTCTL_DEB=$$(ls -t $(CURDIR)/certctl_*.deb | head -n 1) swift test --disable-xctest $(SWIFT_FLAGS) --filter 'DebianTests|DebianReleaseTests|PackageHostTests|TimerTests'
@@ -104,21 +113,23 @@ test: ## every test, on real parts
 # How many years of a host are simulated, and which seed comes first.
 SEEDS ?= 100000
 SEED ?= 1
-simulate: ## SEEDS years of hosts, by the real engine on a virtual clock; SEED=n SEEDS=1 TRACE=1 shows one
+simulate: ## SEEDS years of hosts, with the real engine on a virtual clock; SEED=n SEEDS=1 TRACE=1 prints one
 	Tests/install test
 	SEED=$(SEED) SEEDS=$(SEEDS) swift test --disable-xctest $(SWIFT_FLAGS) --filter 'SimulationTests.YearTests'
 
-sanitize: ## the suites that touch memory of C's, under the address sanitizer
+sanitize: ## the suites that use C memory, with the address sanitizer
 	Tests/install test
 	swift test --disable-xctest --sanitize=address --scratch-path .build-asan --filter 'PKITests|HTTPTests|LineagesTests'
 
 demo: ## the main job on a local CA and nginx
 	Tests/demo
 
-check: ## format and shell scripts
+check: ## format, shell scripts, links between pages, language
 	Tests/install test
 	swift format lint --strict -r Package.swift Sources Tests
 	shellcheck $$(for file in $$(git ls-files); do head -n 1 "$$file" | grep -qE '^#!/bin/(ba)?sh' && echo "$$file"; done)
+	Tests/check-docs
+	Tests/plain-language docs hooks systemd .debian README.md Makefile
 
 benchmark: release ## the figures of docs/benchmarks.md
 	Tests/benchmark

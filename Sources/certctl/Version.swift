@@ -4,7 +4,7 @@ import PKI
 
 /// What this program calls itself.
 enum Version {
-    static let number = "0.1.0"
+    static let number = "0.2.0"
 
     /// What `--version` prints: also what a bug report needs of the libraries, which are the system's.
     static var line: String {

@@ -22,9 +22,9 @@ struct MarkdownPage: Sendable {
     /// The top of the repository.
     static let repository = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
 
-    /// README.md, then the pages of docs/ by name.
+    /// README.md, then the pages below docs/ by name.
     static func all() throws -> [MarkdownPage] {
-        let docs = try FileManager.default.contentsOfDirectory(atPath: "\(repository)/docs").sorted()
+        let docs = try FileManager.default.subpathsOfDirectory(atPath: "\(repository)/docs").sorted()
         return try (["README.md"] + docs.filter { $0.hasSuffix(".md") }.map { "docs/\($0)" }).map(MarkdownPage.init)
     }
 
@@ -64,23 +64,6 @@ struct MarkdownPage: Sendable {
 
     /// The whole text outside of blocks.
     var text: String { prose.joined(separator: "\n") }
-
-    /// The anchors of the headings, as they are made by GitHub.
-    var anchors: Set<String> {
-        Set(
-            prose.filter { $0.hasPrefix("#") }.map { heading in
-                let kept = heading.drop { $0 == "#" || $0 == " " }.lowercased()
-                    .filter { $0.isLetter || $0.isNumber || $0 == " " || $0 == "-" || $0 == "_" }
-                return String(kept.map { $0 == " " ? "-" : $0 })
-            })
-    }
-
-    /// The targets of links, with their line numbers.
-    var links: [(target: String, line: Int)] {
-        prose.enumerated().flatMap { index, line in
-            line.matches(of: /\]\(([^)\s]+)\)/).map { (String($0.1), index + 1) }
-        }
-    }
 
     /// What stands between backquotes.
     var codeSpans: Set<String> {

@@ -7,65 +7,41 @@ import Testing
 
 /// The pages name what there is, all of it and nothing else.
 struct ReferenceTests {
-    @Test func `every link between the pages leads somewhere`() throws {
-        let pages = try MarkdownPage.all()
-        for page in pages {
-            for link in page.links where !link.target.hasPrefix("https://") {
-                let parts = link.target.split(separator: "#", omittingEmptySubsequences: false).map(String.init)
-                let target = resolve(parts[0], from: page.path)
-                #expect(
-                    FileManager.default.fileExists(atPath: "\(MarkdownPage.repository)/\(target)"),
-                    "\(page.path):\(link.line): \(link.target)")
-                guard parts.count > 1, let other = pages.first(where: { $0.path == target }) else { continue }
-                #expect(other.anchors.contains(parts[1]), "\(page.path):\(link.line): \(link.target)")
-            }
+    @Test func `the option tables are those that the program's help gives`() async throws {
+        try await TemporaryDirectory.with { directory in
+            let page = "\(MarkdownPage.repository)/docs/reference/commands.md"
+            try await check("cp", [page, "\(directory)/commands.md"])
+            let generate = "\(MarkdownPage.repository)/docs/man/generate"
+            try await check(generate, ["--options", Sandbox.certctl, "\(directory)/commands.md"])
+            let isCurrent = contents(ofFile: page) == contents(ofFile: "\(directory)/commands.md")
+            #expect(isCurrent, "docs/reference/commands.md is out of date: run make reference")
         }
     }
 
-    @Test func `every page is linked from the README`() throws {
-        let readme = try MarkdownPage("README.md")
-        for page in try MarkdownPage.all() where page.path != "README.md" {
-            #expect(readme.links.contains { $0.target == page.path }, "\(page.path)")
+    @Test func `a command without a place for its options is an error`() async throws {
+        try await TemporaryDirectory.with { directory in
+            try "<!-- options of every command -->\n<!-- end of options -->\n".write(
+                toFile: "\(directory)/page.md", atomically: true, encoding: .utf8)
+            let generate = "\(MarkdownPage.repository)/docs/man/generate"
+            let output = try await sh(generate, ["--options", Sandbox.certctl, "\(directory)/page.md"])
+            #expect(output.status == 1)
+            #expect(output.stderr.hasSuffix("/page.md: 0 places for the options of certctl status, not one\n"))
         }
     }
 
-    @Test func `the options that help prints are those that the configuration page explains`() async throws {
-        let page = try MarkdownPage("docs/configuration.md")
-        let (ca, run) = (
-            "What asks a CA: renew, issue, names, revoke, doctor, account",
-            "What changes something: renew, issue, names, deploy, rollback"
-        )
-        let account = "certctl account"
-        let commands: [(command: String, shared: [String])] = [
-            ("status", []), ("renew", [ca, run]), ("issue", [ca, run]), ("deploy", [run]), ("rollback", [run]),
-            ("repair", []), ("names", [ca, run]), ("revoke", [ca]), ("delete", []), ("history", []), ("doctor", [ca]),
-            ("hooks list", []), ("hooks run", [run]),
-            ("setup", []),
-            ("account list", []), ("account show", [ca, account]), ("account register", [ca, account]),
-            ("account update", [ca, account]), ("account deactivate", [ca, account]),
-            ("account profiles", [ca, account]),
-            ("account thumbprint", [ca, account]),
-        ]
-        for (command, shared) in commands {
-            let words = ["help"] + command.split(separator: " ").map(String.init)
-            let help = try await check(Sandbox.certctl, words, environment: ["COLUMNS": "200"])
-            // An option's line has two spaces before what it does.
-            let lines = help.split(separator: "\n").filter { $0.hasPrefix("  -") }.map { $0.dropFirst(2) }
-            let printed = lines.flatMap { optionNames(in: String($0.split(separator: "  ")[0])) }
-            let headings = ["Every command", "certctl \(command)"] + shared
-            let explained = headings.flatMap { page.rows(under: $0) }.flatMap { optionNames(in: $0) }
-            #expect(Set(explained) == Set(printed), "certctl \(command)")
+    @Test func `every host-wide setting is explained, and no other`() throws {
+        let page = try MarkdownPage("docs/reference/certctl.conf.md")
+        let explained: [String] = ["Renewal", "Verification", "Reports", "DNS", "Doctor"].flatMap {
+            page.terms(under: $0)
         }
+        #expect(explained.sorted() == HostSettings.knownKeys.sorted())
     }
 
-    private func optionNames(in text: String) -> [String] {
-        text.split { !$0.isLetter && $0 != "-" }.map(String.init).filter { $0.hasPrefix("-") }
-    }
-
-    @Test func `the files and targets that the architecture page names are those of Sources`() throws {
+    @Test func `the files and targets that the pages name are those of Sources`() throws {
         let page = try MarkdownPage("docs/architecture.md")
         let sources = "\(MarkdownPage.repository)/Sources"
-        for file in page.codeSpans where file.hasSuffix(".swift") {
+        for file in page.codeSpans.union(try MarkdownPage("docs/CONTRIBUTING.md").codeSpans)
+        where file.hasSuffix(".swift") {
             #expect(FileManager.default.fileExists(atPath: "\(sources)/\(file)"), "\(file)")
         }
         let named = page.terms(under: "Parts").flatMap { $0.split(separator: ",").map(String.init) }
@@ -80,16 +56,6 @@ struct ReferenceTests {
 
     @Test func `every check of doctor is explained, in the order of travel, and no other`() throws {
         #expect(try MarkdownPage("docs/doctor.md").terms(under: "Checks") == CheckID.allCases.map(\.rawValue))
-    }
-
-    /// A link's target from the top of the repository.
-    private func resolve(_ target: String, from page: String) -> String {
-        if target.isEmpty { return page }
-        var parts = page.split(separator: "/").dropLast().map(String.init)
-        for part in target.split(separator: "/") {
-            if part == ".." { parts.removeLast() } else if part != "." { parts.append(String(part)) }
-        }
-        return parts.joined(separator: "/")
     }
 }
 

@@ -45,7 +45,7 @@ struct Sandbox {
             "sh", ["-c", script],
             environment: [
                 "PATH": "\(root)/bin:\(path)", "HOME": "\(root)/home", "TZ": "UTC", "LC_ALL": "C.UTF-8",
-                "CERTCTL": Sandbox.certctl, "NO_COLOR": "1",
+                "CERTCTL": Sandbox.certctl, "NO_COLOR": "1", "COLUMNS": "80",
             ], directory: root)
         return (output.status, meanings.reduce(output.stdout) { $0.replacing($1.real, with: $1.shown) })
     }

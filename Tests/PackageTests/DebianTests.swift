@@ -113,7 +113,8 @@ struct DebianTests {
             let removal = try await dpkg.run("--remove", "certctl")
             #expect(removal.contains("\"certctl setup --undo\""))
             #expect(
-                removal.contains("/etc/letsencrypt/renewal-hooks/post/reload-nginx leads to a file of this package"))
+                removal.contains(
+                    "/etc/letsencrypt/renewal-hooks/post/reload-nginx is a symlink to a file of this package"))
             #expect(!dpkg.exists("etc/systemd/system/timers.target.wants/certctl.timer"))
             #expect(!dpkg.exists("etc/cron.d/certctl") && dpkg.exists("etc/cron.d/another"))
             #expect(!dpkg.exists("usr/bin/certctl") && !dpkg.exists("run/certctl"))

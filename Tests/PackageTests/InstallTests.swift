@@ -14,10 +14,10 @@ struct InstallTests {
                 "bin/certctl", "lib/systemd/system/certctl.service", "lib/systemd/system/certctl.timer",
                 "share/bash-completion/completions/certctl", "share/certctl/hooks/notify-webhook",
                 "share/certctl/hooks/reload-nginx", "share/certctl/hooks/write-metrics",
-                "share/doc/certctl/README.md", "share/doc/certctl/configuration.md",
+                "share/doc/certctl/README.md", "share/doc/certctl/reference/commands.md",
                 "share/doc/certctl/example/certctl/certctl.conf", "share/doc/certctl/example/docker-compose.prod.yml",
                 "share/fish/vendor_completions.d/certctl.fish", "share/man/man1/certctl-renew.1",
-                "share/man/man1/certctl.1", "share/zsh/site-functions/_certctl",
+                "share/man/man1/certctl.1", "share/man/man5/certctl.conf.5", "share/zsh/site-functions/_certctl",
             ]
             for file in expected { #expect(there["opt/certctl/\(file)"] != nil, "\(file)") }
             #expect(there.keys.allSatisfy { $0.hasPrefix("opt/certctl/") })
@@ -65,7 +65,7 @@ struct InstallTests {
                 ])
             #expect(output.status != 0)
             #expect(output.stderr.hasPrefix("install: \(directory)/certctl or "))
-            #expect(output.stderr.contains("is not there: run make release\n"))
+            #expect(output.stderr.contains("does not exist: run make release\n"))
             #expect(!FileManager.default.fileExists(atPath: "\(directory)/root"))
         }
     }
@@ -73,12 +73,13 @@ struct InstallTests {
     @Test func `links between the installed pages lead somewhere`() async throws {
         try await withInstallation(prefix: "/usr/local") { root in
             let documents = "\(root)/usr/local/share/doc/certctl"
-            for name in try FileManager.default.contentsOfDirectory(atPath: documents) where name.hasSuffix(".md") {
+            for name in try FileManager.default.subpathsOfDirectory(atPath: documents) where name.hasSuffix(".md") {
+                let directory = "\(documents)/\(name)".split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
                 let parts = string("\(documents)/\(name)").split(separator: "](", omittingEmptySubsequences: false)
                     .dropFirst()
                 for target in parts.map({ $0.prefix { $0 != ")" && $0 != "#" && $0 != "\n" } }) {
                     guard !target.isEmpty, !target.hasPrefix("https://") else { continue }
-                    #expect(FileManager.default.fileExists(atPath: "\(documents)/\(target)"), "\(name): \(target)")
+                    #expect(FileManager.default.fileExists(atPath: "\(directory)/\(target)"), "\(name): \(target)")
                 }
             }
         }

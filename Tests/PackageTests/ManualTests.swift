@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Renewal
 import Rig
 import Testing
 
@@ -27,18 +28,19 @@ struct ManualTests {
         try await withPages { pages in
             let first = try #require(pages["certctl"])
             let listed = try await commands().map { "certctl-\($0.split(separator: " ")[0])" }
-            #expect(Set(pages.keys) == Set(listed + ["certctl"]))
+            #expect(Set(pages.keys) == Set(listed + ["certctl", "certctl.conf"]))
             for name in listed {
                 #expect(first.contains(".It Xr \(name) 1\n"))
                 #expect(pages[name]?.contains("\n.Xr certctl 1 ,\n") == true, "\(name)")
             }
+            #expect(first.contains("\n.Xr certctl.conf 5\n"))
         }
     }
 
     @Test func `mandoc and groff find nothing to warn of`() async throws {
         try await withPages { directory, pages in
             for name in pages.keys {
-                let file = "\(directory)/\(name).1"
+                let file = "\(directory)/\(name).\(name == "certctl.conf" ? 5 : 1)"
                 let lint = try await sh("mandoc", ["-Tlint", "-W", "warning", file])
                 #expect(lint.status == 0 && lint.stdout.isEmpty, "\(lint.stdout)")
                 let shown = try await sh(
@@ -49,9 +51,19 @@ struct ManualTests {
         }
     }
 
+    @Test func `every host-wide setting is an item of certctl.conf(5)`() async throws {
+        try await withPages { pages in
+            let page = try #require(pages["certctl.conf"])
+            let items = page.split(separator: "\n").filter { $0.hasPrefix(".It Ic ") }.map { String($0.dropFirst(7)) }
+            #expect(items.sorted() == HostSettings.knownKeys.sorted())
+        }
+    }
+
     @Test func `an option that certctl does not have is refused where a page names it`() async throws {
         try await TemporaryDirectory.with { directory in
-            try await check("cp", ["-r", "\(BuiltProgram.repository)/docs/man", directory])
+            try await check(
+                "cp",
+                ["-r", "\(BuiltProgram.repository)/docs/man", "\(BuiltProgram.repository)/docs/reference", directory])
             try (string("\(directory)/man/certctl-deploy.mdoc") + ".Dl certctl deploy --yesterday\n")
                 .write(toFile: "\(directory)/man/certctl-deploy.mdoc", atomically: true, encoding: .utf8)
             let output = try await sh("\(directory)/man/generate", [BuiltProgram.certctl, "\(directory)/out"])
@@ -62,7 +74,9 @@ struct ManualTests {
 
     @Test func `a page without a command is refused`() async throws {
         try await TemporaryDirectory.with { directory in
-            try await check("cp", ["-r", "\(BuiltProgram.repository)/docs/man", directory])
+            try await check(
+                "cp",
+                ["-r", "\(BuiltProgram.repository)/docs/man", "\(BuiltProgram.repository)/docs/reference", directory])
             try "".write(toFile: "\(directory)/man/certctl-yesterday.mdoc", atomically: true, encoding: .utf8)
             let output = try await sh("\(directory)/man/generate", [BuiltProgram.certctl, "\(directory)/out"])
             #expect(output.status == 1)

@@ -20,7 +20,7 @@ struct NotifyTests {
             try await host.host.eventually("test -e /told; systemctl show --value -p SubState \(notify) | grep -q dead")
             #expect(try await host.property("SubState") == "failed")
             let message =
-                "certctl.service ended with exit code 78 (systemd says: exit-code), and nothing is renewed until a run succeeds"
+                "certctl.service exited with 78 (systemd says: exit-code), and nothing is renewed until a run succeeds"
             #expect(try await host.host.shell("cat /told; rm /told") == "run||\(message)\n")
             #expect(
                 try await host.journal(of: notify) == [
@@ -38,7 +38,7 @@ struct NotifyTests {
             try await host.host.eventually("test -e /told; systemctl show --value -p SubState \(notify) | grep -q dead")
             #expect(
                 try await host.host.shell("cat /told; rm /told").hasPrefix(
-                    "run||certctl.service was ended by signal 9 "))
+                    "run||certctl.service was killed by signal 9 "))
             try await host.host.shell("rm /etc/letsencrypt/renewal-hooks/pre/hangs")
             try await host.makeNotDue(name)
 
@@ -52,7 +52,7 @@ struct NotifyTests {
                 "grep -q '^run' /told; systemctl show --value -p SubState \(notify) | grep -q dead")
             #expect(
                 try await host.host.shell("cat /told; rm /told").contains(
-                    "run||certctl.service took too long and was stopped (systemd says: timeout), and"))
+                    "run||certctl.service timed out (systemd says: timeout), and"))
             try await host.host.shell(
                 """
                 systemctl stop certctl; rm /etc/letsencrypt/renewal-hooks/pre/hangs
