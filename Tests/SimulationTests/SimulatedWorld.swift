@@ -47,11 +47,15 @@ struct SimulatedWorld: RenewalWorld {
             return (staged != nil, staged?.version != nil, staged?.version?.leaf)
         }
     }
+    func takesStagedKey(of name: String) -> Bool { true }
     func clearStaging(_ name: String) throws(FileError) { try write { $0.disk.staged[name] = nil } }
     func prepare(_ name: String) throws(Cause) -> OrderRequest {
         OrderRequest(lineage: name, server: "https://ca.example/dir", names: [name])
     }
-    func renewalAnswer(_ name: String) async -> RenewalAnswer? { nil }
+    func renewalAnswer(_ name: String) async -> RenewalAnswer? {
+        guard let window = host.look({ $0.faults.suggestedWindow }), let leaf = live(of: name)?.leaf else { return nil }
+        return RenewalAnswer(window: window(leaf), explanationURL: nil, nextLook: 6 * 3600)
+    }
     func exchange(
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
