@@ -29,9 +29,9 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     case termsNotAgreed(server: String, terms: String?)
     /// The CA gives accounts only to those that it knows already.
     case externalAccountRequired(server: String)
-    /// The CA does not know the account that the tree holds.
+    /// The CA does not know the account of the config directory.
     case unknownAccount(url: String)
-    /// The CA does not take the account that the tree holds: it was deactivated, by the operator or by the CA.
+    /// The CA does not take the account of the config directory: it was deactivated, by the operator or by the CA.
     case accountDeactivated(url: String)
     /// The CA refuses a profile that its directory has, for this account or these names; perhaps as late as at finalize.
     case profileRefused(String, Problem)
@@ -62,11 +62,10 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         case .unreachable(let error): error.isTemporary
         case .refused(let problem, _): problem.isTemporary
         case .orderInvalid(let problem): problem?.isTemporary ?? false
-        case .notPresented(let failure): failure.isTemporary
         // A new order is what it takes.
         case .orderGone, .authorizationGone: true
         case .stillPending: true
-        case .redirected, .malformed, .authorizationFailed, .noSolver, .noChallenge, .termsNotAgreed,
+        case .redirected, .malformed, .notPresented, .authorizationFailed, .noSolver, .noChallenge, .termsNotAgreed,
             .externalAccountRequired,
             .unknownAccount, .accountDeactivated, .profileRefused, .unknownProfile, .signing, .cancelled:
             false
@@ -122,7 +121,7 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
             "\(server) makes accounts only for those that it knows: get a key identifier and an HMAC key there, and make the "
                 + "account with certctl account register --eab-kid ID --eab-hmac-key-file FILE"
         case .unknownAccount(let url):
-            "the CA does not know the account \(url): it was deleted there, or the tree is from another CA"
+            "the CA does not know the account \(url): it was deleted there, or the account is of another CA"
         case .accountDeactivated(let url): "the account \(url) is deactivated at the CA"
         case .profileRefused(let name, let problem): "the CA does not take the profile \(name): \(problem)"
         case .unknownProfile(let name, let offered):

@@ -58,7 +58,7 @@ enum ChainPreference: CustomStringConvertible {
         guard let top = (try? Certificate.chain(pem: pem))?.last else { return false }
         switch self {
         case .issuer(let name): return top.issuerCommonName == name
-        case .root(let root): return top == root || top.isIssued(by: root)
+        case .root(let root): return top == root || (try? ChainPath.hasIssued(root, top)) ?? false
         }
     }
 

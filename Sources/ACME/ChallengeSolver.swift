@@ -54,16 +54,10 @@ package struct ChallengeFailure: Error, Hashable, Sendable, CustomStringConverti
     /// The names that it is about, as they were ordered.
     package let names: [String]
     package let reason: String
-    /// Whether a later try may go well with nothing changed here, as with a DNS server that takes its time.
-    package let isTemporary: Bool
 
-    package init(names: [String], reason: String, isTemporary: Bool = false) {
-        (self.names, self.reason, self.isTemporary) = (names, reason, isTemporary)
-    }
+    package init(names: [String], reason: String) { (self.names, self.reason) = (names, reason) }
 
-    package init(_ name: SubjectName, reason: String, isTemporary: Bool = false) {
-        self.init(names: [name.description], reason: reason, isTemporary: isTemporary)
-    }
+    package init(_ name: SubjectName, reason: String) { self.init(names: [name.description], reason: reason) }
 
     package var description: String {
         let most = 3

@@ -45,18 +45,9 @@ extension Client {
     private static func newAccount(
         _ request: NewAccount, session: Session, key: PrivateKey, url: String
     ) async throws(ACMEError) -> Client {
-        let response = try await postNewAccount(request, session: session, key: key, url: url)
+        let response = try await session.post(url, request, signedBy: key)
         let location = try ServerURL.location(response.headers["Location"], of: "account", from: url)
         return Client(session: session, key: key, accountURL: location)
-    }
-
-    private static func postNewAccount(
-        _ request: NewAccount, session: Session, key: PrivateKey, url: String
-    ) async throws(ACMEError) -> HTTPResponse {
-        let signer = RequestSigner(
-            key: key, identity: .key(try signing { () throws(PKIError) in try JSONWebKey(key) }))
-        let payload = try signing { () throws(PKIError) in try RequestSigner.json(request) }
-        return try await session.post(url, payload: payload, signer: signer)
     }
 
     /// The account's status at the CA, such as `valid` or `deactivated` (RFC 8555 §7.1.2).
@@ -90,7 +81,7 @@ extension Client {
         let url = try await session.fetchDirectory().newAccount
         do throws(ACMEError) {
             let request = NewAccount(onlyReturnExisting: true)
-            let response = try await Client.postNewAccount(request, session: session, key: key, url: url)
+            let response = try await session.post(url, request, signedBy: key)
             return try response.decode(AccountObject.self, from: url).status == "valid"
         } catch {
             guard case .refused(let problem, _) = error, !problem.isTemporary else { throw error }

@@ -30,7 +30,7 @@ package struct Directory: Decodable, Sendable {
         /// How many names of its own, and how many profiles, a CA has at most.
         private static let mostEntries = 50
 
-        /// What is mistyped is as good as missing, and what nobody would read is cut.
+        /// What is mistyped is as good as missing, and what is too long to read is cut.
         package init(from decoder: any Decoder) throws {
             let members = try decoder.container(keyedBy: CodingKeys.self)
             termsOfService = (try? members.decode(String.self, forKey: .termsOfService))?.plainSentence

@@ -5,7 +5,7 @@ package import PKI
 ///
 /// The order is polled and the authorizations are not: an order of many names then costs one request a look.
 package struct Issuance: Sendable {
-    /// What happens on the way, for whoever shows progress.
+    /// What happens during an issuance, for what shows progress.
     package enum Step: Hashable, Sendable {
         /// The order is made; its URL is where a later run finds it.
         case ordered(url: String)
@@ -14,7 +14,7 @@ package struct Issuance: Sendable {
         case presenting([PendingChallenge])
         /// The answers of these names are shown, and the CA may not see them yet.
         case waiting(names: [String])
-        /// The answers to the challenges of these names stand, and the CA is told.
+        /// The answers to the challenges of these names are shown, and the CA learns that they are.
         case validating(names: [String])
         /// All names are validated; the request is handed in.
         case finalizing
@@ -67,8 +67,6 @@ package struct Issuance: Sendable {
         package var expires: Date? { order.expires }
         /// The URLs of the authorizations that the order needs.
         package var authorizations: [String] { order.authorizations }
-        /// The CA's profile that the order is for, where the CA says so (draft-ietf-acme-profiles).
-        package var profile: String? { order.profile }
     }
 
     /// Takes up an order that an earlier run placed. ``ACMEError/orderFault`` says what an error means for the order; after
@@ -98,30 +96,16 @@ package struct Issuance: Sendable {
         return certificate
     }
 
-    /// Brings an order to its end and returns the URL of its certificate: ``proven(_:)``, then ``issued(_:request:)``.
-    package func certificateURL(of placed: PlacedOrder, request: SigningRequest) async throws(ACMEError) -> String {
-        try await issued(proven(placed), request: request)
-    }
-
-    /// Orders a certificate for names and returns its chain in PEM, the leaf first.
-    ///
-    /// A preferred profile that the CA refuses as late as at finalize is left out of a second order.
-    package func certificate(
-        for names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes()
-    ) async throws(ACMEError) -> [UInt8] {
-        let url: String
-        do throws(ACMEError) {
-            url = try await certificateURL(of: place(names, wishes: wishes), request: request)
-        } catch {
-            guard case .profileRefused(_, let problem) = error, let preferred = wishes.preferredProfile,
-                wishes.requiredProfile == nil
-            else { throw error }
-            report(.fellBack("the CA does not take the profile \(preferred): \(problem); its default is taken"))
-            var wishes = wishes
-            wishes.preferredProfile = nil
-            url = try await certificateURL(of: place(names, wishes: wishes), request: request)
-        }
-        return try await chain(at: url, wishes: wishes)
+    /// What to ask for in another order, after an error of ``issued(_:request:)``: nil where that is of no use. CAs may refuse a
+    /// preferred profile as late as at finalize; it is left out then.
+    package func wishes(_ wishes: Wishes, after error: ACMEError) -> Wishes? {
+        guard case .profileRefused(_, let problem) = error, let preferred = wishes.preferredProfile,
+            wishes.requiredProfile == nil
+        else { return nil }
+        report(.fellBack("the CA does not take the profile \(preferred): \(problem); its default is taken"))
+        var wishes = wishes
+        wishes.preferredProfile = nil
+        return wishes
     }
 
     /// Hands in the request and waits for the certificate.

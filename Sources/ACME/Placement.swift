@@ -4,6 +4,9 @@ package import PKI
 extension Issuance {
     /// Orders a certificate for names.
     ///
+    /// Without a wish, an order with an IP address asks for the profile `shortlived` where the CA has it: Let's Encrypt takes addresses
+    /// in no other.
+    ///
     /// An order that says which certificate it replaces is placed once more without it where the CA refuses that; a preferred
     /// profile that the CA does not have is left out. Both are reported.
     ///
@@ -11,7 +14,7 @@ extension Issuance {
     package func place(_ names: [SubjectName], wishes: Wishes = Wishes()) async throws(ACMEError) -> PlacedOrder {
         for name in names where solver.challengeType(for: name) == nil { throw .noSolver(name: name.description) }
         var request = NewOrder(
-            identifiers: names.map(Identifier.init), profile: try await profile(wishes),
+            identifiers: names.map(Identifier.init), profile: try await profile(wishes, for: names),
             replaces: wishes.replaces?.description)
         while true {
             do throws(ACMEError) {
@@ -37,14 +40,20 @@ extension Issuance {
         }
     }
 
-    private func profile(_ wishes: Wishes) async throws(ACMEError) -> String? {
-        guard wishes.requiredProfile != nil || wishes.preferredProfile != nil else { return nil }
+    /// The profile that takes IP addresses at Let's Encrypt (RFC 8738).
+    private static let addressProfile = "shortlived"
+
+    private func profile(_ wishes: Wishes, for names: [SubjectName]) async throws(ACMEError) -> String? {
+        let hasAddress = names.contains { if case .ip = $0 { true } else { false } }
+        guard wishes.requiredProfile != nil || wishes.preferredProfile != nil || hasAddress else { return nil }
         let offered = try await client.session.fetchDirectory().meta?.profiles ?? [:]
         if let required = wishes.requiredProfile {
             guard offered[required] != nil else { throw .unknownProfile(required, offered: offered.keys.sorted()) }
             return required
         }
-        guard let preferred = wishes.preferredProfile else { return nil }
+        guard let preferred = wishes.preferredProfile else {
+            return offered[Issuance.addressProfile].map { _ in Issuance.addressProfile }
+        }
         guard offered[preferred] != nil else {
             report(.fellBack("the CA has no profile \(preferred); its default is taken"))
             return nil

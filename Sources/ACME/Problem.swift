@@ -1,8 +1,8 @@
 import FoundationEssentials
 import Text
 
-/// A CA's refusal in its own words (RFC 7807, RFC 8555 §6.7), cut to what an operator reads: nobody's state file or hook is to
-/// carry a megabyte of it.
+/// A CA's refusal in its own words (RFC 7807, RFC 8555 §6.7), cut to what an operator reads: no state file or hook is to carry
+/// a megabyte of it.
 package struct Problem: Decodable, Hashable, Sendable, CustomStringConvertible {
     /// The last part of a URN of ACME's, such as `rateLimited`; any other type as it is; nil where the CA gave none.
     package let type: String?
@@ -118,9 +118,6 @@ package struct Problem: Decodable, Hashable, Sendable, CustomStringConvertible {
         if let instance, detail?.contains(instance) != true { text += "; see \(instance)" }
         return text.line(atMost: Problem.longest)
     }
-
-    /// The same for records that others read: see ``Swift/String/redacted``.
-    package var publicDescription: String { description.redacted }
 }
 
 extension Identifier {

@@ -1,6 +1,6 @@
 extension String {
     /// The text for records that others read (metrics, history, notifications): of URLs no user name, no query and no fragment,
-    /// and no signed tokens. Whoever has the URL that ends the pause of a name could use it in the operator's place.
+    /// and no signed tokens. A reader could use the URL that ends the pause of a name in the operator's place.
     package var redacted: String {
         var text = ""
         var rest = self[...]

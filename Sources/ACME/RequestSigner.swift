@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HTTP
 import PKI
 
 /// Signs requests as an account (RFC 8555 §6.2).
@@ -44,5 +45,17 @@ struct RequestSigner: Sendable {
         } catch {
             throw .failed("encode a request", detail: "\(error)")
         }
+    }
+}
+
+extension Session {
+    /// Signs a request by a key without an account, and sends it (RFC 8555 §6.2).
+    func post(
+        _ url: String, _ payload: some Encodable & Sendable, signedBy key: PrivateKey
+    ) async throws(ACMEError) -> HTTPResponse {
+        let (signer, body) = try signing { () throws(PKIError) in
+            (RequestSigner(key: key, identity: .key(try JSONWebKey(key))), try RequestSigner.json(payload))
+        }
+        return try await post(url, payload: body, signer: signer)
     }
 }

@@ -53,21 +53,11 @@ extension Issuance {
         return pending.count
     }
 
-    /// Tries the whole exchange for a certificate that is not kept.
+    /// Places the order of a dry run, and says which names will not be validated for it.
     ///
     /// - Parameter deactivating: whether names that the CA takes as validated are validated all the same: their authorizations are
     ///   deactivated and the order is placed again. Only for a staging environment: elsewhere somebody may have validated names
     ///   by hand.
-    /// - Returns: the chain in PEM, and the names that were not validated.
-    package func rehearse(
-        _ names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes(), deactivating: Bool
-    ) async throws(ACMEError) -> (chain: [UInt8], notValidated: [ReusedAuthorization]) {
-        let (placed, reused) = try await placeRehearsal(names, wishes: wishes, deactivating: deactivating)
-        let url = try await certificateURL(of: placed, request: request)
-        return (try await chain(at: url, wishes: wishes), reused)
-    }
-
-    /// Places the order of ``rehearse(_:request:wishes:deactivating:)``, and says which names will not be validated for it.
     package func placeRehearsal(
         _ names: [SubjectName], wishes: Wishes = Wishes(), deactivating: Bool
     ) async throws(ACMEError) -> (placed: PlacedOrder, notValidated: [ReusedAuthorization]) {

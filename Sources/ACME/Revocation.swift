@@ -54,13 +54,8 @@ extension Client {
         _ certificate: Certificate, key: PrivateKey, session: Session, reason: RevocationReason = .unspecified
     ) async throws(ACMEError) -> RevocationResult {
         let url = try await revocationURL(session)
-        let signer = RequestSigner(
-            key: key, identity: .key(try signing { () throws(PKIError) in try JSONWebKey(key) }))
         let request = RevocationRequest(certificate, reason)
-        let payload = try signing { () throws(PKIError) in try RequestSigner.json(request) }
-        return try await outcome { () throws(ACMEError) in
-            _ = try await session.post(url, payload: payload, signer: signer)
-        }
+        return try await outcome { () throws(ACMEError) in _ = try await session.post(url, request, signedBy: key) }
     }
 
     private static func revocationURL(_ session: Session) async throws(ACMEError) -> String {

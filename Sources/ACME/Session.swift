@@ -11,8 +11,6 @@ package actor Session {
     private let clock: any Clock<Duration>
     private let observe: @Sendable (Exchange) -> Void
     private var directory: Directory?
-    /// Where the directory was found, if the CA has moved it; the configured URL still leads there.
-    package private(set) var movedTo: String?
     private var directoryFetch: Task<Result<Directory, ACMEError>, Never>?
     private var nonces: [String] = []
 
@@ -21,7 +19,7 @@ package actor Session {
 
     /// A session; nothing is sent until something is asked for.
     ///
-    /// - Parameter observe: is told of every request after its response, for `--verbose`.
+    /// - Parameter observe: called for every request after its response, for `--verbose`.
     package init(
         server: String, transport: any HTTPTransport, clock: any Clock<Duration> = ContinuousClock(),
         observe: @escaping @Sendable (Exchange) -> Void = { _ in }
@@ -39,7 +37,7 @@ package actor Session {
             } onCancel: {
                 fetch.cancel()
             }
-            // Whoever asked first may have been cancelled; this caller then starts anew.
+            // The first caller may have been cancelled; this one then starts again.
             if case .failure(.cancelled) = result, !Task.isCancelled { continue }
             return try result.get()
         }
@@ -66,9 +64,7 @@ package actor Session {
         while true {
             let response = try await ask(HTTPRequest(method: .get, url: url)).response
             guard let target = DirectoryRedirect.target(of: response, from: url) else {
-                let fetched = try response.decode(Directory.self, from: url)
-                movedTo = count > 0 ? url : nil
-                return fetched
+                return try response.decode(Directory.self, from: url)
             }
             try DirectoryRedirect.require(target, from: url, server: server, count: count)
             (url, count) = (target, count + 1)
@@ -102,7 +98,7 @@ package actor Session {
             }
             do throws(ACMEError) {
                 let answer = try await send(HTTPRequest(method: .post, url: url, headers: headers, body: body))
-                // A refused nonce is repeated with the one that came with the refusal, whoever else talks meanwhile.
+                // A refused nonce is repeated with the one that came with the refusal, whatever other requests are under way.
                 if answer.refusal?.isBadNonce == true { given = answer.nonce } else { keep(answer.nonce) }
                 if let refusal = answer.refusal { throw refusal }
                 return answer.response
@@ -173,7 +169,7 @@ package actor Session {
         return Answer(response: response, refusal: .refused(response.problem(), retryAfter: retryAfter), nonce: nonce)
     }
 
-    /// Keeps a nonce for whoever asks next. The latest is used first, as the oldest expire.
+    /// Keeps a nonce for the next request. The latest is used first, as the oldest expire.
     private func keep(_ nonce: String?) {
         guard let nonce else { return }
         if nonces.count >= Session.mostNonces { nonces.removeFirst() }

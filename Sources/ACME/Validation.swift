@@ -153,7 +153,7 @@ extension Issuance {
 
     private struct Answer {
         let authorizationURL: String
-        /// Where the CA is told that the answer is there.
+        /// Where the CA learns that the answer is there.
         let url: String
         let challenge: PendingChallenge
     }

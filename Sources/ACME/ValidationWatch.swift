@@ -9,7 +9,7 @@ struct ValidationWatch {
     static let firstLook: Duration = .seconds(1)
     /// The intervals double up to this.
     static let longestInterval: Duration = .seconds(30)
-    /// How often the CA is told once more: with the looks 1, 3, 7 and 15 seconds after the beginning, what was away for a few
+    /// How often the challenge is sent again: with the looks 1, 3, 7 and 15 seconds after the beginning, what was away for a few
     /// seconds recovers, and what stays away costs a quarter of a minute.
     static let mostRepetitions = 3
 

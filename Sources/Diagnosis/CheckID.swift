@@ -38,6 +38,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case chainExpired = "chain-expired"
     case expired = "expired"
     case notYetValid = "not-yet-valid"
+    case revoked = "revoked"
     case clockWrong = "clock-wrong"
 
     // What a renewal needs on this host.

@@ -31,6 +31,7 @@ extension CheckID {
         case .chainExpired: "a certificate of the chain has expired"
         case .expired: "the certificate has expired"
         case .notYetValid: "the certificate is not valid yet"
+        case .revoked: "the certificate is revoked"
         case .clockWrong: "this host's clock is wrong"
         case .diskFull: "the disk is full"
         case .diskReadOnly: "the file system is read-only"

@@ -9,7 +9,7 @@ import Renewal
 enum RenewalJudgement {
     static let accountIDs: [CheckID] = [.accountMissing, .accountUnusable]
     static let webrootIDs: [CheckID] = [.webrootMissing, .webrootNotWritable]
-    static let pastIDs: [CheckID] = [.renewalFailed, .rateLimited, .accountPaused]
+    static let pastIDs: [CheckID] = [.revoked, .renewalFailed, .rateLimited, .accountPaused]
 
     static func account(_ result: Result<StoredAccount?, AccountError>, of lineage: Lineage, server: String) -> Findings
     {
@@ -96,6 +96,11 @@ enum RenewalJudgement {
             findings.skip(pastIDs, name, at: place, because: unreadable ?? "certctl has not renewed it yet")
             return findings
         }
+        if let reason = state.liveRevocation {
+            findings.fail(
+                .revoked, name, at: place, "the installed certificate was revoked from this host (\(reason))",
+                .revoked(name: name))
+        }
         if let retry = state.acquisition.retry {
             judge(retry, state, lineage, place, now, &findings)
         }
@@ -140,10 +145,7 @@ enum RenewalJudgement {
     private static func decision(
         on lineage: Lineage, _ state: LineageState, at now: Date
     ) -> RenewalPolicy.Decision? {
-        guard let certificate = lineage.certificate, let options = lineage.options else { return nil }
-        return RenewalPolicy().decision(
-            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
-            suggested: state.suggested, at: now)
+        RenewalPolicy().rulings(for: lineage, state, at: now).last?.decision
     }
 
     /// What was recorded, as the head of its paragraph.

@@ -4,9 +4,9 @@ package struct HTTPError: Error, Sendable, CustomStringConvertible {
     package enum Kind: Sendable {
         /// The URL cannot be read, or is neither `http` nor `https`.
         case invalidURL
-        /// The host's name has no address, or nobody could be asked.
+        /// The host's name has no address, or no name server answered.
         case unresolvedHost
-        /// Nobody accepts connections there, or no route leads there.
+        /// Nothing accepts connections there, or no route leads there.
         case cannotConnect
         /// The server's certificate was refused: its chain, its dates or its names.
         case tlsNotTrusted

@@ -19,7 +19,7 @@ struct IncomingResponse {
 
     /// Takes one line of a head, with its line break; false once the limit is passed.
     ///
-    /// Every status line starts the headers anew, so that the last response's stay. What follows the empty line and is
+    /// Every status line starts the headers again, so that the last response's stay. What follows the empty line and is
     /// no status line is a trailer, and dropped.
     mutating func receive(headerLine bytes: some Collection<UInt8>) -> Bool {
         headSize += bytes.count

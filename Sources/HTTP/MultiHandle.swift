@@ -8,6 +8,13 @@ import CCurl
     /// some as soon as a burst is over.
     private static let mostIdleConnections = 32
 
+    /// How many connections one server gets at most: requests beyond that wait for one of them. Over HTTP/2 one carries them all, up
+    /// to the number of streams that the server allows.
+    ///
+    /// `CURLOPT_PIPEWAIT` is not set: it would have requests wait for a connection that is being made, and libcurl before 8.0 wakes one
+    /// of them up for each that ends. A conversation with a CA begins with one request for its directory in any case.
+    private static let mostConnectionsPerServer = 8
+
     /// The longest sleep without a reason to wake up while transfers are under way.
     ///
     /// libcurl before 8.4 forgets a timer that is less than a millisecond away when another of the same transfer's goes
@@ -22,6 +29,7 @@ import CCurl
         guard globalInitialization == CURLE_OK, let pointer = unsafe curl_multi_init() else { return nil }
         unsafe self.pointer = unsafe pointer
         unsafe certctl_multi_setopt_long(pointer, CURLMOPT_MAXCONNECTS, Self.mostIdleConnections)
+        unsafe certctl_multi_setopt_long(pointer, CURLMOPT_MAX_HOST_CONNECTIONS, Self.mostConnectionsPerServer)
     }
 
     /// Closes the connections.

@@ -11,7 +11,7 @@ package struct ProxySetting: Hashable, Sendable {
 
     /// The setting for URLs of a scheme; nil where there is none. That `no_proxy` excludes a host is not looked at.
     init?(scheme: String) {
-        // HTTP_PROXY is not read: a CGI program gets it from the header Proxy of whoever asks.
+        // HTTP_PROXY is not read: a CGI program gets it from the header Proxy of any client.
         let names = ["\(scheme)_proxy"] + (scheme == "http" ? [] : ["\(scheme.uppercased())_PROXY"])
         for name in names + ["all_proxy", "ALL_PROXY"] {
             guard let value = unsafe getenv(name).map({ unsafe String(cString: $0) }), !value.isEmpty else { continue }

@@ -3,8 +3,8 @@ import Glibc
 
 /// One request under way. It lives and dies on the loop's thread.
 final class Transfer {
-    /// The longest wait for a connection, TLS included, within the request's own timeout: a host that does not answer
-    /// should be told from one that is slow.
+    /// The longest wait for a connection, TLS included, within the request's own timeout: it tells a host that does not
+    /// answer from one that is slow.
     private static let longestConnect: Duration = .seconds(30)
 
     let submission: Submission

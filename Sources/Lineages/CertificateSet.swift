@@ -110,15 +110,6 @@ package struct CertificateSet: Sendable {
         throw .leadsNowhere(reason: reason)
     }
 
-    /// The same key and leaf with the issuers that the predecessor's chain has and this one lacks; nil where that makes no
-    /// whole chain of it, or none is missing.
-    package func completed(from predecessor: [Certificate], trust: TrustStore) -> CertificateSet? {
-        guard let whole = try? ChainPath.completed(chain, from: predecessor, trust: trust),
-            let pem = try? ChainPath.pem(whole)
-        else { return nil }
-        return try? CertificateSet(key: key, chain: pem, names: leaf.names.filter(\.isWellFormed), after: nil, now: nil)
-    }
-
     /// Whether a directory has a leaf's `fullchain.pem`, and in `privkey.pem` the key to it.
     package static func isWhole(in directory: String, sha256: String) -> Bool {
         func bytes(_ kind: PEMKind) -> [UInt8] { (try? FileSystem.read("\(directory)/\(kind.rawValue).pem")) ?? [] }

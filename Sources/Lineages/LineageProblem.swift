@@ -40,6 +40,8 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
         case keyMismatch = "key-mismatch"
         /// fullchain.pem does not begin with the certificate of cert.pem.
         case fullchainMismatch = "fullchain-mismatch"
+        /// The installed certificate is revoked.
+        case revoked
         /// A hook has failed for the live version.
         case hookFailed = "hook-failed"
         /// A renewal has failed.
@@ -74,7 +76,7 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
             .newerVersion, .archiveDamaged:
             true
         case .anotherTree, .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry,
-            .hookFailed, .renewalFailed, .servedWrongly:
+            .revoked, .hookFailed, .renewalFailed, .servedWrongly:
             false
         }
     }

@@ -85,7 +85,7 @@ package struct Certificate: Hashable, Sendable {
         (try? DistinguishedName(der[range]).text) ?? "(a name that cannot be read)"
     }
 
-    /// Reads every certificate in PEM, in order. Text around the blocks, CRLF and a byte order mark are passed over;
+    /// Reads every certificate in PEM, in order. Text around the blocks, CRLF and a byte order mark are ignored;
     /// a damaged block is an error, none at all is ``PKIError/noCertificate``.
     package static func chain(pem: [UInt8]) throws(PKIError) -> [Certificate] {
         let reader = try PEM.Reader(pem)

@@ -116,8 +116,8 @@ package enum ChainPath {
         return path
     }
 
-    /// Whether a certificate's key has signed another, and may (X509_check_issued(3)).
-    private static func hasIssued(_ issuer: Certificate, _ subject: Certificate) throws(PKIError) -> Bool {
+    /// Whether a certificate's key has signed another, and may (X509_check_issued(3)). Dates are not looked at.
+    package static func hasIssued(_ issuer: Certificate, _ subject: Certificate) throws(PKIError) -> Bool {
         guard subject.isNamedAsIssued(by: issuer) else { return false }
         let upper = try Certificate.handle(der: issuer.der)
         let lower = try Certificate.handle(der: subject.der)

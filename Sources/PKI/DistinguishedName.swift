@@ -15,7 +15,7 @@ struct DistinguishedName: ~Copyable {
     }
 
     /// On one line, as `openssl x509 -subject` prints it, without what would steer a terminal and cut where it is longer than
-    /// a line: whoever made the certificate chose it.
+    /// a line: its text may come from anybody.
     var text: String {
         get throws(PKIError) {
             let bio = try OpenSSLObject.writing()

@@ -1,5 +1,5 @@
 /// A SubjectPublicKeyInfo (RFC 5280 §4.1) as its bytes tell it: OpenSSL takes a quarter of a millisecond to make a key of one,
-/// and nobody needs the key who only asks what kind it is, or whether two are the same.
+/// and what kind it is, or whether two are the same, can be found out without.
 struct PublicKeyInfo: Hashable {
     /// The algorithm's object identifier and, with elliptic curves, the curve's; DER contents.
     private let algorithm: [UInt8]

@@ -117,7 +117,7 @@ extension TLSOffer {
         OpenSSLErrors.drain()
     }
 
-    /// Nil where nobody has two certificates to choose from.
+    /// Nil for a type beside which no server has a second certificate.
     private static func signatures(of type: KeyType) -> String? {
         switch type {
         case .ec: "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ECDSA+SHA1"

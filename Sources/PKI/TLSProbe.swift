@@ -27,7 +27,7 @@ package struct TLSProbe: Sendable {
     /// The leaf that is served at `endpoint`.
     ///
     /// A host name's addresses are tried in turn, each for its share of the time, until one shows a certificate; if none
-    /// does, a broken handshake is told before a refused connection. A handshake that fails without a certificate is
+    /// does, a broken handshake is reported before a refused connection. A handshake that fails without a certificate is
     /// tried once more, offering every kind of key, cipher and signature. A cancelled task gets `unreachable` at once.
     ///
     /// - Parameters:

@@ -107,7 +107,7 @@ struct TimeLimit: Sendable {
     }
 }
 
-/// Runs `body` on a new thread that nobody joins.
+/// Runs `body` on a new, detached thread.
 ///
 /// There a write to a closed connection fails, in place of ending the process.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemFailure) {

@@ -12,8 +12,15 @@ package struct AuthorityState: Codable, Equatable, Sendable {
     /// Fewer than that: an operator may have to order, too.
     static let mostOrders = 275
 
-    /// How many orders may still be placed.
-    func room(at now: Date) -> Int { max(0, AuthorityState.mostOrders - recent(at: now).count) }
+    /// Of those, how many may be renewals that only the CA's suggestion asks for: should it call back all certificates at once,
+    /// those whose time has come are renewed beside them.
+    static let mostSuggested = 200
+
+    /// How many orders may still be placed, of which all or some are kept for others.
+    func room(of most: Int = mostOrders, at now: Date) -> Int { max(0, most - count(at: now)) }
+
+    /// How many orders were placed in the last ``window`` seconds.
+    func count(at now: Date) -> Int { recent(at: now).count }
 
     /// Those of the window; a time to come was written by a clock that was wrong.
     private func recent(at now: Date) -> [Date] {

@@ -21,20 +21,30 @@ final class AuthorityWatch: Sendable {
         entries = Mutex(states.mapValues { Entry(state: $0) })
     }
 
+    /// How much an order matters beside others.
+    enum Urgency: Sendable {
+        /// An operator asked for it: only what this run has met counts.
+        case asked
+        /// Its time has come by what the renewal config and the lifetime say.
+        case due
+        /// Only the CA suggests it.
+        case suggested
+    }
+
     /// Why no order may be placed now; nil where one may, and is counted.
     ///
-    /// - Parameter isUrgent: whether an operator asked for it: then only what this run has met counts.
-    func obstacle(to server: String, isUrgent: Bool, at now: Date) -> Cause? {
+    func obstacle(to server: String, _ urgency: Urgency, at now: Date) -> Cause? {
         entries.withLock { entries in
             var entry = entries[server] ?? Entry()
             defer { entries[server] = entry }
             if let stop = entry.stop { return stop }
-            if !isUrgent {
+            if urgency != .asked {
                 if let retry = entry.state.retry, retry.wait(at: now) != nil { return retry.cause }
-                if entry.state.room(at: now) == 0 {
+                let most = urgency == .suggested ? AuthorityState.mostSuggested : AuthorityState.mostOrders
+                if entry.state.room(of: most, at: now) == 0 {
                     return Cause(
                         .rateLimited,
-                        "\(AuthorityState.mostOrders) orders were placed in the last 3 hours: this one is left to the next run",
+                        "\(most) orders were placed in the last 3 hours: this one is left to the next run",
                         subject: server, isTemporary: true)
                 }
             }

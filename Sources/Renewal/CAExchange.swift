@@ -6,7 +6,7 @@ import PKI
 
 /// The conversation with a real CA about one certificate, with the key and the chain in a staging directory.
 actor CAExchange: OrderExchange {
-    private let certification: Certification
+    private var certification: Certification
     private let issuance: Issuance
     private let staging: any StagingArea
     /// What is installed, and what this host trusts: a chain that leads nowhere is not taken where another one does.
@@ -86,6 +86,12 @@ actor CAExchange: OrderExchange {
         do {
             let request = try SigningRequest(for: certification.names, key: key, mustStaple: certification.mustStaple)
             certificateURL = try await issuance.issued(order, request: request)
+        } catch let error as ACMEError {
+            guard let wishes = issuance.wishes(certification.wishes, after: error) else {
+                throw AcquisitionFailure(error)
+            }
+            certification.wishes = wishes
+            throw AcquisitionFailure(Cause(error), .needsNewOrder)
         } catch {
             throw AcquisitionFailure(error)
         }

@@ -161,7 +161,7 @@ extension Cause {
             self.init(.orderInvalid, text, isTemporary: error.isTemporary)
         case .stillPending: self.init(.stillPending, text, isTemporary: true)
         case .noChallenge, .noSolver: self.init(.noChallenge, text)
-        case .notPresented(let failure): self.init(.notPresented, text, isTemporary: failure.isTemporary)
+        case .notPresented: self.init(.notPresented, text)
         case .unknownAccount, .accountDeactivated, .externalAccountRequired, .signing: self.init(.account, text)
         case .termsNotAgreed(_, let terms): self.init(.terms, text, url: terms)
         case .unknownProfile(let name, _), .profileRefused(let name, _): self.init(.profile, text, subject: name)

@@ -32,6 +32,21 @@ package struct Certification: Sendable {
         /// of it that is staged.
         case replace(path: String, KeyType)
 
+        /// What a renewal config asks for.
+        ///
+        /// - Parameters:
+        ///   - installed: where the installed key is; nil for a first certificate.
+        ///   - needsNewKey: whether the key at a path is not to be used again, whatever `reuse_key` says.
+        package init(_ options: RenewalOptions, installed: String?, needsNewKey: (String) -> Bool) {
+            if !options.reuseKey {
+                self = .generate(options.keyType)
+            } else if let installed {
+                self = needsNewKey(installed) ? .replace(path: installed, options.keyType) : .reuse(path: installed)
+            } else {
+                self = .generate(options.keyType)
+            }
+        }
+
         /// Whether a key that was staged earlier is one that would be made now.
         func takes(_ staged: PrivateKey) -> Bool {
             switch self {
@@ -86,15 +101,7 @@ extension Certification {
             throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
         }
         try Certification.requireWritable([paths.archive, FileSystem.directory(of: paths.live) ?? "/"])
-        let installed = paths.link(.privkey)
-        let key: KeySource =
-            if !options.reuseKey {
-                .generate(options.keyType)
-            } else if needsNewKey(installed) {
-                .replace(path: installed, options.keyType)
-            } else {
-                .reuse(path: installed)
-            }
+        let key = KeySource(options, installed: paths.link(.privkey), needsNewKey: needsNewKey)
         self.init(
             name: lineage.name, names: names, server: options.server, account: options.account, key: key,
             mustStaple: options.mustStaple, wishes: Issuance.Wishes(options, trust: trust),

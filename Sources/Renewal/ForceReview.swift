@@ -20,6 +20,20 @@ package struct ForceReview: Sendable {
     /// What is wrong, or that nothing is, in a line.
     package let finding: String
     package let budget: CertificateBudget
+    /// The CA's other limits; nil where it has none, as far as is known.
+    package let authority: AuthorityBudget?
+
+    /// What is to be said of the CA's limits.
+    package var budgets: String {
+        guard let authority, authority.isLow else { return budget.description }
+        return "\(budget.description); \(authority.description)"
+    }
+
+    /// Why the order needs an operator's word: one of the CA's limits is near; nil where none is.
+    package var refusal: Cause? {
+        if budget.isLow { return budget.refusal }
+        return authority.flatMap { $0.isLow ? $0.refusal : nil }
+    }
 
     /// - Parameters:
     ///   - chain: what its fullchain.pem holds.
@@ -28,10 +42,11 @@ package struct ForceReview: Sendable {
     ///   - revoked: that it is revoked, where it is.
     package init(
         _ lineage: Lineage, chain: [Certificate], state: LineageState?, served: ProbeReport,
-        revoked: RevokedCertificates.Entry? = nil, budget: CertificateBudget, at now: Date
+        revoked: RevokedCertificates.Entry? = nil, budget: CertificateBudget, authority: AuthorityBudget? = nil,
+        at now: Date
     ) {
         name = lineage.name
-        self.budget = budget
+        (self.budget, self.authority) = (budget, authority)
         guard let certificate = lineage.certificate, let options = lineage.options, lineage.fatalProblem == nil else {
             (advice, finding) = (.renew, lineage.fatalProblem?.message ?? "there is no certificate")
             return
@@ -81,11 +96,14 @@ extension ForceReview {
                 served = await Verification().look(at: lineage, state: state, host: host) ?? ProbeReport([])
             }
             let budget = CertificateBudget(lineage, among: all, store: store, limit: limit, at: now)
+            let authority = AuthorityBudget(
+                lineage.certificate?.names ?? [], at: lineage.options?.server, among: all, store: store, at: now)
             let chain = lineage.paths.flatMap { try? FileSystem.read($0.link(.fullchain)) }
                 .flatMap { try? Certificate.chain(pem: $0) }
             let revoked = lineage.certificate.flatMap { store.revoked().reason(against: $0) }
             return ForceReview(
-                lineage, chain: chain ?? [], state: state, served: served, revoked: revoked, budget: budget, at: now)
+                lineage, chain: chain ?? [], state: state, served: served, revoked: revoked, budget: budget,
+                authority: authority, at: now)
         }
     }
 }

@@ -16,6 +16,8 @@ package struct HistoryEvent: Codable, Equatable, Sendable {
         case adopted
         /// An earlier version was installed again.
         case rolledBack = "rolled-back"
+        /// A certificate was revoked from this host.
+        case revoked
         /// Something failed, or is still not right.
         case failed
     }

@@ -17,9 +17,24 @@ package struct LineageState: Codable, Equatable, Sendable {
     package internal(set) var acquisition = Acquisition.idle
     /// When the CA wants the installed certificate to be renewed; nil where it was not asked.
     package internal(set) var suggested: SuggestedRenewal?
+    /// That the installed certificate is revoked; nil where nothing is known of that.
+    package internal(set) var revoked: RevokedVersion?
     package internal(set) var host = HostState()
 
     package init(name: String) { self.name = name }
+}
+
+/// A certificate that `certctl revoke` was run for, or one for a key that was found to be compromised.
+package struct RevokedVersion: Codable, Equatable, Sendable {
+    /// Of its DER, in hex.
+    package let sha256: String
+    /// As RFC 5280 §5.3.1 spells it.
+    package let reason: String
+    package let at: Date
+
+    package init(sha256: String, reason: String, at: Date) {
+        (self.sha256, self.reason, self.at) = (sha256, reason, at)
+    }
 }
 
 /// Why a certificate is ordered.

@@ -32,6 +32,8 @@ package struct LineageStatus: Codable, Equatable, Sendable {
         package var because: String
         /// Since when the policy has wanted it renewed; nil where it does not, or an operator forced it.
         package var dueSince: Date?
+        /// A page of the CA's that says why it suggests the time that it does.
+        package var explanationURL: String?
     }
 
     /// What a listener was seen serving.
@@ -137,6 +139,7 @@ package struct LineageStatus: Codable, Equatable, Sendable {
             let (next, isDue) = LineageStatus.renewal(of: lineage, state, at: now)
             (condition, renewal) = (isPending ? .pending : isDue ? .due : nil, next)
         }
+        renewal.explanationURL = state?.liveSuggestion?.explanationURL
         refresh(at: now)
     }
 
@@ -165,12 +168,10 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     }
 
     private static func renewal(of lineage: Lineage, _ state: LineageState?, at now: Date) -> (NextStep, isDue: Bool) {
-        guard let certificate = lineage.certificate, let options = lineage.options else {
+        guard let certificate = lineage.certificate else {
             return (NextStep(because: "there is no certificate to go by"), false)
         }
-        let rulings = RenewalPolicy().rulings(
-            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
-            suggested: state?.suggested, at: now)
+        let rulings = RenewalPolicy().rulings(for: lineage, state, at: now)
         switch rulings.last?.decision {
         case nil: return (NextStep(because: "no rule has decided"), false)
         case .renew(let reason):
@@ -184,6 +185,12 @@ package struct LineageStatus: Codable, Equatable, Sendable {
 
     private static func problems(of state: LineageState?, _ served: ProbeReport?) -> [LineageProblem] {
         var problems: [LineageProblem] = []
+        if let reason = state?.liveRevocation {
+            problems.append(
+                LineageProblem(
+                    .revoked, "the installed certificate is revoked (\(reason)): it has to be replaced", isFatal: false)
+            )
+        }
         if let retry = state?.acquisition.retry {
             problems.append(
                 LineageProblem(

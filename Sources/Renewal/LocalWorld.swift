@@ -78,6 +78,11 @@ package struct LocalWorld: RenewalWorld {
         return (staging.key != nil, staging.chain != nil, staging.leaf)
     }
 
+    package func takesStagedKey(of name: String) -> Bool {
+        guard let pem = store.staging(name).key, let key = try? PrivateKey(pem: pem) else { return false }
+        return (try? certification(name).key.takes(key)) ?? false
+    }
+
     package func clearStaging(_ name: String) throws(FileError) { try store.staging(name).clear() }
 
     package func prepare(_ name: String) throws(Cause) -> OrderRequest { try certification(name).request }

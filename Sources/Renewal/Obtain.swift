@@ -71,7 +71,7 @@ extension RenewalRun {
         guard need == .issue, let request = try? world.prepare(context.name) else { return need != .issue }
         let staged = world.staged(context.name)
         // A chain that cannot be read is for the installation to refuse. Some CAs add a name of their own accord.
-        return staged.hasKey && staged.hasChain
+        return staged.hasKey && staged.hasChain && world.takesStagedKey(of: context.name)
             && (staged.leaf.map { Set(request.names).isSubset(of: $0.names.map(\.description)) } ?? true)
     }
 
@@ -101,11 +101,26 @@ extension RenewalRun {
             isNew = try await takeUp(&context, exchange, request, need)
             try await exchange.validate()
         }
-        try committing(.finalizing, &context)
-        try await exchange.finalize()
+        do throws(AcquisitionFailure) {
+            try await finalize(&context, exchange)
+        } catch {
+            // A preferred profile that the CA does not take is left out of another order.
+            guard error.verdict == .needsNewOrder, error.cause.code == .profile else { throw error }
+            apply(.acquisitionEnded, to: &context)
+            _ = try await takeUp(&context, exchange, request, need)
+            try await exchange.validate()
+            try await finalize(&context, exchange)
+        }
         try await exchange.download()
         try committing(.issued, &context)
         report(.obtained(name: context.name))
+    }
+
+    private func finalize(
+        _ context: inout LineageContext, _ exchange: any OrderExchange
+    ) async throws(AcquisitionFailure) {
+        try committing(.finalizing, &context)
+        try await exchange.finalize()
     }
 
     private func prepared(_ context: LineageContext) throws(AcquisitionFailure) -> OrderRequest {
@@ -146,8 +161,8 @@ extension RenewalRun {
             }
             apply(.acquisitionEnded, to: &context)
         }
-        let isUrgent = context.isExplicit || need.live == nil || need.isForced
-        if let cause = authorities.obstacle(to: request.server, isUrgent: isUrgent, at: world.now) {
+        let urgency = urgency(context, need)
+        if let cause = authorities.obstacle(to: request.server, urgency, at: world.now) {
             throw AcquisitionFailure(cause, stage: .waiting)
         }
         do throws(AcquisitionFailure) {
@@ -157,12 +172,27 @@ extension RenewalRun {
                 url: placed.url, server: request.server, account: request.account, names: request.names, need: need,
                 placedAt: world.now,
                 expires: placed.expires)
-            try committing(.orderPlaced(order), &context)
+            let isYoung = context.leaf.map { SuggestedRenewal.isYoung($0.validity, at: world.now) } ?? false
+            try committing(.orderPlaced(order, isEarly: isYoung && urgency == .suggested), &context)
             return true
         } catch {
             authorities.noteFailure(request.server, error, at: world.now)
             throw error
         }
+    }
+
+    private func urgency(_ context: LineageContext, _ need: Need) -> AuthorityWatch.Urgency {
+        if context.isExplicit || need.live == nil || need.isForced { return .asked }
+        guard let leaf = context.leaf, let options = context.subject.options else { return .due }
+        func isDue(_ state: LineageState) -> Bool {
+            let decision = RenewalPolicy().decision(
+                for: leaf, of: context.name, options: options, state, nextRun: nextRun, at: world.now)
+            return if case .renew = decision { true } else { false }
+        }
+        // What would not be due without the CA's suggestion.
+        var state = context.state
+        state.suggested = nil
+        return isDue(context.state) && !isDue(state) ? .suggested : .due
     }
 
     private func committing(_ event: StateEvent, _ context: inout LineageContext) throws(AcquisitionFailure) {

@@ -146,7 +146,11 @@ package struct Planner: Sendable {
             (isDue, because) = (false, "begun earlier")
             plan.outcome = .leftAlone(because: "\(reason)")
         }
-        let begun = self.begun(subject, leaf, state.acquisition, staged, isDue: isDue, at: now)
+        var begun = self.begun(subject, leaf, state.acquisition, staged, isDue: isDue, at: now)
+        if begun.goesOn, exceptions.makesNewKeys {
+            begun.isOver = true
+            begun.remark = "what an earlier run has begun is given up for a new key"
+        }
         plan.endsAcquisition = begun.isOver
         if let remark = begun.remark { plan.remarks.append(remark) }
         if let cause = begun.failure { plan.outcome = .failed(RenewalFailure(.installation, cause)) }

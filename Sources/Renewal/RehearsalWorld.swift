@@ -38,6 +38,7 @@ package struct RehearsalWorld: RenewalWorld {
     package func save(_ authorities: [String: AuthorityState]) throws(FileError) {}
 
     package func staged(_ name: String) -> (hasKey: Bool, hasChain: Bool, leaf: Leaf?) { (false, false, nil) }
+    package func takesStagedKey(of name: String) -> Bool { false }
     package func clearStaging(_ name: String) throws(FileError) {}
 
     // MARK: The exchange

@@ -24,6 +24,8 @@ package struct RenewalPolicy: Sendable {
         case autorenewOff
         /// The certificate has expired.
         case expired
+        /// It is revoked, and why.
+        case revoked(String)
         /// The conf's `renew_before_expiry`, in seconds.
         case beforeExpiry(TimeInterval)
         /// Two thirds of its lifetime.
@@ -40,6 +42,7 @@ package struct RenewalPolicy: Sendable {
             case .forced: "forced"
             case .autorenewOff: "autorenew = False"
             case .expired: "expired"
+            case .revoked(let reason): "revoked (\(reason))"
             case .beforeExpiry(let span) where span.truncatingRemainder(dividingBy: 86_400) == 0:
                 "renew_before_expiry = \(Int(span / 86_400)) days"
             case .beforeExpiry(let span): "renew_before_expiry = \(Int(span)) seconds"
@@ -86,11 +89,13 @@ package struct RenewalPolicy: Sendable {
         case autorenew(Bool)
         /// When the certificate expires.
         case expiry(Date)
+        /// Why it is revoked; asked only where it is.
+        case revocation(String)
         /// The conf's `renew_before_expiry` in seconds, and the date it leads to; no date where it is not below the lifetime, which
         /// would renew at every run: it is ignored.
         case beforeExpiry(TimeInterval?, Date?)
-        /// When the CA suggests it: the moment that was chosen of its window, the window's end, and a page that says why; nil where
-        /// the CA suggests nothing.
+        /// When the CA suggests it: the moment that was chosen of its window (or later, for a young certificate), the window's end,
+        /// and a page that says why; nil where the CA suggests nothing.
         case suggestion(Date?, until: Date?, page: String?)
         /// The share of the lifetime, in words, and the date it leads to.
         case share(Reason, Date)
@@ -98,7 +103,7 @@ package struct RenewalPolicy: Sendable {
         /// The date that it looks at.
         package var date: Date? {
             switch self {
-            case .force, .autorenew: nil
+            case .force, .autorenew, .revocation: nil
             case .expiry(let date), .share(_, let date): date
             case .beforeExpiry(_, let date), .suggestion(let date, _, _): date
             }
@@ -110,10 +115,11 @@ package struct RenewalPolicy: Sendable {
     /// - Parameters:
     ///   - spread: from 0 to 1, how much of ``widestSpread`` the share of the lifetime is brought forward.
     ///   - suggested: what the CA said of this certificate.
+    ///   - revoked: why it is revoked; nil where it is not, as far as is known.
     ///   - nextRun: when the next run is expected: what is suggested before it is done now.
     package func rulings(
         for certificate: Validity, options: RenewalOptions, spread: Double = 0, suggested: SuggestedRenewal? = nil,
-        nextRun: Date? = nil, at now: Date
+        revoked: String? = nil, nextRun: Date? = nil, at now: Date
     ) -> [Ruling] {
         var rulings: [Ruling] = []
         /// Whether the rule has decided.
@@ -130,10 +136,11 @@ package struct RenewalPolicy: Sendable {
         }
         let hasExpired = now >= certificate.notAfter
         if ask(.expiry(certificate.notAfter), hasExpired ? .renew(because: .expired) : nil) { return rulings }
-        let window = suggested?.window
-        let isSuggested = window.map { $0.moment <= max(nextRun ?? now, now) } ?? false
+        if let revoked, ask(.revocation(revoked), .renew(because: .revoked(revoked))) { return rulings }
+        let moment = suggested?.moment(for: certificate)
+        let isSuggested = moment.map { $0 <= max(nextRun ?? now, now) } ?? false
         if ask(
-            .suggestion(window?.moment, until: window?.end, page: suggested?.explanationURL),
+            .suggestion(moment, until: suggested?.window?.end, page: suggested?.explanationURL),
             isSuggested ? .renew(because: .suggested) : nil)
         {
             return rulings
@@ -142,12 +149,12 @@ package struct RenewalPolicy: Sendable {
         let span = options.renewBeforeExpiry
         let date = span.flatMap { $0 < certificate.lifetime ? certificate.notAfter.addingTimeInterval(-$0) : nil }
         if ask(.beforeExpiry(span, date), date.map { from($0, .beforeExpiry(span ?? 0)) }) { return rulings }
-        if let window {
+        if let moment {
             let last = certificate.notAfter.addingTimeInterval(-certificate.lifetime * RenewalPolicy.lastPart)
-            let isLast = last < window.moment
+            let isLast = last < moment
             _ = ask(
-                .share(isLast ? .lastPart : .suggested, isLast ? last : window.moment),
-                from(isLast ? last : window.moment, isLast ? .lastPart : .suggested))
+                .share(isLast ? .lastPart : .suggested, isLast ? last : moment),
+                from(isLast ? last : moment, isLast ? .lastPart : .suggested))
             return rulings
         }
         let isShort = certificate.lifetime < RenewalPolicy.shortLifetime
@@ -161,11 +168,12 @@ package struct RenewalPolicy: Sendable {
     /// Decides for a certificate at a moment; the first rule that says anything wins.
     package func decision(
         for certificate: Validity, options: RenewalOptions, spread: Double = 0, suggested: SuggestedRenewal? = nil,
-        nextRun: Date? = nil, at now: Date
+        revoked: String? = nil, nextRun: Date? = nil, at now: Date
     ) -> Decision {
         // The last rule always says something.
         rulings(
-            for: certificate, options: options, spread: spread, suggested: suggested, nextRun: nextRun, at: now
+            for: certificate, options: options, spread: spread, suggested: suggested, revoked: revoked,
+            nextRun: nextRun, at: now
         ).last?.decision ?? .never(because: .autorenewOff)
     }
 
@@ -175,6 +183,15 @@ package struct RenewalPolicy: Sendable {
     ) -> Decision {
         decision(
             for: leaf.validity, options: options, spread: RenewalPolicy.spread(name),
-            suggested: state.suggestion(for: leaf.sha256), nextRun: nextRun, at: now)
+            suggested: state.suggestion(for: leaf.sha256), revoked: state.revocation(of: leaf.sha256),
+            nextRun: nextRun, at: now)
+    }
+
+    /// What the rules say of a lineage, by what is known of it now.
+    package func rulings(for lineage: Lineage, _ state: LineageState?, at now: Date) -> [Ruling] {
+        guard let certificate = lineage.certificate, let options = lineage.options else { return [] }
+        return rulings(
+            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
+            suggested: state?.liveSuggestion, revoked: state?.liveRevocation, at: now)
     }
 }

@@ -37,6 +37,8 @@ package protocol RenewalWorld: Sendable {
 
     /// What is staged for a lineage.
     func staged(_ name: String) -> (hasKey: Bool, hasChain: Bool, leaf: Leaf?)
+    /// Whether the staged key is one that would be ordered for now.
+    func takesStagedKey(of name: String) -> Bool
     func clearStaging(_ name: String) throws(FileError)
     /// Checks everything that a renewal needs here, before anybody is asked for anything; returns what is ordered.
     func prepare(_ name: String) throws(Cause) -> OrderRequest

@@ -85,12 +85,37 @@ extension StateStore {
         read(RevokedCertificates.self, from: revokedPath) ?? RevokedCertificates()
     }
 
-    /// Notes that a certificate is revoked. What an earlier run has staged for its key is forgotten where somebody else has that.
+    /// Notes that a certificate is revoked: in the list, in the state of every lineage that shows it or has its compromised key, and in
+    /// the history. What an earlier run has staged for a key that somebody else has is forgotten.
     ///
-    /// - Throws: also where the file is there and damaged: what it says must not be lost.
+    /// - Parameters:
+    ///   - lineage: the lineage that it is of; nil where it is of none.
+    ///   - all: the lineages of the config directory.
+    ///   - initiator: who began it, for the history.
+    /// - Throws: also where the list is there and damaged: what it says must not be lost.
     package func note(
-        revoked certificate: Certificate, _ reason: RevocationReason, stagedFor name: String?, at now: Date
+        revoked certificate: Certificate, _ reason: RevocationReason, of lineage: Lineage?, among all: [Lineage],
+        by initiator: String, at now: Date
     ) throws(FileError) {
+        let revoked = try adding(certificate, reason, at: now)
+        try FileSystem.makeDirectories(root, mode: 0o755)
+        try write(revoked, to: revokedPath)
+        for lineage in all {
+            try noteState(of: lineage, revoked, at: now)
+            guard reason == .keyCompromise else { continue }
+            let staging = staging(lineage.name)
+            if let key = staging.key, (try? PrivateKey.fits(pem: key, certificate)) ?? false { try staging.clear() }
+        }
+        guard let lineage else { return }
+        let event = HistoryEvent(
+            at: now, by: initiator, lineage: lineage.name, event: .revoked, from: certificate.serial,
+            error: "\(reason)")
+        try History(stateDirectory: root).append([event])
+    }
+
+    private func adding(
+        _ certificate: Certificate, _ reason: RevocationReason, at now: Date
+    ) throws(FileError) -> RevokedCertificates {
         var revoked = RevokedCertificates()
         do throws(FileError) {
             let bytes = try FileSystem.read(revokedPath)
@@ -106,10 +131,21 @@ extension StateStore {
         } catch {
             throw FileError("write", revokedPath, because: "\(error)")
         }
-        try FileSystem.makeDirectories(root, mode: 0o755)
-        try write(revoked, to: revokedPath)
-        guard reason == .keyCompromise, let name else { return }
-        let staging = staging(name)
-        if let key = staging.key, (try? PrivateKey.fits(pem: key, certificate)) ?? false { try staging.clear() }
+        return revoked
+    }
+
+    private func noteState(of lineage: Lineage, _ revoked: RevokedCertificates, at now: Date) throws(FileError) {
+        guard lineage.original == nil, let entry = lineage.certificate.flatMap({ revoked.reason(against: $0) }),
+            let leaf = lineage.certificate.flatMap({ try? Leaf($0) })
+        else { return }
+        let (known, unreadable) = stateIfReadable(of: lineage, at: now)
+        // What is damaged is found out again by the next run.
+        guard unreadable == nil else { return }
+        let version = RevokedVersion(sha256: leaf.sha256, reason: entry.reason, at: now)
+        let state =
+            known
+            ?? LineageState(name: lineage.name)
+            .applying(.found(leaf, number: lineage.version, staged: nil), at: now).state
+        try save(state.applying(.revoked(version), at: now).state)
     }
 }

@@ -19,12 +19,15 @@ extension RunRequest {
     var isDeployment: Bool { if case .deploy = self { true } else { false } }
 }
 
-/// What was decided about lineages before a renewal by force.
+/// What an operator has decided beyond the request.
 package struct RunExceptions: Sendable {
     /// Deployed again and not renewed.
     package var deployed: Set<String> = []
     /// Neither: why.
     package var refused: [String: Cause] = [:]
+    /// Every key is made by this run: orders and certificates that an earlier one has begun with a key of its own are given up, and
+    /// ordered again.
+    package var makesNewKeys = false
 
     package init() {}
 }

@@ -8,9 +8,12 @@ package enum StateEvent: Sendable {
     /// The CA has said when the installed certificate is to be renewed.
     case suggested(SuggestedRenewal)
 
+    /// A certificate was revoked.
+    case revoked(RevokedVersion)
+
     // What the CA does.
-    /// The CA has an order, and its key is staged.
-    case orderPlaced(SavedOrder)
+    /// The CA has an order, and its key is staged; whether only the CA's suggestion asks for it, of a certificate that is young.
+    case orderPlaced(SavedOrder, isEarly: Bool = false)
     /// The request is about to be handed in.
     case finalizing
     /// Key and chain are staged.
@@ -98,7 +101,7 @@ package struct AcquisitionFailure: Error, Sendable {
         case countsAgainst
         /// The CA does not have it any more, or it has failed.
         case ends
-        /// An authorization of it has expired: another order may well succeed at once.
+        /// An authorization of it has expired, or the CA refuses what was preferred: another order may well succeed at once.
         case needsNewOrder
     }
 

@@ -21,6 +21,17 @@ extension LineageState {
         suggested.flatMap { $0.sha256 == sha256 ? $0 : nil }
     }
 
+    /// What the CA has suggested for the installed certificate; nil where it was not asked.
+    package var liveSuggestion: SuggestedRenewal? { host.live.version.flatMap { suggestion(for: $0.sha256) } }
+
+    /// Why the certificate with this SHA-256 is revoked, as RFC 5280 spells it; nil where that is not known of it.
+    package func revocation(of sha256: String) -> String? {
+        revoked.flatMap { $0.sha256 == sha256 ? $0.reason : nil }
+    }
+
+    /// Why the installed certificate is revoked; nil where that is not known of it.
+    package var liveRevocation: String? { host.live.version.flatMap { revocation(of: $0.sha256) } }
+
     /// The stage that the newest certificate has reached; nil where there is none.
     package var stage: Stage? {
         switch acquisition {

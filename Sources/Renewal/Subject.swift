@@ -1,3 +1,4 @@
+package import FoundationEssentials
 package import Lineages
 import PKI
 
@@ -27,18 +28,22 @@ package struct Subject: Sendable {
     package let isCopy: Bool
     /// Why its endpoints cannot be probed as the settings have it; nil where they can.
     package let settingsProblem: Cause?
+    /// Until when certbot was not to ask the CA for renewal information again (`ari_retry_after`): a CA does not care which of the two
+    /// asks.
+    package let askNotBefore: Date?
 
     package init(
         name: String, leaf: Leaf?, number: Int?, options: RenewalOptions?, commands: HookCommands, livePath: String,
         confPath: String = "", needsListener: Bool = false, problem: Cause? = nil, remarks: [String] = [],
         reasonUnmanaged: String? = nil, isCopy: Bool = false,
-        settingsProblem: Cause? = nil
+        settingsProblem: Cause? = nil, askNotBefore: Date? = nil
     ) {
         (self.name, self.leaf, self.number, self.options) = (name, leaf, number, options)
         (self.commands, self.livePath, self.confPath) = (commands, livePath, confPath)
         self.needsListener = needsListener
         (self.problem, self.remarks) = (problem, remarks)
         (self.reasonUnmanaged, self.isCopy, self.settingsProblem) = (reasonUnmanaged, isCopy, settingsProblem)
+        self.askNotBefore = askNotBefore
     }
 
     /// A lineage of the config directory.
@@ -55,7 +60,13 @@ package struct Subject: Sendable {
             needsListener: lineage.options?.proof.needsListener(for: leaf?.names ?? []) ?? false, problem: problem,
             remarks: lineage.problems.filter { !$0.isFatal }.map(\.message),
             reasonUnmanaged: lineage.reasonUnmanaged, isCopy: lineage.original != nil,
-            settingsProblem: Subject.settingsProblem(lineage.conf, host))
+            settingsProblem: Subject.settingsProblem(lineage.conf, host),
+            askNotBefore: lineage.conf.flatMap(Subject.askNotBefore))
+    }
+
+    private static func askNotBefore(_ conf: ConfFile) -> Date? {
+        guard case .string(let text)? = conf.value("ari_retry_after", in: ["acme_renewal_info"]) else { return nil }
+        return CertbotTime.date(text)
     }
 
     private static func settingsProblem(_ conf: ConfFile?, _ host: ConfFile) -> Cause? {

@@ -17,11 +17,10 @@ extension RenewalRun {
         var suggestions: [String: SuggestedRenewal] = [:]
         for ((subject, state), answer) in zip(due, answers) {
             guard let answer, let leaf = subject.leaf else { continue }
-            let known = state.suggestion(for: leaf.sha256)
             let suggested = SuggestedRenewal.keeping(
-                known, answer, about: leaf, fraction: world.jitter(), at: world.now)
+                state.suggested, answer, about: leaf, fraction: world.jitter(), at: world.now)
             suggestions[subject.name] = suggested
-            if let page = suggested.explanationURL, page != known?.explanationURL {
+            if let page = suggested.explanationURL, page != state.suggestion(for: leaf.sha256)?.explanationURL {
                 report(.alarm(name: subject.name, "the CA wants it renewed at a time of its own: see \(page)"))
             }
         }
@@ -44,6 +43,7 @@ extension RenewalRun {
         guard let leaf = subject.leaf, let options = subject.options, options.autorenew, subject.problem == nil,
             subject.reasonUnmanaged == nil, !subject.isCopy, !Task.isCancelled
         else { return false }
-        return SuggestedRenewal.isToBeAsked(state.suggestion(for: leaf.sha256), about: leaf, at: world.now)
+        return SuggestedRenewal.isToBeAsked(
+            state.suggestion(for: leaf.sha256), about: leaf, notBefore: subject.askNotBefore, at: world.now)
     }
 }

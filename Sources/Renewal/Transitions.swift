@@ -14,8 +14,10 @@ extension LineageState {
         switch event {
         case .found(let leaf, let number, let staged): return found(leaf, number, staged: staged, at: now)
         case .suggested(let suggested): self.suggested = suggested
-        case .orderPlaced(let order):
+        case .revoked(let version): revoked = version
+        case .orderPlaced(let order, let isEarly):
             acquisition = .ordered(order: order, retry: acquisition.retry)
+            if isEarly { suggested?.renewedEarly = now }
         case .finalizing:
             guard case .ordered(var order, let retry) = acquisition else { return [] }
             order.isFinalizing = true
@@ -87,6 +89,7 @@ extension LineageState {
 
     /// Another certificate in live/ ends what was needed of the one before.
     private mutating func forgetOvertaken(by leaf: Leaf) -> [StateEffect] {
+        if revoked?.sha256 != leaf.sha256 { revoked = nil }
         guard let need = acquisition.need else { return [] }
         if need == .issue, !acquisition.isIssued { return [] }
         return need.live == leaf.sha256 ? [] : endAcquisition()

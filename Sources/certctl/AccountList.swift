@@ -10,48 +10,57 @@ struct AccountList: ParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    private struct Row {
-        let server: String
-        let id: String
-        let url: String
-        let made: String
-        let lineages: [String]
-    }
+    @Option(name: .long, help: "text or json.")
+    var format = AccountFormat.text
 
     func run() throws {
         let tree = try tree.tree()
+        let rows = try AccountPlace.failing { try AccountList.accounts(of: tree) }
+        switch format {
+        case .json: try AccountDocument.print(AccountDocument.List(accounts: rows))
+        case .text where rows.isEmpty:
+            print("there is no account in \(tree.path.plain): certctl account register makes one")
+        case .text: AccountList.printTable(rows)
+        }
+        try StandardStreams.finishOutput()
+    }
+
+    private static func accounts(of tree: Tree) throws -> [AccountDocument.Stored] {
         let store = AccountStore(configDirectory: tree.path)
-        let rows: [Row] = try AccountPlace.failing {
-            let servers = try store.servers()
-            let uses = try servers.isEmpty ? [] : tree.accountUses()
-            return try servers.flatMap { server in
-                let ids = try store.ids(for: server)
-                return ids.map { id in
-                    let using = uses.lineages(using: id, at: server, isOnly: ids.count == 1)
-                    do throws(AccountError) {
-                        let account = try store.account(for: server, id: id)
-                        return Row(
-                            server: server, id: id, url: account?.url ?? "", made: account?.made?.at ?? "",
-                            lineages: using)
-                    } catch {
-                        return Row(server: server, id: id, url: "unusable: \(error)", made: "", lineages: using)
-                    }
-                }
+        let servers = try store.servers()
+        let uses = try servers.isEmpty ? [] : tree.accountUses()
+        return try servers.flatMap { server in
+            let ids = try store.ids(for: server)
+            return ids.map { id in
+                let (account, problem) = AccountList.account(id, at: server, store)
+                return AccountDocument.Stored(
+                    server: server, id: id, url: account?.url, madeAt: account?.made?.at,
+                    certificates: uses.lineages(using: id, at: server, isOnly: ids.count == 1), problem: problem)
             }
         }
-        guard !rows.isEmpty else {
-            print("there is no account in \(tree.path.plain): certctl account register makes one")
-            return try StandardStreams.finishOutput()
+    }
+
+    private static func account(
+        _ id: String, at server: String, _ store: AccountStore
+    ) -> (account: StoredAccount?, problem: String?) {
+        do throws(AccountError) {
+            return (try store.account(for: server, id: id), nil)
+        } catch {
+            return (nil, "\(error)")
         }
+    }
+
+    private static func printTable(_ rows: [AccountDocument.Stored]) {
         let columns = [
             Column("CA", canFold: true) { rows[$0].server.line(atMost: 500) },
             Column("ACCOUNT") { rows[$0].id.line(atMost: 100) },
-            Column("URL", canFold: true, dropOrder: 2) { rows[$0].url.line(atMost: 500) },
-            Column("MADE", dropOrder: 1) { String(rows[$0].made.line(atMost: 40).prefix(10)) },
-            Column("CERTIFICATES", canWrap: true) { AccountList.text(rows[$0].lineages) },
+            Column("URL", canFold: true, dropOrder: 2) { row in
+                (rows[row].url ?? rows[row].problem.map { "unusable: \($0)" } ?? "").line(atMost: 500)
+            },
+            Column("MADE", dropOrder: 1) { String((rows[$0].madeAt ?? "").line(atMost: 40).prefix(10)) },
+            Column("CERTIFICATES", canWrap: true) { AccountList.text(rows[$0].certificates) },
         ]
         ColumnTable(columns, count: rows.count).write(on: .output) { print($0) }
-        try StandardStreams.finishOutput()
     }
 
     private static func text(_ names: [String]) -> String {

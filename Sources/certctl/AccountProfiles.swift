@@ -10,15 +10,22 @@ struct AccountProfiles: AsyncParsableCommand {
 
     @OptionGroup var options: AccountOptions
 
+    @Option(name: .long, help: "text or json.")
+    var format = AccountFormat.text
+
     func run() async throws {
         let place = try AccountPlace(options)
         let profiles = try await AccountPlace.asking { try await place.session.fetchDirectory().meta?.profiles ?? [:] }
-        if profiles.isEmpty {
-            print("\(place.server.plain) offers no profiles")
-        } else {
-            let rows = profiles.sorted { $0.key < $1.key }
+        let rows = profiles.sorted { $0.key < $1.key }.map {
+            AccountDocument.Profiles.Profile(name: $0.key, description: $0.value)
+        }
+        switch format {
+        case .json: try AccountDocument.print(AccountDocument.Profiles(server: place.server, profiles: rows))
+        case .text where rows.isEmpty: print("\(place.server.plain) offers no profiles")
+        case .text:
             let columns = [
-                Column("PROFILE") { rows[$0].key.plain }, Column("DESCRIPTION", canWrap: true) { rows[$0].value.plain },
+                Column("PROFILE") { rows[$0].name.plain },
+                Column("DESCRIPTION", canWrap: true) { rows[$0].description.plain },
             ]
             ColumnTable(columns, count: rows.count).write(on: .output) { print($0) }
         }

@@ -1,7 +1,6 @@
 import ACME
 import ArgumentParser
 import Lineages
-import PKI
 import Text
 
 /// `certctl account show`: an account as its CA has it.
@@ -11,6 +10,9 @@ struct AccountShow: AsyncParsableCommand {
 
     @OptionGroup var options: AccountOptions
 
+    @Option(name: .long, help: "text or json.")
+    var format = AccountFormat.text
+
     func run() async throws {
         let place = try AccountPlace(options)
         let account = try place.account(options.account)
@@ -19,24 +21,11 @@ struct AccountShow: AsyncParsableCommand {
         let (standing, terms) = try await AccountPlace.asking {
             (try await client.standing(), try await place.session.fetchDirectory().meta?.termsOfService)
         }
-        var lines = [
-            ("CA", place.server), ("account", account.id), ("URL", account.url), ("key", "\(account.key.type)"),
-            ("thumbprint", thumbprint),
-        ]
-        if let made = account.made { lines.append(("made", "\(made.at) on \(made.host)")) }
-        switch standing {
-        case .valid(let object):
-            lines.append(("status", object.status))
-            lines.append(
-                ("contact", object.contact.isEmpty ? "none kept by the CA" : object.addresses.joined(separator: ", ")))
-            if object.isBound { lines.append(("external account", "bound")) }
-        case .deactivated: lines.append(("status", "deactivated"))
-        case .unknown: lines.append(("status", "unknown to the CA"))
-        }
-        if let terms { lines.append(("terms", terms)) }
-        let width = lines.map(\.0.count).max() ?? 0
-        for (name, value) in lines {
-            print(name + String(repeating: " ", count: width - name.count + 2) + value.plain)
+        let shown = AccountDocument.Shown(
+            account, at: place.server, thumbprint: thumbprint, standing, terms: terms)
+        switch format {
+        case .json: try AccountDocument.print(shown)
+        case .text: AccountShow.print(shown)
         }
         try StandardStreams.finishOutput()
         switch standing {
@@ -47,6 +36,24 @@ struct AccountShow: AsyncParsableCommand {
                 next:
                     "certctl account register --server \(place.server) makes one that its certificates use; then: certctl renew"
             )
+        }
+    }
+
+    private static func print(_ account: AccountDocument.Shown) {
+        var lines = [
+            ("CA", account.server), ("account", account.id), ("URL", account.url), ("key", account.keyType),
+            ("thumbprint", account.thumbprint),
+        ]
+        if let madeAt = account.madeAt, let madeOn = account.madeOn { lines.append(("made", "\(madeAt) on \(madeOn)")) }
+        lines.append(("status", account.status == "unknown" ? "unknown to the CA" : account.status))
+        if let contacts = account.contacts {
+            lines.append(("contact", contacts.isEmpty ? "none kept by the CA" : contacts.joined(separator: ", ")))
+        }
+        if account.isBound == true { lines.append(("external account", "bound")) }
+        if let terms = account.termsOfService { lines.append(("terms", terms)) }
+        let width = lines.map(\.0.count).max() ?? 0
+        for (name, value) in lines {
+            Swift.print(name + String(repeating: " ", count: width - name.count + 2) + value.plain)
         }
     }
 }

@@ -32,11 +32,11 @@ struct ForceDialogue: Sendable {
         let reviews = await ForceReview.reviews(
             of: lineages, among: all, store, host: host.settings.conf, limit: limit, at: host.now)
         for review in reviews {
-            printer.remark("\(review.name): \(review.finding); \(review.budget.description)")
+            printer.remark("\(review.name): \(review.finding); \(review.budgets)")
             if review.advice == .deploy, !isYes, prefersDeployment(review) {
                 exceptions.deployed.insert(review.name)
-            } else if review.budget.isLow, !isYes {
-                exceptions.refused[review.name] = review.budget.refusal
+            } else if let refusal = review.refusal, !isYes {
+                exceptions.refused[review.name] = refusal
             }
         }
         let ordered = lineages.filter { lineage in

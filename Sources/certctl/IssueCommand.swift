@@ -52,6 +52,9 @@ struct IssueCommand: AsyncParsableCommand {
         completion: .list(["ecdsa", "p384", "rsa", "rsa3072", "rsa4096"]), transform: IssueCommand.keyType)
     var keyType: KeyType?
 
+    @Flag(name: .long, help: "Make a new private key, also where the renewal config says to keep it.")
+    var newKey = false
+
     @OptionGroup var saved: SavedOptions
 
     @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
@@ -88,7 +91,10 @@ struct IssueCommand: AsyncParsableCommand {
         try target.checkBudget(
             setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
-        let certification = try target.certification(account: account.id, trust: trust)
+        let revoked = StateStore(stateDirectory: tree.statePath).revoked()
+        let certification = try target.certification(account: account.id, trust: trust) { path in
+            newKey || revoked.isCompromised(keyAt: path)
+        }
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
         let subject = target.subject(certification, host: setup.settings.conf)
         let code = await setup.carryOut("issue") { await run.run(.issue, [subject], isExplicit: true) }

@@ -192,9 +192,13 @@ struct IssueTarget {
     func checkBudget(_ limit: Int?, _ store: StateStore, isYes: Bool, at now: Date) throws {
         let budget = CertificateBudget(
             Set(names), at: server, among: lineages, store: store, limit: limit, now: now)
-        guard budget.used > 0, budget.isLow, !isYes else { return }
+        let authority = AuthorityBudget(names, at: server, among: lineages, store: store, at: now)
+        let refusal =
+            budget.used > 0 && budget.isLow
+            ? budget.refusal : authority.flatMap { $0.isLow ? $0.refusal : nil }
+        guard let refusal, !isYes else { return }
         throw CommandFailure(
-            .failed, "\(name): \(budget.refusal)",
+            .failed, "\(name): \(refusal)",
             next: "if you are sure that a new one is what is missing, run it again with --yes")
     }
 
@@ -243,14 +247,27 @@ struct IssueTarget {
         return conf
     }
 
+    /// The installed key, as far as a renewal config could keep it: of the type that is asked for. One that cannot be read is replaced,
+    /// with the certificate.
+    private var reusableKey: String? {
+        guard let path = existing?.paths?.link(.privkey),
+            let key = try? PrivateKey(pem: FileSystem.read(path)), key.type == keyType
+        else { return nil }
+        return path
+    }
+
     private func setOwnOptions(in conf: inout ConfFile) throws(ConfError) {
         for option in ownOptions { try conf.set(option.key, to: .string(option.value), in: ["certctl"]) }
     }
 
     /// Everything that the order needs, the conf as it will be included.
     ///
-    /// - Parameter trust: where a preferred root is looked for.
-    func certification(account: String, trust: TrustStore) throws -> Certification {
+    /// - Parameters:
+    ///   - trust: where a preferred root is looked for.
+    ///   - needsNewKey: whether the key at a path is not to be used again, whatever `reuse_key` says.
+    func certification(
+        account: String, trust: TrustStore, needsNewKey: (String) -> Bool
+    ) throws -> Certification {
         let conf: ConfFile
         let wanted: RenewalOptions
         do {
@@ -262,7 +279,8 @@ struct IssueTarget {
                 next: "nothing was ordered; simplify that value, or choose another --name")
         }
         return Certification(
-            name: name, names: names, server: server, account: account, key: .generate(keyType),
+            name: name, names: names, server: server, account: account,
+            key: Certification.KeySource(wanted, installed: reusableKey, needsNewKey: needsNewKey),
             mustStaple: wanted.mustStaple,
             wishes: Issuance.Wishes(wanted, trust: trust),
             solver: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,

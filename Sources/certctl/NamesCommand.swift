@@ -29,6 +29,9 @@ struct NamesCommand: AsyncParsableCommand {
         completion: .directory)
     var webroot: OperatorPath?
 
+    @Flag(name: .long, help: "Make a new private key, also where the renewal config says to keep it.")
+    var newKey = false
+
     @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
     var yes = false
 
@@ -41,6 +44,7 @@ struct NamesCommand: AsyncParsableCommand {
         var words = tree.words + ca.words + output.words + ["--name", name]
         if let webroot { words += ["--webroot", webroot.text] }
         if yes { words.append("--yes") }
+        if newKey { words.append("--new-key") }
         let issue = try IssueCommand.parse(words + names.flatMap { ["-d", $0.description] })
         try await issue.run()
     }

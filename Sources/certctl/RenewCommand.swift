@@ -79,9 +79,10 @@ struct RenewCommand: AsyncParsableCommand {
 
     private func renew(_ lineages: [Lineage], _ setup: borrowing RunSetup, _ dialogue: ForceDialogue?) async -> Int32 {
         let (run, subjects) = (setup.run(in: setup.world(lineages, rotatesKeys: newKey)), setup.subjects(lineages))
-        let (isForced, isExplicit) = (force, !names.isEmpty)
+        let (isForced, isExplicit, newKey) = (force, !names.isEmpty, newKey)
         return await setup.carryOut("renew", read: lineages) {
-            let exceptions = await dialogue?.exceptions(for: lineages) ?? RunExceptions()
+            var exceptions = await dialogue?.exceptions(for: lineages) ?? RunExceptions()
+            exceptions.makesNewKeys = newKey
             return await run.run(
                 .renew(isForced: isForced), subjects, isExplicit: isExplicit, exceptions: exceptions)
         }

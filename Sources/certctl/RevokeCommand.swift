@@ -87,7 +87,8 @@ struct RevokeCommand: AsyncParsableCommand {
         }
         do throws(FileError) {
             try StateStore(stateDirectory: statePath).note(
-                revoked: target.certificate, reason, stagedFor: target.lineage?.name, at: Date.now)
+                revoked: target.certificate, reason, of: target.lineage, among: (try? tree.lineages()) ?? [],
+                by: RunSetup.initiator, at: Date.now)
         } catch {
             throw CommandFailure(
                 .failed, "serial \(target.certificate.serial) is revoked, and that could not be noted: \(error)",

@@ -149,7 +149,7 @@ struct RunSetup: ~Copyable {
     }
 
     /// systemd gives every service an INVOCATION_ID; an operator sits at a terminal, or has no such thing.
-    private static var initiator: String {
+    static var initiator: String {
         unsafe getenv("INVOCATION_ID") != nil && isatty(STDERR_FILENO) == 0 ? "timer" : "terminal"
     }
 

@@ -90,6 +90,9 @@ struct StatusCheck {
         let lifetime = notAfter.timeIntervalSince(notBefore)
         let expiry = "\(row.name) expires \(LocalTime.distance(to: notAfter, from: now))"
         if notAfter <= now { return (.critical, "\(row.name) expired \(LocalTime.distance(to: notAfter, from: now))") }
+        if let revoked = row.problems.first(where: { $0.code == "revoked" }) {
+            return (.critical, "\(row.name): \(revoked.message)")
+        }
         // Between the installation and the reload the old one is served, as it has to be.
         let isAtWork = isRunUnderWay && row.state == .pending && row.attempts ?? 0 == 0
         if row.isServedWrongly, !isAtWork {

@@ -61,11 +61,7 @@ struct StatusExplanation {
     private var rules: [String] {
         if let problem = lineage.fatalProblem { return ["it is broken: \(problem.message)"] }
         if let reason = lineage.reasonUnmanaged { return ["certctl does not renew it: \(reason)"] }
-        guard let certificate = lineage.certificate, let options = lineage.options else { return [] }
-        var lines = RenewalPolicy().rulings(
-            for: certificate.validity, options: options, spread: RenewalPolicy.spread(lineage.name),
-            suggested: state?.suggested, at: now
-        ).map { ruling in
+        var lines = RenewalPolicy().rulings(for: lineage, state, at: now).map { ruling in
             "\(StatusExplanation.text(ruling.rule)): \(StatusExplanation.text(ruling.decision, at: now))"
         }
         if let retry = state?.retry, let nextAttempt = retry.nextAttempt, nextAttempt > now {
@@ -81,6 +77,7 @@ struct StatusExplanation {
         case .force(let isForced): "forced by an operator: \(isForced ? "yes" : "no")"
         case .autorenew(let isOn): "autorenew = \(isOn ? "True" : "False")"
         case .expiry(let date): "expires \(LocalTime.text(date))"
+        case .revocation(let reason): "revoked (\(reason))"
         case .beforeExpiry(nil, _): "renew_before_expiry: not set"
         case .beforeExpiry(let span?, nil):
             "renew_before_expiry = \(Int(span / 86_400)) days, not less than its lifetime"

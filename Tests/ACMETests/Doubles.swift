@@ -143,3 +143,33 @@ struct Scenario: Sendable {
 private final class StepLog: Sendable {
     let steps = Mutex<[Issuance.Step]>([])
 }
+
+extension Issuance {
+    /// Brings an order to its end, as the engine does step by step.
+    func certificateURL(of placed: PlacedOrder, request: SigningRequest) async throws(ACMEError) -> String {
+        try await issued(proven(placed), request: request)
+    }
+
+    /// Orders a certificate and returns its chain in PEM, the leaf first.
+    func certificate(
+        for names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes()
+    ) async throws(ACMEError) -> [UInt8] {
+        do throws(ACMEError) {
+            let url = try await certificateURL(of: place(names, wishes: wishes), request: request)
+            return try await chain(at: url, wishes: wishes)
+        } catch {
+            guard let others = self.wishes(wishes, after: error) else { throw error }
+            let url = try await certificateURL(of: place(names, wishes: others), request: request)
+            return try await chain(at: url, wishes: others)
+        }
+    }
+
+    /// A dry run: the chain in PEM, and the names that were not validated.
+    func rehearsed(
+        _ names: [SubjectName], request: SigningRequest, deactivating: Bool
+    ) async throws(ACMEError) -> (chain: [UInt8], notValidated: [ReusedAuthorization]) {
+        let (placed, reused) = try await placeRehearsal(names, deactivating: deactivating)
+        let url = try await certificateURL(of: placed, request: request)
+        return (try await chain(at: url, wishes: Wishes()), reused)
+    }
+}

@@ -523,6 +523,20 @@ struct IssuanceTests {
                 """)
     }
 
+    @Test(arguments: [profiles, #"{"profiles": {"classic": "90 days"}}"#, "{}"])
+    func `an order with an address asks for the profile that takes them, where the CA has it`(meta: String) async throws
+    {
+        let chain = try await Scenario.chain()
+        let scenario = try Scenario([
+            .directory(meta), Step.nonce, .newOrder("ready"), .finalize(), .certificate(chain),
+        ])
+        let names: [SubjectName] = [.dns("a.example"), .ip([192, 0, 2, 1])]
+        let request = try SigningRequest(for: names, key: Scenario.key.get())
+        _ = try await scenario.issuance.certificate(for: names, request: request)
+        let payload = try #require(scenario.ca.signed.first?.payload)
+        #expect(payload.contains(#""profile":"shortlived""#) == meta.contains("shortlived"))
+    }
+
     @Test(arguments: [profiles, "{}"])
     func `a required profile that is not offered ends it before the order`(meta: String) async throws {
         let scenario = try Scenario([.directory(meta)])

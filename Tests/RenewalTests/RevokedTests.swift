@@ -19,15 +19,20 @@ struct RevokedTests {
                 return try #require(try Certificate.chain(pem: pem).first)
             }
             let (first, second) = (try await leaf(), try await leaf())
+            try await ca.addLineage("a.example", tree: "\(directory)/letsencrypt")
+            let lineages = try Tree("\(directory)/letsencrypt").lineages()
             let store = StateStore(stateDirectory: "\(directory)/state")
             #expect(store.revoked() == RevokedCertificates())
-            try store.note(revoked: first, .superseded, stagedFor: nil, at: Date.now)
+            try store.note(revoked: first, .superseded, of: nil, among: lineages, by: "terminal", at: Date.now)
+            #expect(store.state(of: lineages[0], at: Date.now) == nil)
             #expect(store.revoked().bars(first) && !store.revoked().bars(second))
             #expect(!store.revoked().isCompromised(keyAt: "\(directory)/leaf.key"))
 
             let key = Array(try Data(contentsOf: URL(filePath: "\(directory)/leaf.key")))
             try store.staging("a.example").stage(key: key)
-            try store.note(revoked: first, .keyCompromise, stagedFor: "a.example", at: Date.now)
+            try store.note(revoked: first, .keyCompromise, of: nil, among: lineages, by: "terminal", at: Date.now)
+            #expect(
+                store.state(of: lineages[0], at: Date.now)?.liveRevocation == "keyCompromise", "its key is the same")
             #expect(store.staging("a.example").key == nil, "an order in the making would use the key again")
             #expect(store.revoked().certificates.map(\.reason) == ["keyCompromise"])
             #expect(store.revoked().bars(second))
@@ -48,15 +53,48 @@ struct RevokedTests {
             let lineages = try Tree(tree).lineages()
             let (first, second) = (try #require(lineages[0].certificate), try #require(lineages[1].certificate))
             let store = StateStore(stateDirectory: "\(directory)/state")
-            try store.note(revoked: first, .keyCompromise, stagedFor: nil, at: Date.now)
+            let all = lineages
+            try store.note(revoked: first, .keyCompromise, of: all[0], among: all, by: "terminal", at: Date.now)
+            let events = try History(stateDirectory: "\(directory)/state").events()
+            #expect(events.map(\.event) == [.revoked] && events[0].from == first.serial, "\(events)")
             let barred = store.revoked().barred(in: "\(tree)/archive/b.example")
             #expect(barred == [try first.sha256(), try second.sha256()])
 
             try Data("{".utf8).write(to: URL(filePath: "\(directory)/state/revoked.json"))
             #expect(store.revoked() == RevokedCertificates())
             #expect(throws: FileError.self) {
-                try store.note(revoked: second, .superseded, stagedFor: nil, at: Date.now)
+                try store.note(revoked: second, .superseded, of: nil, among: lineages, by: "terminal", at: Date.now)
             }
         }
+    }
+
+    @Test func `a revoked certificate is due whatever its dates say, until another one is installed`() throws {
+        let now = Date(timeIntervalSince1970: 1_800_000_000)
+        func leaf(_ sha256: String) -> Leaf {
+            Leaf(
+                sha256: sha256, serial: sha256, names: [.dns("a.example")], notBefore: now,
+                notAfter: now.addingTimeInterval(90 * 86_400))
+        }
+        let adopted = LineageState(name: "a.example").applying(.found(leaf("aa"), number: 1, staged: nil), at: now)
+            .state
+        let revoked = adopted.applying(.revoked(RevokedVersion(sha256: "aa", reason: "superseded", at: now)), at: now)
+            .state
+        #expect(adopted.liveRevocation == nil && revoked.liveRevocation == "superseded")
+        func decision(_ state: LineageState, _ sha256: String, _ line: String = "") throws -> RenewalPolicy.Decision {
+            let text = "[renewalparams]\nauthenticator = webroot\nkey_type = ecdsa\n\(line)\n"
+            let options = try RenewalOptions(ConfFile(bytes: Array(text.utf8)), defaults: CLIDefaults([]))
+            return RenewalPolicy().decision(
+                for: leaf(sha256), of: "a.example", options: options, state, nextRun: nil, at: now)
+        }
+        #expect(try decision(revoked, "aa") == .renew(because: .revoked("superseded")))
+        #expect(try decision(revoked, "aa", "autorenew = False") == .never(because: .autorenewOff))
+        guard case .wait = try decision(adopted, "aa"), case .wait = try decision(revoked, "bb") else {
+            Issue.record("due")
+            return
+        }
+        let next = revoked.applying(.found(leaf("bb"), number: 2, staged: nil), at: now).state
+        #expect(next.revoked == nil)
+        let decoded = try JSONDecoder.state.decode(LineageState.self, from: JSONEncoder.state.encode(revoked))
+        #expect(decoded == revoked)
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Testing
@@ -20,6 +21,17 @@ private func keeping(
     _ known: SuggestedRenewal?, _ answer: RenewalAnswer, about leaf: Leaf = leaf(), fraction: Double
 ) -> SuggestedRenewal {
     SuggestedRenewal.keeping(known, answer, about: leaf, fraction: fraction, at: day(10))
+}
+
+extension LineageState {
+    /// What is known after an order that only the suggestion asked for, of a certificate that was young.
+    fileprivate static func early(_ suggested: SuggestedRenewal, at now: Date) -> SuggestedRenewal {
+        let order = SavedOrder(
+            url: "https://ca.example/order/1", server: "https://ca.example/dir", names: ["a.example"],
+            need: .due(live: suggested.sha256), placedAt: now, expires: nil)
+        let state = LineageState(name: "a.example").applying(.suggested(suggested), at: now).state
+        return state.applying(.orderPlaced(order, isEarly: true), at: now).state.suggested ?? suggested
+    }
 }
 
 /// What is kept of what a CA says about the time of a renewal (RFC 9773 §4.2), and when it is asked.
@@ -63,20 +75,40 @@ struct SuggestedRenewalTests {
         // A next look that is more than a day away was written by a wrong clock.
         #expect(isAsked(known, at: day(8)))
     }
+
+    @Test func `until certbot would ask again, a CA is not asked about a certificate for the first time`() {
+        func isAsked(_ known: SuggestedRenewal? = nil, at now: Double) -> Bool {
+            SuggestedRenewal.isToBeAsked(known, about: leaf(), notBefore: day(10.5), at: day(now))
+        }
+        #expect(!isAsked(at: 10) && isAsked(at: 10.5) && isAsked(at: 9))
+        #expect(isAsked(keeping(nil, answer(60, 64, nextLook: 60), fraction: 0), at: 10.25))
+    }
+
+    @Test(arguments: [
+        ("2026-11-27T21:15:00", true), ("2026-11-27T21:15:00.123456", true), ("2026-11-27T21:15:00+01:00", false),
+        ("2026-11-27", false), ("", false), ("soon", false),
+    ])
+    func `certbot's times are of the host's own zone`(text: String, isTime: Bool) {
+        var time = tm()
+        (time.tm_year, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min) = (126, 10, 27, 21, 15)
+        time.tm_isdst = -1
+        let expected = Date(timeIntervalSince1970: TimeInterval(mktime(&time)))
+        #expect(CertbotTime.date(text) == (isTime ? expected : nil))
+    }
 }
 
 /// What the policy makes of it.
 struct SuggestionPolicyTests {
     private static func decision(
         window: (Double, Double, moment: Double), at now: Double, _ params: String = "", top: String = "",
-        days: Double = 90, nextRun: Double? = nil, isForced: Bool = false
+        days: Double = 90, nextRun: Double? = nil, isForced: Bool = false, renewedEarly: Double? = nil
     ) throws -> RenewalPolicy.Decision {
         let text = "\(top)\n[renewalparams]\nauthenticator = webroot\nkey_type = ecdsa\n\(params)\n"
         let options = try RenewalOptions(ConfFile(bytes: Array(text.utf8)), defaults: CLIDefaults([]))
         let suggested = SuggestedRenewal(
             sha256: "aa",
             window: .init(start: day(window.0), end: day(window.1), moment: day(window.moment)), explanationURL: nil,
-            nextLook: day(now))
+            nextLook: day(now), renewedEarly: renewedEarly.map(day))
         return RenewalPolicy(isForced: isForced).decision(
             for: leaf(days: days).validity, options: options, suggested: suggested, nextRun: nextRun.map(day),
             at: day(now))
@@ -84,6 +116,46 @@ struct SuggestionPolicyTests {
 
     @Test func `a window in the past renews at once`() throws {
         #expect(try Self.decision(window: (-30, -29, moment: -29.5), at: 3) == .renew(because: .suggested))
+    }
+
+    @Test(arguments: [(90.0, 9.0), (45.0, 4.5), (160.0 / 24, 2.0), (0.5, 0.25)])
+    func `a young certificate is called back once in a lifetime, then at its floor`(days: Double, floor: Double) throws
+    {
+        func decision(at now: Double, renewedEarly: Double?) throws -> RenewalPolicy.Decision {
+            try Self.decision(window: (-3, -2, moment: -2.5), at: now, days: days, renewedEarly: renewedEarly)
+        }
+        #expect(try decision(at: 0.1, renewedEarly: nil) == .renew(because: .suggested))
+        #expect(try decision(at: 0.1, renewedEarly: -0.1) == .wait(until: day(floor), because: .suggested))
+        #expect(try decision(at: floor, renewedEarly: -0.1) == .renew(because: .suggested))
+    }
+
+    @Test func `that a young certificate was called back is kept for a lifetime, across certificates and garbage`() {
+        var known = keeping(nil, answer(-2, -1), fraction: 0.5)
+        known = LineageState.early(known, at: day(1))
+        #expect(known.renewedEarly == day(1))
+        let other = keeping(known, answer(60, 64), about: leaf("bb"), fraction: 0.5)
+        #expect(other.renewedEarly == day(1) && other.sha256 == "bb")
+        #expect(keeping(other, answer(64, 60), about: leaf("bb"), fraction: 0.5).renewedEarly == day(1))
+        #expect(keeping(other, answer(60, 64), about: leaf("cc", days: 9), fraction: 0.5).renewedEarly == nil)
+        // A time to come was written by a wrong clock.
+        let ahead = LineageState.early(known, at: day(11))
+        #expect(keeping(ahead, answer(60, 64), fraction: 0.5).renewedEarly == nil)
+    }
+
+    @Test func `what only a CA suggests leaves room for orders whose time has come`() {
+        let (watch, now) = (AuthorityWatch([:]), day(0))
+        for _ in 0..<AuthorityState.mostSuggested {
+            #expect(watch.obstacle(to: "https://ca.example/dir", .suggested, at: now) == nil)
+        }
+        #expect(watch.obstacle(to: "https://ca.example/dir", .suggested, at: now)?.code == .rateLimited)
+        #expect(watch.obstacle(to: "https://other.example/dir", .suggested, at: now) == nil)
+        for _ in AuthorityState.mostSuggested..<AuthorityState.mostOrders {
+            #expect(watch.obstacle(to: "https://ca.example/dir", .due, at: now) == nil)
+        }
+        #expect(watch.obstacle(to: "https://ca.example/dir", .due, at: now)?.code == .rateLimited)
+        #expect(watch.obstacle(to: "https://ca.example/dir", .asked, at: now) == nil)
+        let later = now.addingTimeInterval(AuthorityState.window + 1)
+        #expect(watch.obstacle(to: "https://ca.example/dir", .suggested, at: later) == nil)
     }
 
     @Test func `a moment to come is waited for, later than the share of the lifetime too`() throws {

@@ -5,6 +5,11 @@ import Testing
 
 @testable import Renewal
 
+/// A window of days of a certificate's age.
+private func window(of leaf: Leaf, _ start: Double, _ end: Double) -> (start: Date, end: Date) {
+    (leaf.notBefore.addingTimeInterval(start * 86_400), leaf.notBefore.addingTimeInterval(end * 86_400))
+}
+
 /// What earlier engines did wrong with CAs, orders and retries, one sentence each.
 struct AcquisitionFaultTests {
     // MARK: Separate retries
@@ -142,6 +147,15 @@ struct AcquisitionFaultTests {
         #expect(host.live() == 2)
     }
 
+    @Test func `a preferred profile that is refused at finalize is left out of another order in the same run`() throws {
+        let host = try Scenario()
+        host.becomeDue()
+        host.set { $0.refusesProfile = true }
+        #expect(host.run().exitCode == 0)
+        #expect(host.count("order") == 2 && host.count("finalize") == 1)
+        #expect(host.live() == 2 && host.violations == [])
+    }
+
     @Test func `an order that the CA has forgotten is replaced in the same run`() throws {
         let host = try Scenario()
         host.becomeDue()
@@ -221,6 +235,51 @@ struct AcquisitionFaultTests {
         host.wait(hours: 4)
         #expect(host.run(jobs: 8).exitCode == 0)
         #expect(host.count("order") == count)
+    }
+
+    // MARK: What a CA suggests
+
+    @Test func `a CA whose window for every fresh certificate is over is not given an order at every run`() throws {
+        let host = try Scenario()
+        host.set { $0.suggestedWindow = { window(of: $0, -2, -1) } }
+        for _ in 0..<(30 * 6) {
+            #expect(host.run().exitCode == 0)
+            host.wait(hours: 4)
+        }
+        // The one that was there is replaced at once, and the next ones a day before a tenth of their lifetime is over: the next
+        // run is expected a day later.
+        #expect(host.count("order") == 4)
+        #expect(host.violations == [])
+    }
+
+    @Test func `a young certificate that the CA calls back is replaced at once, and again at its floor`() throws {
+        let host = try Scenario()
+        host.set { $0.suggestedWindow = { window(of: $0, 60, 62) } }
+        host.wait(days: 62)
+        #expect(host.run().exitCode == 0)
+        #expect(host.live() == 2)
+        for expected in [3, 4] {
+            let bad = try #require(host.leaf()).sha256
+            host.set {
+                $0.suggestedWindow = { $0.sha256 == bad ? window(of: $0, -2, -1) : window(of: $0, 60, 62) }
+            }
+            host.wait(days: 1)
+            host.run()
+            #expect(host.live() == 3)
+            if expected == 4 {
+                host.wait(days: 7)
+                host.run()
+            }
+            #expect(host.live() == expected)
+        }
+        // Others of the lineage are asked about again as usual.
+        host.wait(days: 30)
+        host.run()
+        #expect(host.live() == 4)
+        host.wait(days: 31)
+        host.run()
+        #expect(host.live() == 5)
+        #expect(host.violations == [])
     }
 
     // MARK: Force

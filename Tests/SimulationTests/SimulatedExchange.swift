@@ -8,6 +8,7 @@ actor SimulatedExchange: OrderExchange {
     private let name: String
     private let host: SimulatedHost
     private var url: String?
+    private var asksForProfile = true
 
     init(_ name: String, _ host: SimulatedHost) { (self.name, self.host) = (name, host) }
 
@@ -116,6 +117,11 @@ actor SimulatedExchange: OrderExchange {
         try refuse()
         guard let url, let order = host.look({ $0.orders[url] }) else {
             throw AcquisitionFailure(Cause(.orderInvalid, "no such order"), .needsNewOrder)
+        }
+        if host.look({ $0.faults.refusesProfile }), asksForProfile {
+            asksForProfile = false
+            host.effect { $0.orders[url] = nil }
+            throw AcquisitionFailure(Cause(.profile, "no such profile for you"), .needsNewOrder)
         }
         if !order.isFinalized {
             host.log("finalize \(name)")

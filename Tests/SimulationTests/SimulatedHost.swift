@@ -27,6 +27,8 @@ struct Faults {
     var refusesOrders = false
     /// When it wants certificates renewed, other than usually.
     var suggests: Suggestion?
+    /// It refuses a preferred profile when the request is handed in, until an order is without it.
+    var refusesProfile = false
     /// Signing takes longer than a client waits.
     var signsSlowly = false
     /// The reload hook fails.
@@ -51,6 +53,8 @@ struct Faults {
     var diskIsFull = false
     /// How far the wall clock is off, in seconds.
     var clockError: TimeInterval = 0
+    /// In which window the CA suggests to renew a certificate (RFC 9773); nil where it suggests nothing.
+    var suggestedWindow: (@Sendable (Leaf) -> (start: Date, end: Date))?
 
     /// Whether the CA would do what it is asked for.
     var caIsWell: Bool {

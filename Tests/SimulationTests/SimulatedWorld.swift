@@ -48,12 +48,16 @@ struct SimulatedWorld: RenewalWorld {
             return (staged != nil, staged?.version != nil, staged?.version?.leaf)
         }
     }
+    func takesStagedKey(of name: String) -> Bool { true }
     func clearStaging(_ name: String) throws(FileError) { try write { $0.disk.staged[name] = nil } }
     func prepare(_ name: String) throws(Cause) -> OrderRequest {
         OrderRequest(lineage: name, server: "https://ca.example/dir", names: [name])
     }
     func renewalAnswer(_ name: String) async -> RenewalAnswer? {
         guard !host.look({ $0.faults.caIsDown }), let leaf = live(of: name)?.leaf else { return nil }
+        if let window = host.look({ $0.faults.suggestedWindow }) {
+            return RenewalAnswer(window: window(leaf), explanationURL: nil, nextLook: 6 * 3600)
+        }
         return host.suggestion(for: leaf)
     }
     func exchange(

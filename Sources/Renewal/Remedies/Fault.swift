@@ -16,6 +16,7 @@ package enum Fault: Hashable, Sendable {
     case chain(name: String)
     case expired(name: String)
     case notYetValid(name: String)
+    case revoked(name: String)
     case clock(ClockSetter, right: Date?)
 
     // What a renewal needs on this host.

@@ -13,6 +13,7 @@ extension Fault {
     static func known(_ state: LineageState, _ subject: FaultSubject) -> [Fault] {
         var faults: [Fault] = []
         let name = subject.name
+        if state.liveRevocation != nil { faults.append(.revoked(name: name)) }
         if state.host.quarantine != nil { faults.append(.quarantined(name: name)) }
         let rollout = state.host.live.rollout
         faults += (rollout?.failedHooks ?? []).map {

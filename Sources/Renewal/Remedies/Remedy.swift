@@ -70,6 +70,11 @@ package struct Remedy: Hashable, Sendable {
         .run(command(isForced ? "renew --force" : "renew", names), cost: cost, action: .renew)
     }
 
+    /// `certctl renew` of a certificate that is revoked, with another key.
+    package static func replacing(_ name: String) -> Remedy {
+        .run(command("renew --force --new-key", [name]), cost: .order, action: .renew)
+    }
+
     private static func command(_ verb: String, _ names: [String]) -> String {
         (["certctl \(verb)"] + names.map(\.shellWord)).joined(separator: " ")
     }

@@ -11,7 +11,7 @@ extension Fault {
             .noCertificate:
             configDirectory
         case .lineage(let code, let subject): Fault.remedy(code, subject)
-        case .mustStaple, .chain, .expired, .notYetValid, .clock: certificate
+        case .mustStaple, .chain, .expired, .notYetValid, .revoked, .clock: certificate
         case .diskFull, .diskReadOnly, .accountMissing, .accountAmbiguous, .accountUnusable, .accountRefused,
             .serverInvalid, .webrootMissing, .webrootNoDirectory, .webrootUnknown, .webrootObstructed,
             .webrootNotWritable:
@@ -99,6 +99,7 @@ extension Fault {
             .do("correct the line in \(subject.conf)")
         case .unreadable: .do("make what \(subject.live) leads to readable for root, or restore it from a backup")
         case .newerVersion: .renew([subject.name], cost: .free)
+        case .revoked: .replacing(subject.name)
         case .hookFailed, .renewalFailed, .servedWrongly: nil
         case .liveMissing, .liveNotALink, .liveInconsistent, .certificateMalformed, .keyMalformed, .keyMismatch,
             .fullchainMismatch, .movedTree, .archiveDamaged:
@@ -111,6 +112,7 @@ extension Fault {
         case .mustStaple(let conf): .run("sed -i '/^must_staple/d' \(conf.shellWord)")
         case .chain(let name): .renew([name], isForced: true)
         case .expired(let name): .renew([name])
+        case .revoked(let name): .replacing(name)
         case .notYetValid(let name):
             .do("see that the clock is right; if it is: certctl renew --force \(name.shellWord)", cost: .order)
         case .clock(.timedatectl, _): .run("timedatectl set-ntp true")
