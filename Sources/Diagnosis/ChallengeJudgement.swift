@@ -12,8 +12,10 @@ enum ChallengeJudgement {
     /// - Parameters:
     ///   - port: the port of http.
     ///   - isListening: whether any process listens there; nil where that could not be seen.
-    ///   - hasDocker: whether nginx may be in a container.
-    static func findings(_ facts: ChallengeFacts, port: Int, isListening: Bool?, hasDocker: Bool = false) -> Findings {
+    ///   - stopped: what has to be started where nothing listens.
+    static func findings(
+        _ facts: ChallengeFacts, port: Int, isListening: Bool?, stopped: StoppedServer = .unknown
+    ) -> Findings {
         var findings = Findings()
         let place = "http://\(facts.name)/.well-known/acme-challenge/"
         let own = facts.local + facts.fromOutside.filter(\.isOwn)
@@ -21,7 +23,7 @@ enum ChallengeJudgement {
         let right = (facts.local + facts.fromOutside).filter(\.hasContent)
 
         if answering.isEmpty {
-            judgeSilence(facts, own, port, isListening, hasDocker, place, &findings)
+            judgeSilence(facts, own, port, isListening, stopped, place, &findings)
         } else if let served = own.first(where: \.hasContent) ?? answering.first, !served.hasContent {
             judge(served, facts, place, &findings)
         }
@@ -33,7 +35,7 @@ enum ChallengeJudgement {
     }
 
     private static func judgeSilence(
-        _ facts: ChallengeFacts, _ own: [ChallengeAnswer], _ port: Int, _ isListening: Bool?, _ hasDocker: Bool,
+        _ facts: ChallengeFacts, _ own: [ChallengeAnswer], _ port: Int, _ isListening: Bool?, _ stopped: StoppedServer,
         _ place: String, _ findings: inout Findings
     ) {
         let refused = own.compactMap { answer -> String? in
@@ -57,7 +59,7 @@ enum ChallengeJudgement {
         } else if !facts.fromOutside.contains(where: \.hasContent) {
             findings.fail(
                 .httpNotListening, facts.lineage, at: place, "nothing listens on port \(port): \(words)",
-                .httpNotListening(port: port, hasDocker: hasDocker))
+                .httpNotListening(stopped))
         }
     }
 

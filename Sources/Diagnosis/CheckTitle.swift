@@ -76,7 +76,7 @@ extension CheckID {
         case .hooksUnreadable: "a directory of hooks cannot be read"
         case .hookMissing: "a hook is missing"
         case .hookNotExecutable: "a hook is not executable"
-        case .hookBadInterpreter: "a hook's interpreter is not there"
+        case .hookBadInterpreter: "a hook cannot be run by its interpreter"
         case .hookFailed: "a hook failed"
         case .certificateFileWrong: "nginx is configured to serve another file"
         case .serverNameMissing: "no server of nginx has the name"

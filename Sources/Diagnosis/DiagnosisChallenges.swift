@@ -97,7 +97,7 @@ extension Diagnosis {
         let isListening = locally ? nil : web.listeners.map { $0.isListening(port) }
         for facts in facts.compactMap(\.self) {
             findings += ChallengeJudgement.findings(
-                facts, port: port, isListening: isListening, hasDocker: web.hasDocker)
+                facts, port: port, isListening: isListening, stopped: web.stopped)
         }
         return findings
     }

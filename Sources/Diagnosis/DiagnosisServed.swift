@@ -51,7 +51,7 @@ extension Diagnosis {
                 continue
             }
             var around = ServedJudgement.Surroundings()
-            (around.sources, around.hasDocker) = (sources, web.hasDocker)
+            (around.sources, around.stopped) = (sources, web.stopped)
             around.listeners = web.listeners
             around.server = web.nginx.first?.place ?? .host
             if let run = deployment(triedFor: subject) {

@@ -5,6 +5,7 @@ import Glibc
 import Lineages
 import PKI
 import Renewal
+import Setup
 
 /// The web server: containers, the host's own nginx, and what their configurations say.
 extension Diagnosis {
@@ -46,6 +47,8 @@ extension Diagnosis {
         }
         if let nginx = HostNginx.found(listeners, containers: running) {
             findings += await hostNginx(nginx, &facts)
+        } else if facts.nginx.isEmpty, listeners?.listeners.isEmpty == true {
+            findings += await stoppedNginx(&facts)
         }
         return (facts, findings)
     }
@@ -93,6 +96,20 @@ extension Diagnosis {
             webroots: webroots(subjects).map { (lineage: $0.lineage, path: FileSystem.resolved($0.path)) })
         return DockerJudgement.findings(
             facts.docker, at: endpoint.description, facts.server, files, around)
+    }
+
+    /// Why nothing listens, where that should be the host's nginx: what its own test says, and its unit.
+    private func stoppedNginx(_ facts: inout WebFacts) async -> Findings {
+        var findings = Findings()
+        if case .present(let all) = facts.docker, !all.isEmpty { return findings }
+        guard let path = HostNginx.installed else { return findings }
+        let systemd = Systemd(runner: runner)
+        let state = await timed(budget.time(SystemdProbe.timeout)) { try? await systemd.state(of: "nginx.service") }
+        facts.hostUnit = (state ?? nil).flatMap { $0.isThere ? $0 : nil }
+        guard geteuid() == 0 else { return findings }
+        let (test, _) = await HostNginx(installed: path).configTest(runner, within: budget.time(HostNginx.testTimeout))
+        findings += HostNginx.findings(test)
+        return findings
     }
 
     private func hostNginx(_ found: Result<HostNginx, NotAsked>, _ facts: inout WebFacts) async -> Findings {

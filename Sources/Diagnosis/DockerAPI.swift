@@ -73,6 +73,7 @@ struct InspectedContainer: Decodable {
             isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nginx was not asked"))
         facts.publishedPorts = published
         facts.environment = Config.Env ?? []
+        facts.isOfDoctor = labels[ContainerFacts.doctorsLabel] != nil
         // Its fractions of a second have nine digits.
         facts.startedAt = State.StartedAt.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
         return facts

@@ -77,6 +77,12 @@ struct ContainerFacts: Equatable, Sendable {
     /// `NAME=value`.
     var environment: [String] = []
 
+    /// Whether doctor itself has made it, for a test.
+    var isOfDoctor = false
+
+    /// The label of a container that doctor has made.
+    static let doctorsLabel = "certctl.doctor"
+
     /// The network of another container that is to see what it sees: `host`, or `container:NAME`.
     var network: String { isOnHostNetwork ? "host" : "container:\(name)" }
 

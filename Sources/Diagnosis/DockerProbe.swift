@@ -15,6 +15,8 @@ struct DockerProbe: Sendable {
     static let timeout: Duration = .seconds(5)
     /// nginx -t looks up every upstream's name, and reads every certificate.
     static let configTestTimeout: Duration = .seconds(10)
+    /// A container that runs is killed first, which a busy engine does in seconds.
+    static let removalTimeout: Duration = .seconds(20)
     /// A host with more containers than this is asked about the first ones.
     static let mostContainers = 200
 
@@ -40,7 +42,10 @@ struct DockerProbe: Sendable {
             let inspected = await sideBySide(listed.map(\.Id)) { id in
                 try? await get("/containers/\(id)/json", InspectedContainer.self)
             }
-            let facts = inspected.compactMap { $0?.facts }
+            let all = inspected.compactMap { $0?.facts }
+            // What a doctor that was killed has left, and what another one is using.
+            for left in all where left.isOfDoctor && !left.isRunning { await remove(left.id) }
+            let facts = all.filter { !$0.isOfDoctor }
             return .present(await sideBySide(facts) { isCandidate($0) ? await completed($0) : $0 })
         } catch {
             return .unreachable("\(endpoint.origin.map { "\($0): " } ?? "")\(error.description)")
@@ -131,8 +136,8 @@ struct DockerProbe: Sendable {
             } catch {
                 result = .failure(error)
             }
-            // Also for a doctor that is interrupted.
-            await Task { _ = try? await send(.delete, "/containers/\(created.Id)?force=1&v=1") }.value
+            // Also for a doctor that is interrupted, or whose time is up.
+            await Task { await remove(created.Id) }.value
             return try result.get()
         } catch {
             return .notRun(error.description)
@@ -168,6 +173,7 @@ private struct NginxTestContainer: Encodable {
     }
     let Image: String
     let Cmd = ["nginx", "-t"]
+    let Labels = [ContainerFacts.doctorsLabel: "test"]
     let Env: [String]
     let HostConfig: Hosting
 

@@ -15,12 +15,13 @@ extension DockerProbe {
     }
 
     func send(
-        _ method: HTTPRequest.Method, _ path: String, _ json: String = "", timeout: Duration = timeout
+        _ method: HTTPRequest.Method, _ path: String, _ json: String = "", timeout: Duration = timeout,
+        isBudgeted: Bool = true
     ) async throws(Failure) -> [UInt8] {
         var request = HTTPRequest(
             method: method, url: "http://docker\(path)",
             headers: method == .post ? ["Content-Type": "application/json"] : [:],
-            body: Array(json.utf8), timeout: budget.time(timeout), largestBody: 16 << 20)
+            body: Array(json.utf8), timeout: isBudgeted ? budget.time(timeout) : timeout, largestBody: 16 << 20)
         switch endpoint.address {
         case .socket(let path): request.unixSocket = path
         case .http(let url): request.url = url + path
@@ -38,6 +39,12 @@ extension DockerProbe {
             throw Failure(description: message ?? "the engine answers \(response.status)")
         }
         return response.body
+    }
+
+    /// Removes a container that doctor has made, whatever its time is.
+    func remove(_ id: String) async {
+        _ = try? await send(
+            .delete, "/containers/\(id)?force=1&v=1", timeout: DockerProbe.removalTimeout, isBudgeted: false)
     }
 
     func decode<Value: Decodable>(_ bytes: [UInt8], _ type: Value.Type) throws(Failure) -> Value {

@@ -15,6 +15,17 @@ struct HostNginx: Equatable, Sendable {
     /// What a master process shows before the command line that it was started with.
     private static let mark = "nginx: master process "
 
+    /// The program of an nginx that is installed, where root may start it.
+    static var installed: String? {
+        ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"].first {
+            ((try? FileSystem.status($0, followingLinks: true)) ?? nil)?.kind == .file
+                && BinaryCheck.reasonAgainst($0) == nil
+        }
+    }
+
+    /// One that does not run, with the configuration that it would be started with.
+    init(installed path: String) { (pid, executable, arguments) = (0, path, []) }
+
     /// The master process among the listeners' owners that are in no container, or why root may not start its program; nil where
     /// there is none.
     ///

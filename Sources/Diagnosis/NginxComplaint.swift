@@ -28,6 +28,13 @@ struct NginxComplaint: Equatable, Sendable {
         return String(place)
     }
 
+    /// The file that does not exist, of a complaint that names no line: `cannot load certificate "/x.pem": … No such file …`.
+    var missingFile: String? {
+        guard text.contains("No such file"), place == nil else { return nil }
+        let quoted = text.split(separator: "\"", omittingEmptySubsequences: false).dropFirst().first ?? ""
+        return quoted.hasPrefix("/") ? String(quoted) : nil
+    }
+
     /// The same with the path of the host, where the container has it from there.
     func place(in container: ContainerFacts) -> String? {
         place.map { place in
@@ -43,6 +50,9 @@ struct NginxComplaint: Equatable, Sendable {
     ///   - nginx: the one that nginx is in; nil on the host.
     func fault(_ server: WebServerPlace, containers: [ContainerFacts], nginx: ContainerFacts?) -> Fault {
         guard let upstream else {
+            if let missingFile {
+                return .nginxFileMissing(server, path: nginx.flatMap { $0.outside(missingFile) } ?? missingFile)
+            }
             return .nginxConfig(server, file: nginx.map { self.place(in: $0) } ?? place)
         }
         let stopped = containers.filter { container in

@@ -74,18 +74,21 @@ enum RenewalJudgement {
                 .webrootNoDirectory(path))
         case .obstructed(let error):
             let failure = WebrootSolver.Failure.obstructed(path, by: error)
+            let isLink = ((try? FileSystem.status(error.path)) ?? nil)?.kind == .link
             findings.fail(
-                .webrootNotWritable, lineage, at: place, "\(failure)", .webrootObstructed(error.path))
+                .webrootNotWritable, lineage, at: place, "\(failure)",
+                isLink ? .webrootObstructed(error.path) : .webrootNoDirectory(error.path))
         case .refused(let words, let code):
-            let fault: Fault =
+            let (fault, title): (Fault, String?) =
                 switch code {
-                case ENOSPC, EDQUOT: .diskFull(path)
-                case EROFS: .diskReadOnly(path)
-                case EPERM: .immutable(path)
-                default: .webrootNotWritable(path)
+                case ENOSPC, EDQUOT: (.diskFull(path), "the webroot's file system is full")
+                case EROFS: (.diskReadOnly(path), "the webroot's file system is read-only")
+                case EPERM: (.immutable(path), "the webroot is immutable")
+                default: (.webrootNotWritable(path), nil)
                 }
             findings.fail(
-                .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)", fault)
+                .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)", fault,
+                title: title)
         case .notAllowed(let words):
             findings.skip([.webrootNotWritable], lineage, at: place, because: "\(words): run it as root")
         }

@@ -19,7 +19,8 @@ enum ServedJudgement {
         var isTried = false
         /// What is left to try then; nil where a person has to look.
         var restart: String?
-        var hasDocker = false
+        /// What has to be started where nothing listens.
+        var stopped = StoppedServer.unknown
         /// What listens on ports of this host; nil where that could not be seen.
         var listeners: ListenerFacts?
         /// Where nginx is.
@@ -76,7 +77,7 @@ enum ServedJudgement {
                         isElsewhere
                             ? "\(evidence); a program listens on that port, perhaps of another address" : evidence,
                         isElsewhere
-                            ? .tlsElsewhere(place.endpoint) : .tlsNotListening(hasDocker: around.hasDocker))
+                            ? .tlsElsewhere(place.endpoint) : .tlsNotListening(around.stopped))
                 } else {
                     findings.warn(.servedUnreachable, name, at: lookedAt, evidence, .endpointUnknown)
                 }

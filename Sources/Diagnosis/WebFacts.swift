@@ -3,6 +3,7 @@ import FoundationEssentials
 import Lineages
 import PKI
 import Renewal
+import Setup
 
 /// One nginx that may answer, and its configuration.
 struct NginxFacts: Sendable {
@@ -59,6 +60,13 @@ struct WebFacts: Sendable {
     init(_ server: WebServer, _ endpoint: DockerEndpoint) { (self.server, self.endpoint) = (server, endpoint) }
 
     var listeners: ListenerFacts? { server.listeners }
-    /// Whether there are containers here at all.
-    var hasDocker: Bool { if case .present(let all) = docker { !all.isEmpty } else { false } }
+    /// What has to be started where nothing listens.
+    var stopped: StoppedServer {
+        if case .present(let all) = docker, !all.isEmpty { return .container }
+        return hostUnit.map { .unit(isFailed: $0.active == "failed", isMasked: $0.load == "masked") }
+            ?? (HostNginx.installed == nil ? .unknown : .unit(isFailed: false, isMasked: false))
+    }
+
+    /// What systemd says of the host's nginx; nil where it was not asked, or has no such unit.
+    var hostUnit: UnitState?
 }

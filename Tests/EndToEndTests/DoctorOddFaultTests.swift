@@ -60,6 +60,11 @@ struct DoctorOddFaultTests {
             try await host.follow("a named pipe stands in place of .well-known") { try removed() }
                 .expectCause("webroot-not-writable", evidence: "it is not a directory")
             try await check("ln", ["-s", "/nonexistent", wellKnown])
+            try await host.follow("a dangling symlink stands in place of .well-known") { try removed() }
+                .expectCause("webroot-not-writable", evidence: "/nonexistent, which is not there")
+            let secret = "\(host.stack.directory)/secret"
+            try await check("mkdir", ["-m", "700", secret])
+            try await check("ln", ["-s", secret, wellKnown])
             try await check("chown", ["-h", "33:33", wellKnown])
             try await host.follow("another user's symlink stands in place of .well-known") { try removed() }
                 .expectCause("webroot-not-writable", evidence: "it is a link that uid 33 owns")
@@ -144,7 +149,7 @@ struct DoctorOddFaultTests {
                     "ssl_reject_handshake on;", with: "ssl_reject_handshake on; ssl_dhparam /nonexistent.pem;"))
             try await host.follow("the file of DH parameters is missing") { try write(text) }
                 .expectCause("nginx-config-invalid", remedy: "/nonexistent.pem", evidence: "/nonexistent.pem")
-            try write(text.replacing("access_log", with: "access_log /nonexistent/access.log; error_log"))
+            try write(text.replacing("\(host.stack.nginx.directory)/access.log", with: "/nonexistent/access.log"))
             try await host.follow("the directory of a log is missing") { try write(text) }
                 .expectCause("nginx-config-invalid", evidence: "/nonexistent/access.log")
 
@@ -153,6 +158,32 @@ struct DoctorOddFaultTests {
             try await host.nginx { $0.replacing("listen 127.0.0.1:\(tls) ssl", with: "listen [::1]:\(tls) ssl") }
             try await host.follow("nginx listens for TLS on IPv6 alone") { try await host.nginx { $0 } }
                 .expectCause("served-unreachable", remedy: "give nginx: listen 127.0.0.1:\(tls) ssl")
+        }
+    }
+
+    @Test func `nginx of the host that is stopped, and would not start`() async throws {
+        try await DoctorHost.with { host in
+            let nginx = host.stack.nginx
+            // The configuration with which the host's service would be started.
+            let conf = "\(host.stack.directory)/service.conf"
+            try "events {}\nno_such_directive on;\n".write(toFile: conf, atomically: false, encoding: .utf8)
+            var certctl = host.certctl
+            certctl.prefix = [
+                "unshare", "--mount", "sh", "-ec", "mount --bind \(conf) /etc/nginx/nginx.conf; exec \"$@\"", "sh",
+            ]
+            try await check("kill", ["\(nginx.daemon.pid)"])
+            try await eventually("nginx is gone") { !Daemon.isRunning(nginx.daemon.pid) }
+            let robot = RobotOperator(
+                certctl: certctl, arguments: ["--resolver", host.stack.pebble.resolver],
+                programs: ["systemctl": host.startingNginx])
+            let first = try await robot.follow("nginx is stopped, and its configuration is broken") {
+                try "events {}\n".write(toFile: conf, atomically: false, encoding: .utf8)
+            }
+            first.expectCause(
+                "nginx-config-invalid", remedy: "correct /etc/nginx/nginx.conf:2", evidence: "no_such_directive")
+            #expect(
+                first.checks("http-not-listening").first { $0.verdict == "failure" }?.because == "nginx-config-invalid")
+            try await check("sh", ["-c", "kill $(cat \(nginx.directory)/nginx.pid)"])
         }
     }
 

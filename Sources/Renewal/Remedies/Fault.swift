@@ -58,13 +58,14 @@ package enum Fault: Hashable, Sendable {
     case bindMountRefused(container: String, file: String?)
     case bindMountGone(source: String, container: String)
     case nginxConfig(WebServerPlace, file: String?)
+    case nginxFileMissing(WebServerPlace, path: String)
     case upstreamStopped(containers: [String], nginx: String?)
     case upstreamUnknown(host: String, WebServerPlace)
     case hookSettings(path: String)
 
     // The way of a challenge.
     case httpSilent(port: Int)
-    case httpNotListening(port: Int, hasDocker: Bool)
+    case httpNotListening(StoppedServer)
     case familyNotListening(address: String)
     case challengeRedirected(webroot: String, server: String?)
     case webrootUnreadable(path: String)
@@ -92,7 +93,7 @@ package enum Fault: Hashable, Sendable {
     case handshakeBroken(endpoint: String, name: String, WebServerPlace)
     case proxyProtocol(endpoint: TLSEndpoint, isExpected: Bool)
     case proxyProtocolDirect(name: String, server: String?)
-    case tlsNotListening(hasDocker: Bool)
+    case tlsNotListening(StoppedServer)
     case tlsElsewhere(TLSEndpoint)
     case endpointUnknown
 
@@ -138,6 +139,27 @@ package enum WebServerPlace: Hashable, Sendable {
         switch self {
         case .host: "nginx -t"
         case .container(let name): "docker exec \(name.shellWord) nginx -t"
+        }
+    }
+}
+
+/// A web server that does not listen.
+package enum StoppedServer: Hashable, Sendable {
+    /// It may be in a container.
+    case container
+    /// The host's nginx, with what systemd says of its unit.
+    case unit(isFailed: Bool, isMasked: Bool)
+    /// There are no containers, and no nginx is installed.
+    case unknown
+
+    /// How it is started.
+    var remedy: Remedy {
+        switch self {
+        case .container: .do("start nginx's container: docker compose up -d")
+        case .unit(_, isMasked: true): .run("systemctl unmask nginx && systemctl start nginx")
+        case .unit(isFailed: true, _): .do("correct what journalctl -u nginx says, then: systemctl start nginx")
+        case .unit: .run("systemctl start nginx")
+        case .unknown: .do("start the web server: this host has neither an nginx nor containers")
         }
     }
 }

@@ -55,6 +55,10 @@ extension Fault {
             .do("restore \(source), then: docker restart \(name.shellWord)")
         case .nginxConfig(let place, let file):
             .do("correct \(file ?? "what it names") until \(place.test) passes, then: certctl deploy")
+        case .nginxFileMissing(let place, let path):
+            .do(
+                "restore \(path), or correct the line of nginx's configuration that names it, until \(place.test) passes; then: certctl deploy"
+            )
         case .upstreamStopped(let containers, let nginx):
             .run(
                 "docker start \((containers + [nginx].compactMap(\.self)).map(\.shellWord).joined(separator: " "))"
@@ -74,8 +78,7 @@ extension Fault {
     var challenge: Remedy? {
         switch self {
         case .httpSilent(let port): .do("restart what listens on port \(port): ss -ltnp 'sport = :\(port)' names it")
-        case .httpNotListening(_, hasDocker: true): .do("start nginx's container: docker compose up -d")
-        case .httpNotListening(_, hasDocker: false), .tlsNotListening(hasDocker: false): .run("systemctl start nginx")
+        case .httpNotListening(let server): server.remedy
         case .familyNotListening(let address): .do("give nginx: listen \(address);")
         case .challengeRedirected(let webroot, let server), .challengeLocation(let webroot, let server):
             .do("give nginx\(server.map { ", in the server at \($0)" } ?? ""): \(Fault.location(webroot))")

@@ -22,7 +22,7 @@ package enum RecordedCause: Hashable, Sendable {
     case profile(String)
     /// Something in the webroot is in the way.
     case webroot(path: String?)
-    /// A file operation failed: its path and `errno`, 0 for a refusal of certctl's own.
+    /// A file operation failed: its path and `errno`, 0 for a refusal by certctl itself.
     case file(path: String, code: Int32)
     /// A hook failed: its kind and what tells it apart.
     case hook(kind: String, identity: String)

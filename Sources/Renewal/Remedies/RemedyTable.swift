@@ -21,7 +21,8 @@ extension Fault {
         case .dockerStopped, .dockerHostWrong, .dockerContextWrong, .portHeld, .containerNotThere, .containerMissing,
             .containerStopped, .containerRestarting, .containerUnhealthy, .containerSpare, .hookSettings:
             docker
-        case .notMounted, .bindMountStale, .bindMountRefused, .bindMountGone, .nginxConfig, .upstreamStopped,
+        case .notMounted, .bindMountStale, .bindMountRefused, .bindMountGone, .nginxConfig, .nginxFileMissing,
+            .upstreamStopped,
             .upstreamUnknown:
             nginx
         case .httpSilent, .httpNotListening, .familyNotListening, .challengeRedirected, .webrootUnreadable,

@@ -52,8 +52,7 @@ extension Fault {
             .do(
                 "point \(name) to the load balancer, or take proxy_protocol out of listen\(server.map { " in the server at \($0)" } ?? "")",
                 by: .person)
-        case .tlsNotListening(hasDocker: true): .do("start nginx's container: docker compose up -d")
-        case .tlsNotListening(hasDocker: false): .run("systemctl start nginx")
+        case .tlsNotListening(let server): server.remedy
         case .tlsElsewhere(let endpoint):
             .do(
                 "give nginx: listen \(endpoint) ssl; or name with verify the endpoint that ss -ltn 'sport = :\(endpoint.port)' shows"
