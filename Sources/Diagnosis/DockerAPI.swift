@@ -74,8 +74,15 @@ struct InspectedContainer: Decodable {
         facts.publishedPorts = published
         facts.environment = Config.Env ?? []
         facts.isOfDoctor = labels[ContainerFacts.doctorsLabel] != nil
-        // Its fractions of a second have nine digits.
-        facts.startedAt = State.StartedAt.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
+        facts.startedAt = InspectedContainer.date(State.StartedAt)
+        if let started = facts.startedAt, let finished = InspectedContainer.date(State.FinishedAt) {
+            facts.endedAtOnce = State.ExitCode != 0 && (0...10).contains(finished.timeIntervalSince(started))
+        }
         return facts
+    }
+
+    /// Its fractions of a second have nine digits.
+    private static func date(_ text: String?) -> Date? {
+        text.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
     }
 }

@@ -77,6 +77,8 @@ struct ContainerFacts: Equatable, Sendable {
     /// `NAME=value`.
     var environment: [String] = []
 
+    /// Whether it ended with an error within seconds of its last start, as one does that is started in vain.
+    var endedAtOnce = false
     /// Whether doctor itself has made it, for a test.
     var isOfDoctor = false
 

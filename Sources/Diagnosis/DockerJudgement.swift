@@ -158,9 +158,13 @@ enum DockerJudgement {
                 title: "the nginx container is at rest")
             return
         }
+        // It was started, and in vain: to start it again would be no other.
+        let isInVain = !container.error.isEmpty || container.endedAtOnce
         findings.fail(
             .containerStopped, at: place, seen,
-            .containerStopped(name: container.name, isPaused: container.status == "paused"))
+            isInVain
+                ? .containerEnds(name: container.name)
+                : .containerStopped(name: container.name, isPaused: container.status == "paused"))
     }
 
     private static func judge(

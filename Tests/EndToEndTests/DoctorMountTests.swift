@@ -60,6 +60,29 @@ struct DoctorMountTests {
         }
     }
 
+    @Test func `a container that Docker cannot start is not started again and again`() async throws {
+        try await DockerHost.serving { served in
+            let host = try served.prepared()
+            let conf = host.stack.productionConf
+            try await host.mount(
+                [
+                    "\(host.stack.tree):/etc/letsencrypt:ro", "\(host.stack.webroot):/var/www/certbot:ro",
+                    "\(conf):/etc/nginx/conf.d/production.conf:ro",
+                ], directory: false)
+            let container = try #require(try await host.stack.container())
+            try await host.stack.stop()
+            // As Docker itself makes it where a file is missing.
+            try await check("sh", ["-ec", #"mv "$1" "$1.away"; mkdir "$1""#, "sh", conf])
+            try await host.follow("a directory stands in place of a mounted file") {
+                try await host.diagnosed().expectCause(
+                    "container-stopped", remedy: "correct what keeps it from starting", evidence: "not a directory")
+                try await check("sh", ["-ec", #"rmdir "$1"; mv "$1.away" "$1""#, "sh", conf])
+                try await host.docker(["start", container])
+                try await eventually("nginx answers") { Ports.accepts(host.stack.tlsPort) }
+            }
+        }
+    }
+
     @Test func `an upstream's service that is stopped is the cause of what nginx refuses`() async throws {
         try await DockerHost.serving { served in
             let host = try served.prepared()

@@ -50,6 +50,7 @@ package enum Fault: Hashable, Sendable {
     case containerNotThere(named: String, settings: String, instead: [String])
     case containerMissing(composeFile: String?)
     case containerStopped(name: String, isPaused: Bool)
+    case containerEnds(name: String)
     case containerRestarting(name: String)
     case containerUnhealthy(name: String)
     case containerSpare(name: String)

@@ -29,6 +29,8 @@ extension Fault {
         case .containerMissing(nil): .do("docker compose up -d, in the directory of the compose file")
         case .containerStopped(let name, let isPaused):
             .run(isPaused ? "docker unpause \(name.shellWord)" : "docker start \(name.shellWord)")
+        case .containerEnds(let name):
+            .do("correct what keeps it from starting, as said below, then: docker start \(name.shellWord)")
         case .containerRestarting(let name):
             .do("correct what docker logs --tail 20 \(name.shellWord) shows; Docker starts it again by itself")
         case .containerUnhealthy(let name):

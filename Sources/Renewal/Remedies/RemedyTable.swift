@@ -19,7 +19,8 @@ extension Fault {
             renewalNeeds
         case .nameUnresolved, .resolverSilent, .addressRefused, .wrongAddress, .caaForbids: names
         case .dockerStopped, .dockerHostWrong, .dockerContextWrong, .portHeld, .containerNotThere, .containerMissing,
-            .containerStopped, .containerRestarting, .containerUnhealthy, .containerSpare, .hookSettings:
+            .containerStopped, .containerEnds, .containerRestarting, .containerUnhealthy, .containerSpare,
+            .hookSettings:
             docker
         case .notMounted, .bindMountStale, .bindMountRefused, .bindMountGone, .nginxConfig, .nginxFileMissing,
             .upstreamStopped,
