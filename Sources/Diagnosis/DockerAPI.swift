@@ -36,6 +36,7 @@ struct InspectedContainer: Decodable {
     struct Settings: Decodable {
         let Image: String
         let Labels: [String: String]?
+        let Env: [String]?
     }
     struct Hosting: Decodable {
         struct Binding: Decodable { let HostPort: String? }
@@ -69,10 +70,19 @@ struct InspectedContainer: Decodable {
             healthOutput: State.Health?.Log?.last?.Output.flatMap(NginxWords.complaint), pid: State.Pid,
             mounts: (Mounts ?? []).compactMap(\.facts),
             hostPorts: Set(bindings.compactMap { $0.HostPort.flatMap { Int($0) } }),
-            isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nobody asked"))
+            isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nginx was not asked"))
         facts.publishedPorts = published
-        // Its fractions of a second have nine digits.
-        facts.startedAt = State.StartedAt.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
+        facts.environment = Config.Env ?? []
+        facts.isOfDoctor = labels[ContainerFacts.doctorsLabel] != nil
+        facts.startedAt = InspectedContainer.date(State.StartedAt)
+        if let started = facts.startedAt, let finished = InspectedContainer.date(State.FinishedAt) {
+            facts.endedAtOnce = State.ExitCode != 0 && (0...10).contains(finished.timeIntervalSince(started))
+        }
         return facts
+    }
+
+    /// Its fractions of a second have nine digits.
+    private static func date(_ text: String?) -> Date? {
+        text.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
     }
 }

@@ -15,11 +15,22 @@ struct HostNginx: Equatable, Sendable {
     /// What a master process shows before the command line that it was started with.
     private static let mark = "nginx: master process "
 
+    /// The program of an nginx that is installed, where root may start it.
+    static var installed: String? {
+        ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"].first {
+            ((try? FileSystem.status($0, followingLinks: true)) ?? nil)?.kind == .file
+                && BinaryCheck.reasonAgainst($0) == nil
+        }
+    }
+
+    /// One that does not run, with the configuration that it would be started with.
+    init(installed path: String) { (pid, executable, arguments) = (0, path, []) }
+
     /// The master process among the listeners' owners that are in no container, or why root may not start its program; nil where
     /// there is none.
     ///
     /// Anybody may listen on a high port under any name, so that a process is not taken at its word: root itself must have started
-    /// it, and it must be an nginx that nobody else could have put there. That program alone is not enough, as the arguments are
+    /// it, and it must be an nginx that no other user could have put there. That program alone is not enough, as the arguments are
     /// the process's, too.
     static func found(_ facts: ListenerFacts?, containers: Set<Int32>) -> Result<HostNginx, NotAsked>? {
         let masters = (facts?.listeners ?? []).compactMap(\.owner).filter { owner in

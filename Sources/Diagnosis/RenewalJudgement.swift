@@ -1,6 +1,7 @@
 import ACME
 import Challenges
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Renewal
@@ -18,7 +19,7 @@ enum RenewalJudgement {
         switch result {
         case .success(nil):
             findings.fail(
-                .accountMissing, lineage.name, at: place, "the tree has no account for \(server)",
+                .accountMissing, lineage.name, at: place, "there is no account for \(server)",
                 .accountMissing(server: server))
         case .success: break
         case .failure(let error):
@@ -42,8 +43,8 @@ enum RenewalJudgement {
         case notADirectory
         /// By something in it that is no directory, or a link that is not followed.
         case obstructed(FileError)
-        /// In the system's words.
-        case refused(String)
+        /// In the system's words, with its `errno`; 0 for a file system that does not answer.
+        case refused(String, code: Int32)
         /// Not root, so that it says nothing of a run as root.
         case notAllowed(String)
 
@@ -54,7 +55,7 @@ enum RenewalJudgement {
             case .missing: "it does not exist"
             case .notADirectory: "it is not a directory"
             case .obstructed(let error): "\(error)"
-            case .refused(let words), .notAllowed(let words): words
+            case .refused(let words, _), .notAllowed(let words): words
             }
         }
     }
@@ -73,12 +74,21 @@ enum RenewalJudgement {
                 .webrootNoDirectory(path))
         case .obstructed(let error):
             let failure = WebrootSolver.Failure.obstructed(path, by: error)
+            let isLink = ((try? FileSystem.status(error.path)) ?? nil)?.kind == .link
             findings.fail(
-                .webrootNotWritable, lineage, at: place, "\(failure)", .webrootObstructed(error.path))
-        case .refused(let words):
+                .webrootNotWritable, lineage, at: place, "\(failure)",
+                isLink ? .webrootObstructed(error.path) : .webrootNoDirectory(error.path))
+        case .refused(let words, let code):
+            let (fault, title): (Fault, String?) =
+                switch code {
+                case ENOSPC, EDQUOT: (.diskFull(path), "the webroot's file system is full")
+                case EROFS: (.diskReadOnly(path), "the webroot's file system is read-only")
+                case EPERM: (.immutable(path), "the webroot is immutable")
+                default: (.webrootNotWritable(path), nil)
+                }
             findings.fail(
-                .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)",
-                .webrootNotWritable(path))
+                .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)", fault,
+                title: title)
         case .notAllowed(let words):
             findings.skip([.webrootNotWritable], lineage, at: place, because: "\(words): run it as root")
         }

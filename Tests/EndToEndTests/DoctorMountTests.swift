@@ -40,6 +40,46 @@ struct DoctorMountTests {
                 "config-stale", remedy: "nginx -t && docker restart", action: "operator",
                 evidence: "an older file than \(conf)")
             try await host.follow("a configuration file was replaced under the container")
+
+            // The file that has replaced it is broken: that is said before anything is restarted.
+            let text = string(conf)
+            try (text + "\nno_such_directive on;\n").write(toFile: conf, atomically: true, encoding: .utf8)
+            func containers() async throws -> String {
+                try await host.stack.engine.docker([
+                    "ps", "--all", "--quiet", "--filter", "volume=\(host.stack.webroot)",
+                ]).stdout
+            }
+            let before = try await containers()
+            #expect(!before.isEmpty)
+            try await host.diagnosed().expectCause(
+                "config-stale", remedy: "correct \(conf):", action: "operator", evidence: "no_such_directive")
+            #expect(try await containers() == before, "the container of the test is removed")
+            try await host.follow("the configuration file that replaced the container's is broken") {
+                try (text + "\n# corrected\n").write(toFile: conf, atomically: true, encoding: .utf8)
+            }
+        }
+    }
+
+    @Test func `a container that Docker cannot start is not started again and again`() async throws {
+        try await DockerHost.serving { served in
+            let host = try served.prepared()
+            let conf = host.stack.productionConf
+            try await host.mount(
+                [
+                    "\(host.stack.tree):/etc/letsencrypt:ro", "\(host.stack.webroot):/var/www/certbot:ro",
+                    "\(conf):/etc/nginx/conf.d/production.conf:ro",
+                ], directory: false)
+            let container = try #require(try await host.stack.container())
+            try await host.stack.stop()
+            // As Docker itself makes it where a file is missing.
+            try await check("sh", ["-ec", #"mv "$1" "$1.away"; mkdir "$1""#, "sh", conf])
+            try await host.follow("a directory stands in place of a mounted file") {
+                try await host.diagnosed().expectCause(
+                    "container-stopped", remedy: "correct what keeps it from starting", evidence: "not a directory")
+                try await check("sh", ["-ec", #"rmdir "$1"; mv "$1.away" "$1""#, "sh", conf])
+                try await host.docker(["start", container])
+                try await eventually("nginx answers") { Ports.accepts(host.stack.tlsPort) }
+            }
         }
     }
 

@@ -82,7 +82,7 @@ struct DoctorTreeTests {
             for command in seen.document.checks.compactMap(\.command) {
                 #expect(!command.contains(/\b(NAME|DIR|ID|LINEAGE)\b|…/) && !command.hasPrefix("mv "), "\(command)")
             }
-            #expect(seen.text.hasSuffix("\ncertctl-doctor(1) says where the names in brackets are explained\n"))
+            #expect(seen.text.hasSuffix("\nmore: certctl explain \(seen.document.causes[0])\n"))
             let many = (1...5).map { "-d n\($0).example" }.joined(separator: " ")
             func remedy(_ id: String, _ name: String) -> String? {
                 seen.checks(id).first { $0.lineage == name && $0.verdict == "failure" }?.remedy
@@ -251,6 +251,24 @@ struct DoctorTreeTests {
             #expect(fstat(held, &status) == 0 && status.st_uid == 0 && status.st_mode & 0o7777 == 0o700)
             // It is asked twice, and the second time all is well.
             #expect(diagnosed.text.contains("takes no challenge files") == (kind == "directory"), "\(diagnosed.text)")
+        }
+    }
+
+    @Test(.parts("python3"))
+    func `a thousand certificates with the same faults are a few paragraphs, within half a minute`() async throws {
+        try await withForge { forge, certctl in
+            let directory = "/" + forge.tree.split(separator: "/").dropLast().joined(separator: "/")
+            try await check("\(BuiltProgram.repository)/Tests/benchmark-tree", ["\(directory)/many", "1000"])
+            var many = Certctl(tree: "\(directory)/many/letsencrypt", state: certctl.state)
+            (many.settings, many.environment) = (certctl.settings, certctl.environment)
+            let start = ContinuousClock.now
+            let doctor = try await many.doctor(["--resolver", "127.0.0.1:1"])
+            // The probes have 30 s; the program was built for debugging.
+            #expect(start.duration(to: .now) < .seconds(60))
+            #expect(doctor.status == 1)
+            let lines = doctor.stdout.split(separator: "\n")
+            #expect(lines.count < 60, "\(doctor.stdout)")
+            #expect(lines[0].contains("host00000.bench.example and 999 more"), "\(doctor.stdout)")
         }
     }
 

@@ -34,6 +34,19 @@ struct RemedyTests {
         #expect(Fault.served(name: "a.example", tried: false, restart: nil).remedy?.action == .deploy)
     }
 
+    @Test func `a web server is started by what runs it, and not again where that has failed`() {
+        func remedy(_ server: StoppedServer) -> String? { Fault.httpNotListening(server).remedy?.line }
+        #expect(remedy(.unit(isFailed: false, isMasked: false)) == "run: systemctl start nginx")
+        #expect(
+            remedy(.unit(isFailed: true, isMasked: false))?.hasPrefix("do: correct what journalctl -u nginx") == true)
+        #expect(
+            remedy(.unit(isFailed: false, isMasked: true)) == "run: systemctl unmask nginx && systemctl start nginx")
+        #expect(remedy(.container)?.contains("docker compose up -d") == true)
+        #expect(remedy(.unknown)?.hasPrefix("do: start the web server") == true)
+        #expect(Fault.containerStopped(name: "web", isPaused: false).remedy?.command == "docker start web")
+        #expect(Fault.containerEnds(name: "web").remedy?.command == nil)
+    }
+
     @Test func `what did not help is not said again`() {
         let subject = FaultSubject(name: "a.example")
         for cause in [

@@ -15,13 +15,30 @@ struct DoctorUnitTests {
         let checks: [Check]
     }
 
-    private func check(_ id: String, on host: UnitHost) async throws -> Document.Check {
-        let output = try await host.host.exec("certctl", ["doctor", "--format", "json"])
+    private func check(_ id: String, _ names: String..., on host: UnitHost) async throws -> Document.Check {
+        let output = try await host.host.exec("certctl", ["doctor", "--format", "json"] + names)
         let document = try JSONDecoder().decode(Document.self, from: Data(output.stdout.utf8))
         guard let check = document.checks.first(where: { $0.id == id }) else {
             throw RigError("no check \(id): \(output.stdout)\(output.stderr)")
         }
         return check
+    }
+
+    @Test func `the port that one certificate needs in the sandbox is right also where doctor is asked about another`()
+        async throws
+    {
+        try await UnitHost.with { host in
+            try await host.lineage("www.example.test", webroot: "/srv/www")
+            try await host.lineage("alone.example.test", webroot: "/srv/www")
+            try await host.host.shell(
+                "sed -i 's/^authenticator = .*/authenticator = standalone/' /etc/letsencrypt/renewal/alone.example.test.conf"
+            )
+            #expect(try await check("sandbox-outdated", "www.example.test", on: host).verdict == "warning")
+            try await host.host.shell("certctl setup --yes")
+            for name in ["www.example.test", "alone.example.test"] {
+                #expect(try await check("sandbox-outdated", name, on: host).verdict == "ok", "\(name)")
+            }
+        }
     }
 
     @Test

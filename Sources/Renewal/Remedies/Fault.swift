@@ -1,5 +1,6 @@
 package import FoundationEssentials
 package import Lineages
+package import PKI
 
 /// A cause of trouble, with what its remedy depends on. ``remedy`` is the one table of what to do about each.
 package enum Fault: Hashable, Sendable {
@@ -22,6 +23,8 @@ package enum Fault: Hashable, Sendable {
     // What a renewal needs on this host.
     case diskFull(String)
     case diskReadOnly(String)
+    case immutable(String)
+    case writeRefused(String)
     case accountMissing(server: String)
     case accountAmbiguous(conf: String, ids: [String])
     case accountUnusable(path: String, server: String)
@@ -48,35 +51,41 @@ package enum Fault: Hashable, Sendable {
     case containerNotThere(named: String, settings: String, instead: [String])
     case containerMissing(composeFile: String?)
     case containerStopped(name: String, isPaused: Bool)
+    case containerEnds(name: String)
     case containerRestarting(name: String)
     case containerUnhealthy(name: String)
     case containerSpare(name: String)
     case notMounted(volume: String, container: String)
     case bindMountStale(container: String, test: NginxTest)
+    case bindMountRefused(container: String, file: String?)
     case bindMountGone(source: String, container: String)
     case nginxConfig(WebServerPlace, file: String?)
+    case nginxFileMissing(WebServerPlace, path: String)
     case upstreamStopped(containers: [String], nginx: String?)
     case upstreamUnknown(host: String, WebServerPlace)
     case hookSettings(path: String)
 
     // The way of a challenge.
     case httpSilent(port: Int)
-    case httpNotListening(port: Int, hasDocker: Bool)
+    case httpNotListening(StoppedServer)
     case familyNotListening(address: String)
     case challengeRedirected(webroot: String, server: String?)
     case webrootUnreadable(path: String)
     case challengeLocation(webroot: String, server: String?)
+    case challengePassword(location: String?, webroot: String)
+    case challengeReturned(directive: String, at: String, webroot: String)
     case challengeDenied(directive: String, at: String, webroot: String)
     case challengeLimited(directive: String, at: String)
     case challengeRoot(directive: String?, at: String, webroot: String)
 
     // Hooks.
     case noReload(name: String)
+    case hooksUnreadable(path: String)
     case hookDangling(path: String)
     case hookGone(conf: String)
     case hookNotExecutable(path: String)
     case hookNoScript
-    case hookInterpreter(path: String, isCarriageReturn: Bool)
+    case hookInterpreter(path: String, ScriptFlaw)
     case hookFailed(name: String, identity: String, isRepeated: Bool)
 
     // What is served.
@@ -84,8 +93,10 @@ package enum Fault: Hashable, Sendable {
     case servedFile(directive: String, at: String?, wanted: String, name: String)
     case serverNameMissing(name: String, at: String?, lineage: String)
     case handshakeBroken(endpoint: String, name: String, WebServerPlace)
-    case proxyProtocol(endpoint: String)
-    case tlsNotListening(hasDocker: Bool)
+    case proxyProtocol(endpoint: TLSEndpoint, isExpected: Bool)
+    case proxyProtocolDirect(name: String, server: String?)
+    case tlsNotListening(StoppedServer)
+    case tlsElsewhere(TLSEndpoint)
     case endpointUnknown
 
     // What renews.
@@ -107,8 +118,17 @@ package enum Fault: Hashable, Sendable {
     case caNotTrusted
     case rateLimited
 
-    /// What is found of other ways of proof than a webroot comes with what to do.
-    case proof(remedy: String, isCommand: Bool)
+    // Other ways of proof than a webroot.
+    case credentialsMissing(String)
+    case credentialsReadable(String)
+    case pluginUnusable
+    case challengeRecordLoop
+    case zoneNotDelegated
+    case challengeRecordStale(String)
+    case challengeRecordDiffers
+    case standalonePortTaken(Int)
+    case standaloneAddressWrong
+    case statelessWrong
 }
 
 /// Where nginx runs.
@@ -125,6 +145,27 @@ package enum WebServerPlace: Hashable, Sendable {
     }
 }
 
+/// A web server that does not listen.
+package enum StoppedServer: Hashable, Sendable {
+    /// It may be in a container.
+    case container
+    /// The host's nginx, with what systemd says of its unit.
+    case unit(isFailed: Bool, isMasked: Bool)
+    /// There are no containers, and no nginx is installed.
+    case unknown
+
+    /// How it is started.
+    var remedy: Remedy {
+        switch self {
+        case .container: .do("start nginx's container: docker compose up -d")
+        case .unit(_, isMasked: true): .run("systemctl unmask nginx && systemctl start nginx")
+        case .unit(isFailed: true, _): .do("correct what journalctl -u nginx says, then: systemctl start nginx")
+        case .unit: .run("systemctl start nginx")
+        case .unknown: .do("start the web server: this host has neither an nginx nor containers")
+        }
+    }
+}
+
 /// What tests the files that the host has now, before the container that sees others is started again: another container of the
 /// same image with the same volumes.
 package struct NginxTest: Hashable, Sendable {
@@ -133,6 +174,16 @@ package struct NginxTest: Hashable, Sendable {
     package let network: String
 
     package init(image: String, network: String) { (self.image, self.network) = (image, network) }
+}
+
+/// What keeps a script from being run by the program in its first line.
+package enum ScriptFlaw: Hashable, Sendable {
+    /// Its lines end in CR LF.
+    case carriageReturn
+    /// A byte order mark stands before its `#!`.
+    case byteOrderMark
+    /// The program does not exist, or is not executable.
+    case interpreter
 }
 
 /// Who has a port.
