@@ -40,7 +40,7 @@ struct AccountList: ParsableCommand {
             }
         }
         guard !rows.isEmpty else {
-            print("there is no account in \(tree.path.plain): certctl account register makes one")
+            StandardStreams.print(line: "there is no account in \(tree.path.plain): certctl account register makes one")
             return try StandardStreams.finishOutput()
         }
         let columns = [

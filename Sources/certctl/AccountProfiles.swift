@@ -14,7 +14,7 @@ struct AccountProfiles: AsyncParsableCommand {
         let place = try AccountPlace(options)
         let profiles = try await AccountPlace.asking { try await place.session.fetchDirectory().meta?.profiles ?? [:] }
         if profiles.isEmpty {
-            print("\(place.server.plain) offers no profiles")
+            StandardStreams.print(line: "\(place.server) offers no profiles")
         } else {
             let rows = profiles.sorted { $0.key < $1.key }
             let columns = [

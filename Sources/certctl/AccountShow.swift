@@ -36,7 +36,8 @@ struct AccountShow: AsyncParsableCommand {
         if let terms { lines.append(("terms", terms)) }
         let width = lines.map(\.0.count).max() ?? 0
         for (name, value) in lines {
-            print(name + String(repeating: " ", count: width - name.count + 2) + value.plain)
+            let head = name + String(repeating: " ", count: width - name.count + 2)
+            for line in TextLayout.wrapped(head + value, to: Screen.output.width, indent: head.count) { print(line) }
         }
         try StandardStreams.finishOutput()
         switch standing {

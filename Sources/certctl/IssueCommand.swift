@@ -23,7 +23,10 @@ struct IssueCommand: AsyncParsableCommand {
     @Option(
         name: [.customShort("d"), .customLong("domain")],
         help: ArgumentHelp("A name for the certificate; give it once for each.", valueName: "name"))
-    var domains: [String]
+    var domains: [String] = []
+
+    @Argument(help: ArgumentHelp("Names for the certificate, as with -d.", valueName: "name"))
+    var names: [String] = []
 
     @Option(
         name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"),
@@ -44,7 +47,7 @@ struct IssueCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Agree to the CA's terms of service, for a new account.")
     var agreeTos = false
 
-    @Option(name: .long, help: "The account to use where the tree has several for the CA.")
+    @Option(name: .long, help: "The account, if there are several for the CA.")
     var account: String?
 
     @Option(
@@ -52,9 +55,12 @@ struct IssueCommand: AsyncParsableCommand {
         completion: .list(["ecdsa", "p384", "rsa", "rsa3072", "rsa4096"]), transform: IssueCommand.keyType)
     var keyType: KeyType?
 
+    @Flag(name: .long, help: "Try the whole exchange at the staging environment (or --server); nothing is installed.")
+    var dryRun = false
+
     @OptionGroup var saved: SavedOptions
 
-    @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
+    @Flag(name: [.short, .long], help: "Order even if the CA's rate limit for these names is nearly reached.")
     var yes = false
 
     func run() async throws {
@@ -66,7 +72,7 @@ struct IssueCommand: AsyncParsableCommand {
         }
         let setup = try await RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
-        if let reason = target.reasonToWait(at: Date.now) {
+        if !dryRun, let reason = target.reasonToWait(at: Date.now) {
             setup.printer.result(reason)
             if try target.saveOptions() {
                 setup.printer.result("\(target.name): the options were saved in its renewal config")
@@ -85,6 +91,7 @@ struct IssueCommand: AsyncParsableCommand {
         }
         for change in target.changes { setup.printer.result("\(target.name): \(change)") }
         try target.checkWebroots()
+        if dryRun { return try await rehearse(target, trust, setup) }
         try target.checkBudget(
             setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
@@ -93,6 +100,22 @@ struct IssueCommand: AsyncParsableCommand {
         let subject = target.subject(certification, host: setup.settings.conf)
         let code = await setup.carryOut("issue") { await run.run(.issue, [subject], isExplicit: true) }
         await refreshDropIn(setup)
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    /// The whole exchange, of which nothing but an account is kept: at Let's Encrypt's staging environment, or at the CA that was
+    /// named.
+    private func rehearse(_ target: IssueTarget, _ trust: TrustStore, _ setup: borrowing RunSetup) async throws {
+        let isStaged = target.server == RenewalOptions.defaultServer
+        let account = isStaged ? "" : try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree)).id
+        let certification = try target.certification(account: account, trust: trust)
+        let world = RehearsalWorld(
+            setup.world(target.existing.map { [$0] } ?? [], issuing: certification), authorities: setup.authorities,
+            server: nil, host: HostName.current)
+        let (run, subject) = (setup.run(in: world), target.subject(certification, host: setup.settings.conf))
+        let code = await setup.carryOut("issue --dry-run") {
+            await run.run(.rehearse(runsDeployHooks: false), [subject], isExplicit: true)
+        }
         if code != 0 { throw ExitCode(code) }
     }
 
@@ -105,7 +128,7 @@ struct IssueCommand: AsyncParsableCommand {
                 try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath,
                 reports: setup.settings.reports)
             if try await dropIn.refresh(stateDirectory: statePath) {
-                setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
+                setup.printer.warn("\(WebrootDropIn.path) was updated for the service")
             }
         } catch {
             setup.printer.warn("the service may not be able to write to the webroot: \(error)")
@@ -113,7 +136,7 @@ struct IssueCommand: AsyncParsableCommand {
     }
 
     private func parsedNames() throws -> [SubjectName] {
-        let names = try DomainArgument.names(domains)
+        let names = try DomainArgument.names(domains + names)
         if let name = names.first(where: \.isWildcard) {
             throw CommandFailure(
                 .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
@@ -122,7 +145,7 @@ struct IssueCommand: AsyncParsableCommand {
             )
         }
         guard !names.isEmpty else {
-            throw CommandFailure(.usage, "there is no name to issue for", next: "give one with -d")
+            throw CommandFailure(.usage, "no name to issue a certificate for", next: "certctl issue NAME...")
         }
         return names
     }

@@ -29,7 +29,7 @@ struct NamesCommand: AsyncParsableCommand {
         completion: .directory)
     var webroot: OperatorPath?
 
-    @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
+    @Flag(name: [.short, .long], help: "Order even if the CA's rate limit for these names is nearly reached.")
     var yes = false
 
     func validate() throws {

@@ -7,7 +7,7 @@ import Renewal
 /// `certctl rollback`: an earlier version, live again.
 struct RollbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollback", abstract: "Make an earlier version live again, then deploy and verify it.",
+        commandName: "rollback", abstract: "Install an earlier version again, then deploy and verify it.",
         discussion: """
             A copy of the earlier version becomes the next one: certbot would undo a link that goes back to a lower number.
             """)
@@ -15,22 +15,34 @@ struct RollbackCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
+    @Argument(help: ArgumentHelp("The certificate.", valueName: "name"), completion: .lineage)
     var name: String
 
     @Option(
-        name: .long, help: ArgumentHelp("The version (default: the one before the live one).", valueName: "version"))
+        name: .long,
+        help: ArgumentHelp("The version (default: the one before the installed one).", valueName: "version"))
     var to: Int?
 
     @Flag(name: .long, help: "Take a version that has expired, or is for other names, too.")
     var force = false
 
+    @Flag(name: .long, help: "Show which version would be installed and what would run, and change nothing.")
+    var dryRun = false
+
     func run() async throws {
+        if dryRun { return try preview() }
         let setup = try await RunSetup(tree, nil, output, offersToStop: true)
         let lineage = try setup.tree.selected([name])[0]
         let set = try earlierSet(of: lineage)
         let code = await setup.carryOut("rollback", .rollBack(set), [lineage])
         if code != 0 { throw ExitCode(code) }
+    }
+
+    private func preview() throws {
+        let preview = try DeploymentPreview(tree)
+        let lineage = try preview.lineage(name)
+        let leaf = try earlierSet(of: lineage).leaf
+        try preview.show(lineage, "a copy of \(DeploymentPreview.text(leaf)), installed as the next version", .rollBack)
     }
 
     private func earlierSet(of lineage: Lineage) throws -> CertificateSet {
@@ -49,7 +61,7 @@ struct RollbackCommand: AsyncParsableCommand {
                 leaf(archive, version).flatMap { revoked.reason(against: $0) }
             }
             let earlier = complete.filter { $0 < lineage.version ?? .max && (to != nil || bar($0) == nil) }
-            // One that has expired is passed over where another has not.
+            // An expired one is ignored if another has not expired.
             let valid = force ? nil : earlier.last { isValid(archive, $0) }
             guard let version = to ?? valid ?? earlier.last, complete.contains(version) else {
                 throw CommandFailure(
@@ -58,7 +70,7 @@ struct RollbackCommand: AsyncParsableCommand {
                         + (complete.isEmpty ? "" : " (whole in its archive: \(list))"))
             }
             guard version != lineage.version else {
-                throw CommandFailure(.usage, "version \(version) of \(name) is live already")
+                throw CommandFailure(.usage, "version \(version) of \(name) is installed already")
             }
             if let entry = bar(version) {
                 throw CommandFailure(

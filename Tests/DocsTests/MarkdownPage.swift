@@ -22,10 +22,13 @@ struct MarkdownPage: Sendable {
     /// The top of the repository.
     static let repository = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
 
-    /// README.md, then the pages of docs/ by name.
+    /// README.md, then the pages of docs/ and docs/reference/ by name.
     static func all() throws -> [MarkdownPage] {
-        let docs = try FileManager.default.contentsOfDirectory(atPath: "\(repository)/docs").sorted()
-        return try (["README.md"] + docs.filter { $0.hasSuffix(".md") }.map { "docs/\($0)" }).map(MarkdownPage.init)
+        let pages = try ["docs", "docs/reference"].flatMap { directory in
+            try FileManager.default.contentsOfDirectory(atPath: "\(repository)/\(directory)").sorted()
+                .filter { $0.hasSuffix(".md") }.map { "\(directory)/\($0)" }
+        }
+        return try (["README.md"] + pages).map(MarkdownPage.init)
     }
 
     init(_ path: String) throws {

@@ -62,6 +62,7 @@ struct OutputMatch {
             .replacing(/\/\S*certctl-demo\.\w+/, with: mark)
             .replacing(/Pebble Intermediate CA [0-9a-f]{6}/, with: mark)
             .replacing(/process \d+/, with: mark)
+            .replacing(/\b[0-9a-f]{4}…/, with: mark)
         let identifier = /\b[0-9A-Fa-f]{8,64}\b/
         // certbot writes a serial number as a number, without the zero that one in sixteen begins with.
         let identifiers = text.matches(of: identifier).map { String($0.0.lowercased().drop { $0 == "0" }) }
