@@ -11,8 +11,10 @@ package struct ForceReview: Sendable {
     package enum Advice: Hashable, Sendable {
         /// A new certificate.
         case renew
-        /// The certificate on the disk is good: what is missing is that it is served.
+        /// The certificate on the disk is good, and is not served.
         case deploy
+        /// Nothing: a new certificate would only cost one of those that the CA allows.
+        case nothing
     }
 
     package let name: String
@@ -76,7 +78,7 @@ package struct ForceReview: Sendable {
             (advice, finding) = (.deploy, "\(state.summary), and what is on the disk is valid for \(days) days")
         } else {
             let place = served.matches.first.map { " and served at \($0.endpoint)" } ?? ""
-            (advice, finding) = (.renew, "nothing is wrong with it: it is valid for \(days) days\(place)")
+            (advice, finding) = (.nothing, "nothing is wrong with it: it is valid for \(days) days\(place)")
         }
     }
 }

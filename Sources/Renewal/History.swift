@@ -23,8 +23,7 @@ package struct HistoryEvent: Codable, Equatable, Sendable {
     }
 
     package var at: Date
-    /// `timer` or `terminal`.
-    package var by: String
+    package var by: Initiator
     package var lineage: String
     package var event: Kind
     /// The serial that was installed before.

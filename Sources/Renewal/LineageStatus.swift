@@ -4,7 +4,7 @@ import PKI
 
 /// What there is to say about a lineage at a moment: a row of `status`, and its object in the JSON.
 ///
-/// The names of the fields, states and codes are part of `status --format json`; fields are only ever added.
+/// The names of the fields, states and codes are part of `status --format json`: fields are only ever added.
 package struct LineageStatus: Codable, Equatable, Sendable {
     /// In one word.
     package enum State: String, Codable, Sendable, CaseIterable {
@@ -26,29 +26,33 @@ package struct LineageStatus: Codable, Equatable, Sendable {
 
     /// When the next step is taken, and why then.
     package struct NextStep: Codable, Equatable, Sendable {
-        /// Nil where that is unknown or never.
+        /// Nil if that is unknown or never; nil as well for a pending certificate that the next run continues, whenever that starts.
         package var at: Date?
         /// Why then, or why never; for people.
-        package var because: String
+        package var reason: String
         /// Since when the policy has wanted it renewed; nil where it does not, or an operator forced it.
         package var dueSince: Date?
         /// A page of the CA's that says why it suggests the time that it does.
         package var explanationURL: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case at, reason, dueSince, explanationURL
+        }
     }
 
-    /// What a listener was seen serving.
+    /// What an endpoint was seen serving.
     package struct Served: Codable, Equatable, Sendable {
         package var endpoint: String
         package var name: String
         package var verdict: String
         package var detail: String
         /// Whether a wrong answer here keeps the lineage pending.
-        package var counts: Bool
+        package var required: Bool
         /// Whether it keeps the lineage pending, as far as was just seen: not part of the document.
         package var isWrong = false
 
         private enum CodingKeys: String, CodingKey {
-            case endpoint, name, verdict, detail, counts
+            case endpoint, name, verdict, detail, required
         }
     }
 
@@ -72,7 +76,8 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     /// Days until it expires, to hundredths; negative after it.
     package var daysLeft: Double?
     package var stage: LineageState.Stage?
-    package var attempts: Int?
+    /// How often the current work has failed in a row.
+    package var consecutiveFailures: Int?
     package var nextAttempt: Date?
     package var served: [Served]?
     package var renewal: NextStep
@@ -112,32 +117,31 @@ package struct LineageStatus: Codable, Equatable, Sendable {
             keyType = certificate.keyType.description
             (notBefore, notAfter) = (certificate.notBefore, certificate.notAfter)
         }
-        (stage, attempts, nextAttempt) = (
+        (stage, consecutiveFailures, nextAttempt) = (
             state?.stage, state?.retry?.failures ?? state.map { _ in 0 }, state?.nextAttempt
         )
         let wrongs = Set(served?.wrongs ?? [])
         self.served = served?.observations.map {
             Served(
                 endpoint: $0.target.endpoint.description, name: $0.target.name, verdict: $0.verdict.code,
-                detail: $0.verdict.description, counts: $0.isRequired, isWrong: wrongs.contains($0))
+                detail: $0.verdict.description, required: $0.isRequired, isWrong: wrongs.contains($0))
         }
         problems = (lineage.problems + LineageStatus.problems(of: state, served)).map {
             Problem(code: $0.code.rawValue, message: $0.message)
         }
-        let isPending = state?.isPending ?? false || served?.wrong != nil
         if let problem = lineage.fatalProblem {
-            (condition, renewal) = (.broken, NextStep(because: problem.message))
+            (condition, renewal) = (.broken, NextStep(reason: problem.message))
         } else if lineage.certificate == nil {
-            (condition, renewal) = (.broken, NextStep(because: "there is no certificate to go by"))
+            (condition, renewal) = (.broken, NextStep(reason: "there is no certificate to go by"))
         } else if let state, state.isPending {
-            (condition, renewal) = (
-                .pending, NextStep(at: max(state.nextAttempt ?? now, now), because: state.summary)
-            )
+            (condition, renewal) = (.pending, NextStep(at: state.nextAttempt, reason: state.summary))
+        } else if let trouble = served?.trouble {
+            (condition, renewal) = (.pending, NextStep(at: state?.nextAttempt, reason: trouble.message))
         } else if let reason = lineage.reasonUnmanaged {
-            (condition, renewal) = (isPending ? .pending : .unmanaged, NextStep(because: reason))
+            (condition, renewal) = (.unmanaged, NextStep(reason: reason))
         } else {
             let (next, isDue) = LineageStatus.renewal(of: lineage, state, at: now)
-            (condition, renewal) = (isPending ? .pending : isDue ? .due : nil, next)
+            (condition, renewal) = (isDue ? .due : nil, next)
         }
         renewal.explanationURL = state?.liveSuggestion?.explanationURL
         refresh(at: now)
@@ -169,17 +173,17 @@ package struct LineageStatus: Codable, Equatable, Sendable {
 
     private static func renewal(of lineage: Lineage, _ state: LineageState?, at now: Date) -> (NextStep, isDue: Bool) {
         guard let certificate = lineage.certificate else {
-            return (NextStep(because: "there is no certificate to go by"), false)
+            return (NextStep(reason: "there is no certificate to go by"), false)
         }
         let rulings = RenewalPolicy().rulings(for: lineage, state, at: now)
         switch rulings.last?.decision {
-        case nil: return (NextStep(because: "no rule has decided"), false)
+        case nil: return (NextStep(reason: "no rule has decided"), false)
         case .renew(let reason):
             let since = rulings.last?.rule.date.map { min($0, certificate.notAfter) }
-            let next = NextStep(at: max(state?.nextAttempt ?? now, now), because: "\(reason)", dueSince: since)
+            let next = NextStep(at: max(state?.nextAttempt ?? now, now), reason: "\(reason)", dueSince: since)
             return (next, true)
-        case .wait(let date, let reason): return (NextStep(at: date, because: "\(reason)"), false)
-        case .never(let reason): return (NextStep(because: "\(reason)"), false)
+        case .wait(let date, let reason): return (NextStep(at: date, reason: "\(reason)"), false)
+        case .never(let reason): return (NextStep(reason: "\(reason)"), false)
         }
     }
 
@@ -211,12 +215,45 @@ package struct LineageStatus: Codable, Equatable, Sendable {
     }
 }
 
+extension LineageStatus.NextStep {
+    /// A report of schema 1 has `because`.
+    private enum OldKeys: String, CodingKey { case because }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        at = try values.decodeIfPresent(Date.self, forKey: .at)
+        dueSince = try values.decodeIfPresent(Date.self, forKey: .dueSince)
+        reason =
+            try values.decodeIfPresent(String.self, forKey: .reason)
+            ?? decoder.container(keyedBy: OldKeys.self).decode(String.self, forKey: .because)
+    }
+}
+
+extension LineageStatus.Served {
+    /// A report of schema 1 has `counts`.
+    private enum OldKeys: String, CodingKey { case counts }
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        endpoint = try values.decode(String.self, forKey: .endpoint)
+        name = try values.decode(String.self, forKey: .name)
+        verdict = try values.decode(String.self, forKey: .verdict)
+        detail = try values.decode(String.self, forKey: .detail)
+        required =
+            try values.decodeIfPresent(Bool.self, forKey: .required)
+            ?? decoder.container(keyedBy: OldKeys.self).decode(Bool.self, forKey: .counts)
+    }
+}
+
 extension LineageStatus {
+    /// A report of schema 1 has `attempts`.
+    private enum OldKeys: String, CodingKey { case attempts }
+
     /// `condition` is not among them: a reader of the document finds it by the state.
     private enum CodingKeys: String, CodingKey {
         case name, domains, state, version, serial, sha256, issuer, issuerCommonName, keyType, notBefore, notAfter,
             daysLeft
-        case stage, attempts, nextAttempt, served, renewal, problems
+        case stage, consecutiveFailures, nextAttempt, served, renewal, problems
     }
 
     package init(from decoder: any Decoder) throws {
@@ -234,7 +271,9 @@ extension LineageStatus {
         notAfter = try values.decodeIfPresent(Date.self, forKey: .notAfter)
         daysLeft = try values.decodeIfPresent(Double.self, forKey: .daysLeft)
         stage = try values.decodeIfPresent(LineageState.Stage.self, forKey: .stage)
-        attempts = try values.decodeIfPresent(Int.self, forKey: .attempts)
+        consecutiveFailures =
+            try values.decodeIfPresent(Int.self, forKey: .consecutiveFailures)
+            ?? decoder.container(keyedBy: OldKeys.self).decodeIfPresent(Int.self, forKey: .attempts)
         nextAttempt = try values.decodeIfPresent(Date.self, forKey: .nextAttempt)
         served = try values.decodeIfPresent([Served].self, forKey: .served)
         renewal = try values.decode(NextStep.self, forKey: .renewal)

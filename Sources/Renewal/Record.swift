@@ -61,6 +61,8 @@ extension RenewalRun {
             "CERTCTL_LINEAGE": context.name,
             "CERTCTL_STAGE": context.failure?.stage.rawValue ?? state.stage?.rawValue ?? "",
             "CERTCTL_ERROR": isFailure ? context.failure?.description ?? state.summary : "",
+            "CERTCTL_CONSECUTIVE_FAILURES": String(state.failures),
+            // Its name in 0.1.0, which hooks may go on to use.
             "CERTCTL_ATTEMPTS": String(state.failures),
             "CERTCTL_NEXT": isFailure ? Fault.known(state, context.subject.fault).first?.remedy?.line ?? "" : "",
         ]

@@ -11,7 +11,7 @@ package struct RenewalRun: Sendable {
     let world: any RenewalWorld
     /// The hooks of the run.
     package let hooks: HookRun
-    let initiator: String
+    let initiator: Initiator
     /// How many lineages are renewed side by side.
     let jobs: Int
     let report: @Sendable (RenewalEvent) -> Void
@@ -29,10 +29,10 @@ package struct RenewalRun: Sendable {
     /// A run.
     ///
     /// - Parameters:
-    ///   - initiator: who began it, for the history: `timer` or `terminal`.
+    ///   - initiator: who began it, for the history.
     ///   - report: told of everything that happens, one event at a time.
     package init(
-        _ world: any RenewalWorld, hooks: HookRun, jobs: Int = 1, initiator: String = "terminal",
+        _ world: any RenewalWorld, hooks: HookRun, jobs: Int = 1, initiator: Initiator = .manual,
         report: @escaping @Sendable (RenewalEvent) -> Void
     ) {
         (self.world, self.hooks, self.jobs, self.initiator) = (world, hooks, jobs, initiator)

@@ -4,7 +4,7 @@ package import Lineages
 /// What there is to say about every lineage: the document of `status --format json`, and of the file that each run leaves.
 package struct StatusReport: Codable, Equatable, Sendable {
     /// Within a number, fields are only ever added.
-    package static let schema = 1
+    package static let schema = 2
 
     package private(set) var schema = StatusReport.schema
     /// When it was true.
@@ -17,6 +17,21 @@ package struct StatusReport: Codable, Equatable, Sendable {
 
     private enum CodingKeys: String, CodingKey {
         case schema, generatedAt, lastRun, lineages
+    }
+
+    /// Reads a document of schema 1 as well, which certctl 0.1.0 has left: it becomes one of the present schema.
+    ///
+    /// - Throws: for a schema that this version does not know, whose fields may mean something else.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let found = try values.decode(Int.self, forKey: .schema)
+        guard (1...StatusReport.schema).contains(found) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .schema, in: values, debugDescription: "schema \(found) is not known")
+        }
+        generatedAt = try values.decode(Date.self, forKey: .generatedAt)
+        lastRun = try values.decodeIfPresent(LastRun.self, forKey: .lastRun)
+        lineages = try values.decode([LineageStatus].self, forKey: .lineages)
     }
 
     package init(_ lineages: [LineageStatus], lastRun: LastRun?, at now: Date) {
@@ -107,7 +122,7 @@ extension LineageStatus {
         issuer = texts.shared(issuer)
         issuerCommonName = texts.shared(issuerCommonName)
         keyType = texts.shared(keyType)
-        renewal.because = texts.shared(renewal.because) ?? ""
+        renewal.reason = texts.shared(renewal.reason) ?? ""
         // The lineage has the name of its first domain, as a rule.
         if domains.first == name { domains[0] = name }
     }
@@ -117,13 +132,12 @@ extension LineageStatus {
 package struct LastRun: Codable, Equatable, Sendable {
     /// When it ended.
     package var at: Date
-    /// `timer` or `terminal`.
-    package var by: String
+    package var by: Initiator
     /// `renew`, `issue`, `deploy` or `rollback`.
     package var command: String
     package var exitCode: Int32
 
-    package init(at: Date, by: String, command: String, exitCode: Int32) {
+    package init(at: Date, by: Initiator, command: String, exitCode: Int32) {
         (self.at, self.by, self.command, self.exitCode) = (at, by, command, exitCode)
     }
 }

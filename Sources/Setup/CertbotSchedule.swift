@@ -82,7 +82,7 @@ struct CertbotSchedule {
     }
 
     private func addCronFiles(to plan: inout SetupPlan) throws(SetupFailure) {
-        // cron passes over names with other signs, such as backups.
+        // cron ignores names with other characters, such as backups.
         let names = host.entries("/etc/cron.d").filter { name in
             name.utf8.allSatisfy { $0 == 0x2D || $0 == 0x5F || isLetterOrDigit($0) }
         }
@@ -175,7 +175,7 @@ struct CertbotSchedule {
             guard fields[2...].contains(where: mountsTree) else { continue }
             let name = fields[0].drop { $0 == "/" }
             plan.remarks.append(
-                "the container \(name) (\(fields[1].split(separator: " ").first ?? "")) looks like certbot and mounts the tree: "
+                "the container \(name) (\(fields[1].split(separator: " ").first ?? "")) looks like certbot and mounts the config directory: "
                     + "stop it, and take it out of its compose file (docker stop \(name))")
         }
     }

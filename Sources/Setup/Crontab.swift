@@ -1,7 +1,7 @@
 import Deployment
 import Lineages
 
-/// Root's own crontab, through crontab(1): the spool is none of ours, and cron has to be told of a change.
+/// Root's own crontab, through crontab(1): certctl does not write to the spool, since cron has to notice a change.
 struct Crontab: Sendable {
     private let host: SetupHost
 

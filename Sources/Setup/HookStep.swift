@@ -64,7 +64,8 @@ package struct HookStep: Sendable {
 
     func add(to plan: inout SetupPlan) throws(SetupFailure) {
         if (try? request.tree?.defaults.flag("no_directory_hooks")) == true {
-            plan.remarks.append("cli.ini says no-directory-hooks: nginx is reloaded by hooks of the confs only")
+            plan.remarks.append(
+                "cli.ini says no-directory-hooks: nginx is reloaded by the hooks of renewal configs only")
             return
         }
         let found = HookStep.found(request)

@@ -86,7 +86,7 @@ struct HostEditor: Sendable {
         }
     }
 
-    /// Keeps a file's bytes for the way back; what a link leads to stays where it is.
+    /// Keeps a file's bytes for --undo; the target of a symlink stays where it is.
     private mutating func keep(_ bytes: [UInt8]?, of picture: inout FilePicture, at path: String) throws(SetupFailure) {
         guard let bytes, case .file = picture.content else { return }
         picture.copy = try record.keep(bytes, of: path)

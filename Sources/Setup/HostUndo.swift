@@ -81,7 +81,7 @@ extension HostEditor {
         } catch let error as FileError {
             throw SetupFailure(error)
         } catch {
-            return .left("\(path) was changed after setup wrote it, and cannot be mended: \(error)")
+            return .left("\(path) was changed after setup wrote it, and cannot be restored: \(error)")
         }
     }
 

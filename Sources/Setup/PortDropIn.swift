@@ -1,7 +1,7 @@
 package import Lineages
 
 /// The drop-in of `certctl.service` that lets certctl itself listen on a low port: only where a lineage is proven by a listener
-/// of certctl's own (certbot's `standalone`).
+/// that certctl opens itself (certbot's `standalone`).
 package struct PortDropIn: Equatable, Sendable {
     /// Where it stands on a host.
     package static let path = "/etc/systemd/system/certctl.service.d/standalone.conf"

@@ -9,7 +9,7 @@ package struct SetupHost: Sendable {
 
     /// How long one of the host's programs may take; `systemctl disable --now` waits for what it stops.
     static let timeout: Duration = .seconds(120)
-    /// What programs are told whose output is read.
+    /// The environment of programs whose output is read.
     static let environment = ["LC_ALL": "C.UTF-8"]
 
     package init(root: String = "", runner: any CommandRunner = SubprocessRunner()) {

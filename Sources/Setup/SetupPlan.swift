@@ -1,6 +1,6 @@
 package import Lineages
 
-/// A thing that setup does: what, how it is taken back by hand, and the changes that it is made of.
+/// A thing that setup does: what, how it is undone by hand, and the changes that it is made of.
 package struct SetupStep: Equatable, Sendable {
     /// What is done, in the imperative.
     package let title: String

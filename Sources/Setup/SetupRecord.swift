@@ -88,7 +88,7 @@ package struct SetupRecord: Sendable {
         if ownsDirectory { try? FileSystem.removeDirectory(directory) }
     }
 
-    /// Notes that a file of setup's was written anew.
+    /// Notes that a file of setup's was written again.
     mutating func rewrote(_ path: String, as picture: FilePicture) throws(SetupFailure) {
         for index in changes.indices.reversed() {
             guard case .file(path, let before, _, let merge) = changes[index] else { continue }

@@ -35,7 +35,7 @@ package struct SetupRun: ~Copyable {
         }
     }
 
-    /// Takes every change back, the last first. What others have changed since stays, and is told of. Gives whether all is back.
+    /// Takes every change back, the last first. What others have changed since stays, and is reported. Returns whether everything is undone.
     package mutating func undo(tell: (UndoOutcome) -> Void) async throws(SetupFailure) -> Bool {
         var isComplete = true
         var hasUnits = false

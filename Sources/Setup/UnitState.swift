@@ -59,7 +59,7 @@ package struct UnitState: Equatable, Sendable {
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
     }
 
-    /// `@1764100000`, or `Wed 2026-11-25 21:14:54 UTC`, which systemd 252 writes for a timer's times whatever it is told; a time
+    /// `@1764100000`, or `Wed 2026-11-25 21:14:54 UTC`, which systemd 252 writes for a timer's times whatever --timestamp says; a time
     /// that never comes is empty, `n/a`, `@0` or the largest number there is.
     private static func date(_ text: String) -> Date? {
         if text.hasPrefix("@") {

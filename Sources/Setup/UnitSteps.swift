@@ -135,7 +135,7 @@ struct UnitSteps {
         return UnitSyntax.opening(path, writable: false) + "\n"
     }
 
-    /// The drop-in of the unit that tells of runs that ended without a word, for the failure hooks of another tree.
+    /// The drop-in of the unit that reports runs that exited abnormally, for the failure hooks of another tree.
     private func notifyText() throws(SetupFailure) -> String? {
         guard !request.arguments.isEmpty else { return nil }
         let variables = ["CERTCTL_CONFIG_DIR=\(request.treePath)", "CERTCTL_STATE_DIR=\(request.statePath)"]
@@ -229,7 +229,7 @@ package enum BinaryCheck {
         }
         let isPlain = path.utf8.allSatisfy { (0x2B...0x39).contains($0) || $0 == 0x5F || isLetter($0) }
         guard isPlain, path.hasPrefix("/") else { return "its path has characters that a unit would need quoted" }
-        // Whoever may replace one of the directories may replace the program.
+        // A user who can replace one of the directories can replace the program.
         var place = path
         while true {
             guard let status = try? FileSystem.status(place, followingLinks: true) else {

@@ -48,11 +48,11 @@ package struct WebrootDropIn: Equatable, Sendable {
         for part in ["live", "archive", "renewal", "accounts"] {
             paths.insert(FileSystem.resolved("\(treePath)/\(part)"))
         }
-        // A file is replaced by another one, beside it at first. For one in / nobody opens the whole system.
+        // A file is replaced by another one, beside it at first. A file in / does not make the whole system writable.
         paths.formUnion(reports.compactMap(FileSystem.directory).filter { $0 != "/" })
         let real = paths.map { ($0, FileSystem.resolved($0)) }
         self.paths = paths.filter { path in
-            // What cannot be written in a unit, systemd could not be told of; a path that another covers adds nothing.
+            // A path that a unit cannot express is left out; a path that another covers adds nothing.
             guard path.hasPrefix("/"), UnitSyntax.word(path) != nil, !WebrootDropIn.usual.contains(path) else {
                 return false
             }
@@ -72,7 +72,7 @@ package struct WebrootDropIn: Equatable, Sendable {
     package var text: String {
         let lines = paths.map { "\(UnitSyntax.opening($0, writable: true))\n" }
         return """
-            # Written by certctl setup, and anew by certctl issue: where challenges and reports go.
+            # Written by certctl setup and certctl issue: where challenges and reports go.
             \(owner)
             [Service]
             \(lines.joined())
@@ -88,7 +88,7 @@ package struct WebrootDropIn: Equatable, Sendable {
         return bytes == Array(text.utf8)
     }
 
-    /// Writes the file anew where setup has put one, and has systemd read it. Gives whether there was something to do.
+    /// Writes the file again if setup has created it, and reloads systemd. Returns whether it had changed.
     package func refresh(on host: SetupHost = SetupHost(), stateDirectory: String) async throws(SetupFailure) -> Bool {
         let path = host.path(WebrootDropIn.path)
         guard let there = try? FileSystem.read(path), !isCurrent(on: host),

@@ -35,7 +35,7 @@ package struct WebrootMove: Equatable, Sendable {
                 "\(lineage.name): there is no directory \(webroot)",
                 next: "make it, have nginx serve /.well-known/acme-challenge/ from it, and run this again")
         }
-        guard var conf = lineage.conf else { throw SetupFailure("\(lineage.name): its conf cannot be read") }
+        guard var conf = lineage.conf else { throw SetupFailure("\(lineage.name): its renewal config cannot be read") }
         before = conf.bytes
         do throws(ConfError) {
             try conf.set("authenticator", to: .string("webroot"), in: WebrootMove.section)

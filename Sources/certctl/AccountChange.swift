@@ -32,7 +32,7 @@ struct AccountUpdate: AsyncParsableCommand {
         let account = try place.account(options.account)
         let object = try await AccountPlace.asking { try await place.client(account).update(contacts: addresses) }
         let kept = object.contact.isEmpty ? "no address" : object.addresses.joined(separator: ", ")
-        print("the CA keeps \(kept.plain) of the account \(account.id.plain)")
+        StandardStreams.print(line: "the CA keeps \(kept.plain) of the account \(account.id.plain)")
         try StandardStreams.finishOutput()
     }
 }
@@ -66,7 +66,7 @@ struct AccountDeactivate: AsyncParsableCommand {
             try await place.client(account).deactivate()
             let path = try place.store.retire(
                 account.id, of: place.server, to: "\(options.tree.statePath)/deleted/accounts")
-            print("the account \(account.id.plain) is deactivated, and moved to \(path.plain)")
+            StandardStreams.print(line: "the account \(account.id.plain) is deactivated, and moved to \(path.plain)")
         }
         withExtendedLifetime(lock) {}
         if !using.isEmpty {
@@ -74,7 +74,8 @@ struct AccountDeactivate: AsyncParsableCommand {
                 ids.count > 1
                 ? "set account = ID in their renewal configs, or run certctl account register"
                 : "run certctl account register"
-            print("\(using.map(\.plain).joined(separator: ", ")) cannot be renewed without an account: \(next)")
+            StandardStreams.print(
+                line: "\(using.joined(separator: ", ")) cannot be renewed without an account: \(next)")
         }
         try StandardStreams.finishOutput()
     }

@@ -19,7 +19,7 @@ struct AccountList: ParsableCommand {
         switch format {
         case .json: try AccountDocument.print(AccountDocument.List(accounts: rows))
         case .text where rows.isEmpty:
-            print("there is no account in \(tree.path.plain): certctl account register makes one")
+            StandardStreams.print(line: "there is no account in \(tree.path.plain): certctl account register makes one")
         case .text: AccountList.printTable(rows)
         }
         try StandardStreams.finishOutput()

@@ -21,7 +21,7 @@ struct AccountProfiles: AsyncParsableCommand {
         }
         switch format {
         case .json: try AccountDocument.print(AccountDocument.Profiles(server: place.server, profiles: rows))
-        case .text where rows.isEmpty: print("\(place.server.plain) offers no profiles")
+        case .text where rows.isEmpty: StandardStreams.print(line: "\(place.server) offers no profiles")
         case .text:
             let columns = [
                 Column("PROFILE") { rows[$0].name.plain },

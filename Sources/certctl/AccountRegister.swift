@@ -52,14 +52,14 @@ struct AccountRegister: AsyncParsableCommand {
             }
             let current: String
             if let id = options.account.flatMap({ valid.contains($0) ? $0 : nil }) ?? valid.first {
-                print("there is an account at \(place.server.plain): \(id.plain)")
+                StandardStreams.print(line: "there is an account at \(place.server.plain): \(id.plain)")
                 current = id
             } else {
                 // Its key, and so its id, stay: no renewal config has to change.
                 let forgotten = unknown.first { $0.id == options.account } ?? unknown.first
                 let key = try forgotten?.key ?? PrivateKey(generating: keyType)
                 current = try await register(place, key, email, binding)
-                print("made an account at \(place.server.plain): \(current)")
+                StandardStreams.print(line: "made an account at \(place.server.plain): \(current)")
             }
             let dead = Set(deactivated + unknown.map(\.id)).subtracting([current])
             try replace(dead, by: current, place, existing: Set(ids).union([current]))
@@ -98,10 +98,12 @@ struct AccountRegister: AsyncParsableCommand {
     /// Puts the account in the place of those that the CA does not take.
     private func replace(_ dead: Set<String>, by id: String, _ place: AccountPlace, existing: Set<String>) throws {
         let changed = try place.tree.replaceAccounts(dead, at: place.server, by: id, existing: existing)
-        if !changed.isEmpty { print("it is the account of \(changed.map(\.plain).joined(separator: ", ")) now") }
+        if !changed.isEmpty {
+            StandardStreams.print(line: "it is the account of \(changed.joined(separator: ", ")) now")
+        }
         for old in dead.sorted() {
             let path = try place.store.retire(old, of: place.server, to: "\(options.tree.statePath)/deleted/accounts")
-            print("the CA does not take \(old.plain) any more: it was moved to \(path.plain)")
+            StandardStreams.print(line: "the CA does not take \(old.plain) any more: it was moved to \(path.plain)")
         }
         if let named = place.tree.defaults.value("account"), named != id, !existing.subtracting(dead).contains(named) {
             StandardError.write(

@@ -53,7 +53,10 @@ struct AccountShow: AsyncParsableCommand {
         if let terms = account.termsOfService { lines.append(("terms", terms)) }
         let width = lines.map(\.0.count).max() ?? 0
         for (name, value) in lines {
-            Swift.print(name + String(repeating: " ", count: width - name.count + 2) + value.plain)
+            let head = name + String(repeating: " ", count: width - name.count + 2)
+            for line in TextLayout.wrapped(head + value.plain, to: Screen.output.width, indent: head.count) {
+                Swift.print(line)
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ struct Certctl: AsyncParsableCommand {
             StatusCommand.self, RenewCommand.self, IssueCommand.self, DeployCommand.self, RollbackCommand.self,
             RepairCommand.self, NamesCommand.self, RevokeCommand.self, DeleteCommand.self, HistoryCommand.self,
             HooksCommand.self, DoctorCommand.self, ExplainCommand.self, SetupCommand.self, AccountCommand.self,
+            CompletionCommand.self, VersionCommand.self,
         ])
 }
 
@@ -23,9 +24,12 @@ struct Main {
     static func main() async {
         StandardStreams.fill()
         SignalTrap.keepExitCodes()
+        var typed: TypedCommand?
         do {
             try requireProc()
-            var command = try Certctl.parseAsRoot()
+            let line = try TypedCommand(Array(CommandLine.arguments.dropFirst()))
+            typed = line
+            var command = try Certctl.parseAsRoot(line.words)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -35,7 +39,8 @@ struct Main {
             StandardError.write(fault: failure.message, next: failure.next)
             exit(failure.status.rawValue)
         } catch {
-            Certctl.end(error)
+            guard let typed else { Certctl.exit(withError: error) }
+            typed.end(error)
         }
     }
 

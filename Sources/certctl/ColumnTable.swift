@@ -35,9 +35,14 @@ struct ColumnTable {
 
     private let columns: [Column]
     private let count: Int
+    private let note: (Int) -> String?
 
-    /// - Parameter count: of the rows.
-    init(_ columns: [Column], count: Int) { (self.columns, self.count) = (columns, count) }
+    /// - Parameters:
+    ///   - count: of the rows.
+    ///   - note: what stands below a row, over the whole width.
+    init(_ columns: [Column], count: Int, note: @escaping (Int) -> String? = { _ in nil }) {
+        (self.columns, self.count, self.note) = (columns, count, note)
+    }
 
     private static let gap = 2
     /// Narrower than this a cell of words is not worth reading.
@@ -65,11 +70,14 @@ struct ColumnTable {
                 let texts = cells.map { number < $0.count ? $0[number] : "" }
                 write(line(texts, shown) { shown[$0].column.style(row)?.text($1, on: screen) ?? $1 })
             }
+            for line in note(row).map({ TextLayout.lines("    \($0)", to: screen.width, hanging: 0) }) ?? [] {
+                write(line)
+            }
         }
     }
 
     private func width(of column: Column, _ cell: (Int) -> String) -> Int {
-        (0..<count).reduce(column.title.count) { max($0, cell($1).plain.columns) }
+        (0..<count).reduce(column.title.columns) { max($0, cell($1).plain.columns) }
     }
 
     private func fitted(_ width: Int?) -> [Shown] {
@@ -118,50 +126,5 @@ struct ColumnTable {
             spaces += shown[index].width - text.columns + ColumnTable.gap
         }
         return line
-    }
-}
-
-extension String {
-    /// How many columns of a screen it takes: a character each.
-    fileprivate var columns: Int {
-        // Counting characters is slow, and nearly all text here is ASCII.
-        utf8.allSatisfy { $0 < 0x80 } ? utf8.count : count
-    }
-}
-
-/// Text that has to fit a width, in characters.
-enum TextLayout {
-    /// Lines of at most `width`, broken between words where that is possible, that a terminal takes literally.
-    ///
-    /// - Parameter indent: spaces before every line but the first.
-    static func wrapped(_ text: String, to width: Int?, indent: Int = 0) -> [String] {
-        let text = text.plain
-        guard let width, text.utf8.count > width, text.count > width, width > indent + 1 else { return [text] }
-        var lines: [String] = []
-        var line = ""
-        func room() -> Int { width - (lines.isEmpty ? 0 : indent) }
-        func end() {
-            lines.append((lines.isEmpty ? "" : String(repeating: " ", count: indent)) + line)
-            line = ""
-        }
-        for word in text.split(separator: " ") {
-            if !line.isEmpty, line.count + 1 + word.count > room() { end() }
-            var rest = word[...]
-            while rest.count > room() {
-                line = String(rest.prefix(room()))
-                rest = rest.dropFirst(line.count)
-                end()
-            }
-            line += line.isEmpty ? String(rest) : " " + rest
-        }
-        if !line.isEmpty { end() }
-        return lines
-    }
-
-    /// The text, or its beginning and its end with dots between them.
-    static func folded(_ text: String, to width: Int) -> String {
-        guard text.utf8.count > width, text.count > width, width > 2 else { return text }
-        let head = (width - 2) / 2
-        return "\(text.prefix(head))..\(text.suffix(width - 2 - head))"
     }
 }

@@ -49,8 +49,11 @@ struct DeleteCommand: AsyncParsableCommand {
                 .failed, "\(name): \(error)",
                 next: error.isPermission ? "run it as root" : "certctl delete \(name.shellWord) does the rest")
         }
-        print(purge ? "\(name.plain): deleted" : "\(name.plain): deleted; its files are in \(destination)".plain)
-        for directory in deletion.shared { print("\(directory.plain) stays: another certificate has it, too") }
+        StandardStreams.print(
+            line: purge ? "\(name): deleted" : "\(name): deleted; its files are in \(destination)")
+        for directory in deletion.shared {
+            StandardStreams.print(line: "\(directory.plain) stays: another certificate has it, too")
+        }
         await refreshDropIn(tree, settings, state)
         withExtendedLifetime(lock) {}
         try StandardStreams.finishOutput()
@@ -142,7 +145,7 @@ struct NginxUses: Sendable {
                 Command.withoutErrors("/bin/sh", ["-c", script, program, "/\(name)/"]), timeout: NginxUses.timeout)
             add(NginxDump.lines(in: dump.output, mentioning: "/\(name)/").filter(names))
         }
-        // What nginx refuses at the moment is read by nobody else.
+        // nginx -T shows nothing of a configuration that it refuses.
         for directory in hostDirectories { add(lines(below: directory)) }
         return found
     }

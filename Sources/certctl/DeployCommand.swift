@@ -10,10 +10,14 @@ struct DeployCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to deploy (default: all).", valueName: "name"), completion: .lineage)
+    @Argument(help: ArgumentHelp("The certificates to deploy (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
+    @Flag(name: .long, help: "Show which hooks would run and which endpoints would be probed, and change nothing.")
+    var dryRun = false
+
     func run() async throws {
+        if dryRun { return try DeploymentPreview(tree).show(names) }
         let setup = try await RunSetup(tree, nil, output, offersToStop: true)
         let lineages = try setup.tree.selected(names)
         if lineages.isEmpty { setup.printer.result(StatusTable.nothing(in: setup.tree.path)) }

@@ -13,7 +13,7 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Find out what is wrong, why, and what to do; changes nothing.",
         discussion: """
-            Looks at the tree, the names, nginx and its container, the hooks, what is served and what renews. A file is put \
+            Checks the config directory, the names, nginx and its container, the hooks, what is served and what renews. A file is put \
             into each webroot, asked for by http, and removed.
             """)
 
@@ -24,13 +24,16 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var caOptions: CAOptions
 
-    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"))
+    @Argument(help: ArgumentHelp("The certificates to check (default: all).", valueName: "name"))
     var names: [String] = []
 
-    @Option(name: .long, help: "text or json.")
+    @Option(name: [.customShort("o"), .long, .customLong("output")], help: "text or json.")
     var format = Format.text
 
-    @Flag(name: .long, help: "Ask the CAs, too: whether they answer and take the accounts.")
+    @Flag(name: .long, help: "The same as --format json.")
+    var json = false
+
+    @Flag(name: .long, help: "Ask the CAs as well: whether they answer and accept the accounts.")
     var ca = false
 
     @Option(
@@ -39,11 +42,14 @@ struct DoctorCommand: AsyncParsableCommand {
         transform: DoctorCommand.resolver)
     var resolver: DNSServer?
 
+    mutating func validate() { if json { format = .json } }
+
     func run() async throws {
         SignalTrap.outliveOutputs()
         let settings = try tree.settings()
         let transport = try RunSetup.transport(caBundle: caOptions.caBundle?.text ?? settings.caBundle)
-        let diagnosis = Diagnosis(try host(settings, transport))
+        let host = try host(settings, transport)
+        let diagnosis = Diagnosis(host)
         let task = Task { await diagnosis.run() }
         SignalTrap.install {
             // At once: the rest of the run may take its time.
@@ -52,12 +58,17 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         let progress = isatty(STDERR_FILENO) == 1 && format == .text ? RunProgress(.error) : nil
         progress?.show(
-            "doctor", "looking at \(diagnosis.count == 1 ? "1 certificate" : "\(diagnosis.count) certificates")")
+            "doctor", "checking \(diagnosis.count == 1 ? "1 certificate" : "\(diagnosis.count) certificates")")
         let report = await task.value
         progress?.end("doctor")
         if task.isCancelled { throw CommandFailure(.failed, "interrupted; the file in the webroot is removed") }
         switch format {
-        case .text: print(DoctorText(report, style: .forTerminal).text)
+        case .text:
+            let store = StateStore(stateDirectory: tree.statePath)
+            let certificates = host.lineages.map { lineage in
+                CertificateLine.text(lineage, report, store.state(of: lineage, at: host.now), at: host.now)
+            }
+            print(DoctorText(report, certificates: certificates, style: .forTerminal).text)
         case .json: print(try DoctorDocument(report, at: Date.now).json())
         }
         if diagnosis.isTreeReadable {
@@ -78,7 +89,8 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         if let found, let unknown = names.first(where: { name in !found.lineages.contains { $0.name == name } }) {
             throw CommandFailure(
-                .usage, "there is no lineage \(unknown) in \(found.tree.path)", next: "certctl status shows them all")
+                .usage, "there is no certificate \(unknown) in \(found.tree.path)",
+                next: "certctl status shows them all")
         }
         var host = Diagnosis.Host(
             found?.tree, found?.lineages ?? [], path: tree.configDir.text, settings: settings,

@@ -3,7 +3,7 @@ import FoundationEssentials
 import Renewal
 import Text
 
-/// `certctl doctor --format json`; docs/doctor.md explains each member. Members are only ever added.
+/// `certctl doctor --format json`; docs/reference/json.md explains each member. Members are only ever added.
 struct DoctorDocument: Encodable {
     struct Entry: Encodable {
         let id: String
@@ -14,20 +14,20 @@ struct DoctorDocument: Encodable {
         let remedy: String?
         let command: String?
         let action: String
-        let because: String?
+        let causedBy: String?
         let title: String
         let by: String?
         let cost: String?
 
         private enum CodingKeys: String, CodingKey {
-            case id, verdict, lineage, lookedAt, evidence, remedy, command, action, because, title, by, cost
+            case id, verdict, lineage, lookedAt, evidence, remedy, command, action, causedBy, title, by, cost
         }
 
         init(_ check: Check) {
             (id, verdict, lineage) = (check.id.rawValue, check.verdict.rawValue, check.lineage)
             (lookedAt, evidence, remedy) = (check.lookedAt.plain, check.evidence.plain, check.remedy?.text.plain)
             command = check.remedy?.command?.plain
-            (action, because) = (check.action.rawValue, check.because?.rawValue)
+            (action, causedBy) = (check.action.rawValue, check.because?.rawValue)
             (title, by) = (check.title.plain, check.remedy?.actor.rawValue)
             cost = check.remedy.map { "\($0.cost)" }
         }
@@ -43,22 +43,22 @@ struct DoctorDocument: Encodable {
             try members.encode(remedy, forKey: .remedy)
             try members.encode(command, forKey: .command)
             try members.encode(action, forKey: .action)
-            try members.encode(because, forKey: .because)
+            try members.encode(causedBy, forKey: .causedBy)
             try members.encode(title, forKey: .title)
             try members.encode(by, forKey: .by)
             try members.encode(cost, forKey: .cost)
         }
     }
 
-    let schema = 1
-    let at: Date
+    let schema = 2
+    let generatedAt: Date
     let verdict: String
     let causes: [String]
     let action: String
     let checks: [Entry]
 
     init(_ report: DiagnosisReport, at now: Date) {
-        at = now
+        generatedAt = now
         verdict = (report.isHealthy ? report.warnings.isEmpty ? Check.Verdict.ok : .warning : .failure).rawValue
         causes = report.causes.map(\.check.id.rawValue)
         action = report.action.rawValue

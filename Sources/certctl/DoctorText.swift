@@ -7,8 +7,10 @@ struct DoctorText {
     /// How words are set off.
     struct Style {
         var isColoured: Bool
+        /// The columns of the terminal; nil if the output is none: then commands, titles and remedies stay on one line.
+        var width: Int?
 
-        static var forTerminal: Style { Style(isColoured: Screen.output.hasColour) }
+        static var forTerminal: Style { Style(isColoured: Screen.output.hasColour, width: Screen.output.width) }
 
         func failure(_ text: String) -> String { isColoured ? "\u{1B}[1;31m\(text)\u{1B}[0m" : text }
         func warning(_ text: String) -> String { isColoured ? "\u{1B}[1;33m\(text)\u{1B}[0m" : text }
@@ -18,52 +20,77 @@ struct DoctorText {
 
     private let report: DiagnosisReport
     private let style: Style
+    private let certificates: [String]
     /// What a terminal has at the least.
     private static let width = 80
     /// More than anybody reads of one kind.
     private static let most = 3
 
-    init(_ report: DiagnosisReport, style: Style) { (self.report, self.style) = (report, style) }
+    /// - Parameter certificates: a line for each, printed if there is nothing to report.
+    init(_ report: DiagnosisReport, certificates: [String] = [], style: Style) {
+        (self.report, self.certificates, self.style) = (report, certificates, style)
+    }
 
     /// The whole text, without a newline at its end.
     var text: String {
         var lines: [String] = []
         if report.isHealthy {
-            lines += DoctorText.wrapped(summary, indent: "  ", bullet: style.good("all is well") + ": ")
+            lines += wrapped(summary, indent: "  ", bullet: "all is well: ")
+            lines[0] = style.good("all is well") + lines[0].dropFirst("all is well".count)
+            if report.warnings.isEmpty {
+                for certificate in certificates { lines += TextLayout.lines(certificate, to: style.width) }
+            }
         }
-        for cause in report.causes { lines += paragraph(cause, mark: style.failure("FAILURE")) + [""] }
+        for cause in report.causes {
+            lines += paragraph(cause, mark: "FAILURE") { style.failure("FAILURE") + $0 } + [""]
+        }
         if report.isHealthy, !report.warnings.isEmpty { lines.append("") }
-        for cause in report.warnings { lines += paragraph(cause, mark: style.warning("WARNING")) + [""] }
+        for cause in report.warnings {
+            lines += paragraph(cause, mark: "WARNING") { style.warning("WARNING") + $0 } + [""]
+        }
         let skipped = skippedLines
         if !skipped.isEmpty, report.isHealthy, report.warnings.isEmpty { lines.append("") }
         lines += skipped
         if !report.isHealthy {
             if !skipped.isEmpty { lines.append("") }
-            lines += DoctorText.wrapped(summary, indent: "")
+            lines += wrapped(summary, indent: "")
             if let first = report.causes.first { lines.append("more: certctl explain \(first.check.id.rawValue)") }
         }
         while lines.last?.isEmpty == true { lines.removeLast() }
         return lines.joined(separator: "\n")
     }
 
-    private func paragraph(_ cause: DiagnosisReport.Cause, mark: String) -> [String] {
+    /// The command, or what to do, set off from its head.
+    private func remedy(_ head: String, _ lines: [String]) -> [String] {
+        lines.enumerated().map { index, line in
+            index == 0 ? head + style.command(String(line.dropFirst(head.count))) : style.command(line)
+        }
+    }
+
+    /// - Parameters:
+    ///   - mark: the word that the paragraph begins with.
+    ///   - set: gives the first line, from what follows the mark.
+    private func paragraph(
+        _ cause: DiagnosisReport.Cause, mark: String, _ set: (Substring) -> String
+    ) -> [String] {
         let check = cause.check
         let others = Set(cause.alike.compactMap(\.lineage)).subtracting([check.lineage ?? ""]).count
         let more = others == 0 ? "" : " and \(others) more"
-        var lines = ["\(mark) \(check.title): \(subject(check))\(more) [\(check.id.rawValue)]"]
-        // One line, however long: it is to be pasted.
+        var lines = TextLayout.lines(
+            "\(mark) \(check.title): \(subject(check))\(more) [\(check.id.rawValue)]", to: style.width)
+        lines[0] = set(lines[0].dropFirst(mark.count))
         switch cause.remedy?.step {
-        case .run(let text)?: lines.append("  run: " + style.command(text.plain))
-        case .do(let text)?: lines.append("  do: " + style.command(text.plain))
+        case .run(let text)?: lines += remedy("  run: ", TextLayout.command(text, after: "  run: ", to: style.width))
+        case .do(let text)?: lines += remedy("  do: ", TextLayout.lines("  do: \(text)", to: style.width, hanging: 4))
         case nil: break
         }
-        lines += DoctorText.wrapped(check.evidence, indent: "  ")
+        lines += wrapped(check.evidence, indent: "  ")
         let alike = cause.alike.filter { $0.evidence != check.evidence }.map { other in
             let seen = other.lookedAt == check.lookedAt ? other.evidence : other.lookedAt
             return other.lineage == check.lineage || other.lineage == nil ? seen : "\(other.lineage ?? ""): \(seen)"
         }.filter { $0 != check.evidence }
         for other in alike.prefix(DoctorText.most) {
-            lines += DoctorText.wrapped(other, indent: "  ", bullet: "  also: ")
+            lines += wrapped(other, indent: "  ", bullet: "  also: ")
         }
         if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
         var titles: [String] = []
@@ -80,7 +107,7 @@ struct DoctorText {
         if !following.isEmpty {
             lines.append("  also caused by this:")
             for line in following.prefix(DoctorText.most * 2) {
-                lines += DoctorText.wrapped(line, indent: "    ", bullet: "  - ")
+                lines += wrapped(line, indent: "    ", bullet: "  - ")
             }
             if following.count > DoctorText.most * 2 {
                 lines.append("  - and \(following.count - DoctorText.most * 2) more")
@@ -103,7 +130,7 @@ struct DoctorText {
             }
         }
         guard !reasons.isEmpty else { return [] }
-        var lines = ["not looked at:"]
+        var lines = ["skipped:"]
         // Of many certificates, each with a reason of its own, three stand for all.
         var counts: [[String]: Int] = [:]
         for (text, ids) in reasons {
@@ -112,11 +139,11 @@ struct DoctorText {
             guard count < DoctorText.most else { continue }
             let head = ids.prefix(DoctorText.most).joined(separator: ", ")
             let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
-            lines += DoctorText.wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
+            lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
         }
         for (ids, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
         where count > DoctorText.most {
-            lines += DoctorText.wrapped(
+            lines += wrapped(
                 "\(ids.prefix(DoctorText.most).joined(separator: ", ")): \(count - DoctorText.most) more reasons",
                 indent: "    ", bullet: "  - ")
         }
@@ -133,7 +160,7 @@ struct DoctorText {
             number == 0 ? nil : "\(number) \(number == 1 ? one : many)"
         }
         let seen = [
-            count(Set(looked.compactMap(\.lineage)).count, "lineage", "lineages"),
+            count(Set(looked.compactMap(\.lineage)).count, "certificate", "certificates"),
             count(places(.nameUnresolved), "name", "names"), count(places(.webrootMissing), "webroot", "webroots"),
             count(places(.containerStopped), "container", "containers"),
             count(places(.servedStale), "endpoint", "endpoints"),
@@ -146,12 +173,18 @@ struct DoctorText {
     }
 
     /// Words on lines of at most 80 columns; the first one begins with the bullet.
-    static func wrapped(_ text: String, indent: String, bullet: String? = nil) -> [String] {
+    private func wrapped(_ text: String, indent: String, bullet: String? = nil) -> [String] {
+        DoctorText.wrapped(text, indent: indent, bullet: bullet, to: style.width)
+    }
+
+    /// Words on lines of at most 80 columns, or of as many as the screen has if these are fewer; the first one begins with the bullet.
+    static func wrapped(_ text: String, indent: String, bullet: String? = nil, to width: Int?) -> [String] {
         var lines: [String] = []
         var line = ""
+        let limit = min(width ?? DoctorText.width, DoctorText.width)
         for word in text.plain.split(separator: " ") {
             let prefix = lines.isEmpty ? bullet ?? indent : indent
-            if !line.isEmpty, prefix.count + line.count + 1 + word.count > DoctorText.width {
+            if !line.isEmpty, prefix.columns + line.columns + 1 + String(word).columns > limit {
                 lines.append(prefix + line)
                 line = String(word)
             } else {

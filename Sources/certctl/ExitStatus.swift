@@ -9,7 +9,7 @@ enum ExitStatus: Int32 {
     case usage = 64
     /// Nothing is wrong here: try later.
     case tryLater = 75
-    /// The tree or the settings cannot be read.
+    /// The config directory or the settings cannot be read.
     case configuration = 78
 }
 
@@ -26,7 +26,7 @@ struct CommandFailure: Error {
 
 /// The error stream, where everything goes that is not a result.
 enum StandardError {
-    /// Writes text as it is; a closed stream is nobody's loss.
+    /// Writes text as it is; a closed stream is ignored.
     static func write(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
@@ -42,7 +42,8 @@ enum StandardError {
 
     /// Asks a question on the terminal; only a yes is one.
     static func ask(_ question: String) -> Bool {
-        write(question.plain)
+        let lines = TextLayout.wrapped(question, to: Screen.error.width, indent: 2)
+        write(lines.joined(separator: "\n") + (question.hasSuffix(" ") ? " " : ""))
         return ["y", "yes"].contains(readLine()?.lowercased() ?? "")
     }
 }

@@ -41,7 +41,7 @@ struct ExplainCommand: ParsableCommand {
                 name: name ?? (host.lineages.count == 1 ? host.lineages[0].name : nil), tree: host.treePath,
                 timer: settings.timer))
         var lines = ["\(id.rawValue): \(id.title)"]
-        for paragraph in page.paragraphs { lines += [""] + DoctorText.wrapped(paragraph, indent: "") }
+        for paragraph in page.paragraphs { lines += [""] + DoctorText.wrapped(paragraph, indent: "", to: Screen.output.width) }
         lines += [""] + found(Diagnosis(host).localChecks().filter { $0.id == id })
         print(lines.joined(separator: "\n"))
         try StandardStreams.finishOutput()
@@ -58,7 +58,7 @@ struct ExplainCommand: ParsableCommand {
         var lines = ["On this host:"]
         for check in faults {
             let bullet = "  \((check.lineage ?? check.lookedAt).plain): "
-            lines += DoctorText.wrapped(check.evidence, indent: "    ", bullet: bullet)
+            lines += DoctorText.wrapped(check.evidence, indent: "    ", bullet: bullet, to: Screen.output.width)
             if let remedy = check.remedy { lines.append("    \(remedy.line.plain)") }
         }
         return lines

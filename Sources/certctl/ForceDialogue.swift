@@ -31,12 +31,20 @@ struct ForceDialogue: Sendable {
         var exceptions = RunExceptions()
         let reviews = await ForceReview.reviews(
             of: lineages, among: all, store, host: host.settings.conf, limit: limit, at: host.now)
+        var healthy: [ForceReview] = []
         for review in reviews {
             printer.remark("\(review.name): \(review.finding); \(review.budgets)")
             if review.advice == .deploy, !isYes, prefersDeployment(review) {
                 exceptions.deployed.insert(review.name)
             } else if let refusal = review.refusal, !isYes {
                 exceptions.refused[review.name] = refusal
+            } else if review.advice == .nothing {
+                healthy.append(review)
+            }
+        }
+        if !wantsAll(healthy) {
+            for review in healthy {
+                exceptions.refused[review.name] = Cause(.interrupted, "not ordered: nothing is wrong with it")
             }
         }
         let ordered = lineages.filter { lineage in
@@ -64,20 +72,32 @@ struct ForceDialogue: Sendable {
         }
         if canAsk,
             StandardError.ask(
-                "\(fault.evidence): a new certificate could not be served. Order one all the same? [y/N] ")
+                "\(fault.evidence): a new certificate could not be served. Order one anyway? [y/N] ")
         {
             return nil
         }
         return Cause(.server, "not ordered: a new certificate could not be served: \(fault.evidence)")
     }
 
+    /// Whether certificates are ordered in place of healthy ones: what that costs is said, and on a terminal it is asked for once.
+    private func wantsAll(_ healthy: [ForceReview]) -> Bool {
+        guard let first = healthy.first, !isYes, canAsk else { return true }
+        let what =
+            healthy.count == 1
+            ? "nothing is wrong with \(first.name). A new certificate uses up one of those that the CA makes for its names"
+            : "nothing is wrong with \(healthy.count) certificates. New ones use up one each of those that the CA makes for their names"
+        let left = first.budget.limit.map { " (\($0 - first.budget.used) of \($0) left this week)" } ?? ""
+        return StandardError.ask(
+            "\(what)\(healthy.count == 1 ? left : ""). Order \(healthy.count == 1 ? "it" : "them")? [y/N] ")
+    }
+
     private func prefersDeployment(_ review: ForceReview) -> Bool {
         guard canAsk else {
-            printer.warn("\(review.name): certctl deploy is enough: deploying it instead (--yes renews all the same)")
+            printer.warn("\(review.name): certctl deploy is enough: deploying it instead (--yes renews it anyway)")
             return true
         }
         return !StandardError.ask(
-            "\(review.name): certctl deploy is enough. Order a new certificate all the same? [y/N] ")
+            "\(review.name): certctl deploy is enough. Order a new certificate anyway? [y/N] ")
     }
 
     /// Asks for a file in each webroot as the CA will; a fault stops nothing, since a host may not see itself as others do.

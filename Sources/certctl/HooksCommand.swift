@@ -10,7 +10,7 @@ import Text
 /// `certctl hooks`: what will run, and whether it works.
 struct HooksCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "hooks", abstract: "Show the hooks of a lineage, or try them.",
+        commandName: "hooks", abstract: "Show the hooks of a certificate, or try them.",
         subcommands: [List.self, Run.self])
 
     struct List: ParsableCommand {
@@ -20,7 +20,8 @@ struct HooksCommand: AsyncParsableCommand {
         @OptionGroup var tree: TreeOptions
 
         @Argument(
-            help: ArgumentHelp("The lineage whose own hooks are shown, too.", valueName: "name"), completion: .lineage)
+            help: ArgumentHelp("The certificate whose own hooks are shown as well.", valueName: "name"),
+            completion: .lineage)
         var name: String?
 
         func run() throws {
@@ -53,14 +54,15 @@ struct HooksCommand: AsyncParsableCommand {
             let codes: [LineageProblem.Code] = [.optionMisplaced, .optionMisspelled, .optionIgnored]
             let ignored = (lineage?.problems ?? []).filter { codes.contains($0.code) }
             guard let lineage, !ignored.isEmpty else { return }
-            print("\(lineage.confPath.plain):")
-            for problem in ignored { print("  \(problem.message.plain)") }
+            StandardStreams.print(line: "\(lineage.confPath.plain):")
+            for problem in ignored { StandardStreams.print(line: "  \(problem.message.plain)") }
         }
     }
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "run", abstract: "Run the pre, deploy and post hooks of a lineage now, as a renewal would.")
+            commandName: "run", abstract: "Run the pre, deploy and post hooks of a certificate now, as a renewal would."
+        )
 
         @OptionGroup var tree: TreeOptions
         @OptionGroup var output: OutputOptions
@@ -70,7 +72,7 @@ struct HooksCommand: AsyncParsableCommand {
             help: "Run them with this shell's environment, and not with that of the service, which a renewal has.")
         var keepEnvironment = false
 
-        @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
+        @Argument(help: ArgumentHelp("The certificate.", valueName: "name"), completion: .lineage)
         var name: String
 
         func run() async throws {

@@ -23,7 +23,10 @@ struct IssueCommand: AsyncParsableCommand {
     @Option(
         name: [.customShort("d"), .customLong("domain")],
         help: ArgumentHelp("A name for the certificate; give it once for each.", valueName: "name"))
-    var domains: [String]
+    var domains: [String] = []
+
+    @Argument(help: ArgumentHelp("Names for the certificate, as with -d.", valueName: "name"))
+    var names: [String] = []
 
     @Option(
         name: .long, help: ArgumentHelp("The lineage's name (default: the first domain).", valueName: "lineage"),
@@ -44,7 +47,7 @@ struct IssueCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Agree to the CA's terms of service, for a new account.")
     var agreeTos = false
 
-    @Option(name: .long, help: "The account to use where the tree has several for the CA.")
+    @Option(name: .long, help: "The account, if there are several for the CA.")
     var account: String?
 
     @Option(
@@ -55,9 +58,12 @@ struct IssueCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Make a new private key, also where the renewal config says to keep it.")
     var newKey = false
 
+    @Flag(name: .long, help: "Try the whole exchange at the staging environment (or --server); nothing is installed.")
+    var dryRun = false
+
     @OptionGroup var saved: SavedOptions
 
-    @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
+    @Flag(name: [.short, .long], help: "Order even if the CA's rate limit for these names is nearly reached.")
     var yes = false
 
     func run() async throws {
@@ -69,7 +75,7 @@ struct IssueCommand: AsyncParsableCommand {
         }
         let setup = try await RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
-        if let reason = target.reasonToWait(at: Date.now) {
+        if !dryRun, let reason = target.reasonToWait(at: Date.now) {
             setup.printer.result(reason)
             if try target.saveOptions() {
                 setup.printer.result("\(target.name): the options were saved in its renewal config")
@@ -88,6 +94,7 @@ struct IssueCommand: AsyncParsableCommand {
         }
         for change in target.changes { setup.printer.result("\(target.name): \(change)") }
         try target.checkWebroots()
+        if dryRun { return try await rehearse(target, trust, setup) }
         try target.checkBudget(
             setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
@@ -102,6 +109,22 @@ struct IssueCommand: AsyncParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
+    /// The whole exchange, of which nothing but an account is kept: at Let's Encrypt's staging environment, or at the CA that was
+    /// named.
+    private func rehearse(_ target: IssueTarget, _ trust: TrustStore, _ setup: borrowing RunSetup) async throws {
+        let isStaged = target.server == RenewalOptions.defaultServer
+        let account = isStaged ? "" : try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree)).id
+        let certification = try target.certification(account: account, trust: trust)
+        let world = RehearsalWorld(
+            setup.world(target.existing.map { [$0] } ?? [], issuing: certification), authorities: setup.authorities,
+            server: nil, host: HostName.current)
+        let (run, subject) = (setup.run(in: world), target.subject(certification, host: setup.settings.conf))
+        let code = await setup.carryOut("issue --dry-run") {
+            await run.run(.rehearse(runsDeployHooks: false), [subject], isExplicit: true)
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+
     /// Lets the service write to a new webroot, where setup has put the drop-in.
     private func refreshDropIn(_ setup: borrowing RunSetup) async {
         guard geteuid() == 0 else { return }
@@ -111,7 +134,7 @@ struct IssueCommand: AsyncParsableCommand {
                 try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath,
                 reports: setup.settings.reports)
             if try await dropIn.refresh(stateDirectory: statePath) {
-                setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
+                setup.printer.warn("\(WebrootDropIn.path) was updated for the service")
             }
         } catch {
             setup.printer.warn("the service may not be able to write to the webroot: \(error)")
@@ -119,7 +142,7 @@ struct IssueCommand: AsyncParsableCommand {
     }
 
     private func parsedNames() throws -> [SubjectName] {
-        let names = try DomainArgument.names(domains)
+        let names = try DomainArgument.names(domains + names)
         if let name = names.first(where: \.isWildcard) {
             throw CommandFailure(
                 .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
@@ -128,7 +151,7 @@ struct IssueCommand: AsyncParsableCommand {
             )
         }
         guard !names.isEmpty else {
-            throw CommandFailure(.usage, "there is no name to issue for", next: "give one with -d")
+            throw CommandFailure(.usage, "no name to issue a certificate for", next: "certctl issue NAME...")
         }
         return names
     }

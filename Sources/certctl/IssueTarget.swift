@@ -79,7 +79,7 @@ struct IssueTarget {
         // A copy of this one is left alone by every run.
         for other in lineages where other.name != name && other.original != name {
             guard let theirs = other.paths else { continue }
-            // A directory of its own name is its own, whoever leads there besides.
+            // A directory of its own name is its own, even if another renewal config refers to it.
             let shared = paths.directories(sharedWith: theirs).filter { !isThere || FileSystem.name(of: $0) != name }
             guard let directory = shared.first else { continue }
             throw CommandFailure(
@@ -199,7 +199,7 @@ struct IssueTarget {
         guard let refusal, !isYes else { return }
         throw CommandFailure(
             .failed, "\(name): \(refusal)",
-            next: "if you are sure that a new one is what is missing, run it again with --yes")
+            next: "to order anyway (counts towards the rate limit), run it again with --yes")
     }
 
     /// Checks, before even an account is made, that challenges can be answered.

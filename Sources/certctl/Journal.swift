@@ -1,4 +1,3 @@
-import ArgumentParser
 import Glibc
 import Text
 
@@ -22,9 +21,12 @@ enum Journal {
 }
 
 extension StandardError {
-    /// Writes one line, in the journal with its priority.
-    static func write(line: String, _ priority: Journal.Priority) {
-        write((Journal.isErrorStream ? "<\(priority.rawValue)>" : "") + line.plain + "\n")
+    /// Writes one line, in the journal with its priority; on a terminal it is wrapped.
+    ///
+    /// - Parameter hanging: how much deeper than the first line the others are.
+    static func write(line: String, _ priority: Journal.Priority, hanging: Int = 2) {
+        if Journal.isErrorStream { return write("<\(priority.rawValue)>\(line.plain)\n") }
+        write(TextLayout.lines(line, to: Screen.error.width, hanging: hanging).map { $0 + "\n" }.joined())
     }
 
     /// Writes what is wrong and what is next: two lines for a person, one entry of the journal, which names certctl by itself.
@@ -33,30 +35,7 @@ extension StandardError {
             write(line: fault + (next.map { "; next: \($0)" } ?? ""), .error)
         } else {
             write(line: "certctl: \(fault)", .error)
-            if let next { write(line: "  next: \(next)", .error) }
+            if let next { write(line: "  next: \(next)", .error, hanging: 6) }
         }
-    }
-}
-
-extension ParsableArguments {
-    /// Ends the process as the argument parser would, with a refusal in the journal's form.
-    static func end(_ error: any Error) -> Never {
-        let code = exitCode(for: error)
-        if Journal.isErrorStream, code != .success {
-            for line in fullMessage(for: error).split(whereSeparator: \.isNewline) {
-                StandardError.write(line: String(line), .error)
-            }
-            Glibc.exit(code.rawValue)
-        }
-        // What was typed comes back in a refusal: of a name, say, that a script has from somewhere else.
-        if code != .success {
-            let message = fullMessage(for: error)
-            // One that only has a code has nothing to say.
-            for line in message.isEmpty ? [] : message.split(separator: "\n", omittingEmptySubsequences: false) {
-                StandardError.write(String(line).plain + "\n")
-            }
-            Glibc.exit(code.rawValue)
-        }
-        exit(withError: error)
     }
 }

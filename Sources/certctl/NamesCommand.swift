@@ -32,7 +32,7 @@ struct NamesCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Make a new private key, also where the renewal config says to keep it.")
     var newKey = false
 
-    @Flag(name: .long, help: "Order also where the CA's limit for these names is near.")
+    @Flag(name: [.short, .long], help: "Order even if the CA's rate limit for these names is nearly reached.")
     var yes = false
 
     func validate() throws {

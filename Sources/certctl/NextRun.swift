@@ -21,7 +21,7 @@ struct NextRun: Sendable {
 
     /// A timer has no next start while its service runs: then the next run is as far away as the one before.
     func estimate(at now: Date) -> Date? {
-        guard let last, last.by == "timer", case let span = now.timeIntervalSince(last.at), span > 0 else { return nil }
+        guard let last, last.by == .timer, case let span = now.timeIntervalSince(last.at), span > 0 else { return nil }
         return now.addingTimeInterval(min(max(span, NextRun.shortest), NextRun.longest))
     }
 

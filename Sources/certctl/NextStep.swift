@@ -19,7 +19,7 @@ enum NextStep {
     static func after(_ problem: LineageProblem, lineage: String) -> String? {
         switch problem.code {
         case .confMalformed where problem.line != nil:
-            "correct line \(problem.line ?? 1) with an editor: certbot stops at it, too"
+            "correct line \(problem.line ?? 1) with an editor: certbot fails on it as well"
         case _ where problem.isRepairable: "certctl repair \(lineage.shellWord)"
         default: Fault.lineage(problem.code, FaultSubject(name: lineage)).remedy?.text
         }

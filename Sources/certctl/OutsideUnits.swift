@@ -15,7 +15,7 @@ struct OutsideUnits {
     /// Upper bound on reading the mounts of all processes.
     private static let timeout: Duration = .seconds(60)
 
-    /// The program that listens on a TCP port; nil where it cannot be told.
+    /// The program that listens on a TCP port; nil if it cannot be found out.
     func portHolder(_ port: Int) async -> String? {
         // users:(("nginx",pid=1234,fd=6))
         let line =
@@ -26,7 +26,7 @@ struct OutsideUnits {
         return outcome.succeeded ? outcome.lastLine : nil
     }
 
-    /// Whether some process has a mount of a directory itself; yes also where it cannot be told.
+    /// Whether some process has a mount of a directory itself; true as well if that cannot be found out.
     func isMounted(_ directory: String) async -> Bool {
         guard let mark = Mounts.mark(of: directory) else { return true }
         let line = "if cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -qF -e \"$0\"; then echo yes; else echo no; fi"

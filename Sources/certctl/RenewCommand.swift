@@ -8,7 +8,7 @@ struct RenewCommand: AsyncParsableCommand {
         commandName: "renew", abstract: "Renew what is due, and run the hooks that deploy it.",
         discussion: """
             Exits with 0 when everything is done, also when nothing was due; 1 when something failed; 64 for a wrong \
-            command line; 75 when it is enough to try again later (the lock is held, the CA cannot be reached, a rate \
+            command line; 75 when it is enough to try again later (the config directory is locked, the CA cannot be reached, a rate \
             limit); 78 when the configuration cannot be read.
             """)
 
@@ -16,23 +16,23 @@ struct RenewCommand: AsyncParsableCommand {
     @OptionGroup var ca: CAOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineages to look at (default: all).", valueName: "name"), completion: .lineage)
+    @Argument(help: ArgumentHelp("The certificates (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
-    @Flag(name: .long, help: "Renew whether it is due or not.")
+    @Flag(name: .long, help: "Renew even if it is not due.")
     var force = false
 
     @Flag(
-        name: .long,
+        name: [.short, .long],
         help:
-            "With --force: renew without asking, also where a deployment would do, the CA's limit is near, or nginx refuses its configuration."
+            "With --force: renew without asking, even if a deployment would do, the CA's rate limit is nearly reached, or nginx refuses its configuration."
     )
     var yes = false
 
     @Flag(name: .long, help: "Make a new private key, also where the renewal config says to keep it.")
     var newKey = false
 
-    @Flag(name: .long, help: "Try the whole exchange at the staging directory (or --server); nothing is installed.")
+    @Flag(name: .long, help: "Try the whole exchange at the staging environment (or --server); nothing is installed.")
     var dryRun = false
 
     @Option(name: .long, help: ArgumentHelp("The CA's directory for a dry run.", valueName: "url"))
@@ -43,7 +43,7 @@ struct RenewCommand: AsyncParsableCommand {
 
     @Flag(
         name: .long,
-        help: "Run each hook in a unit of systemd's, outside of the sandbox that this runs in: for certctl.service.")
+        help: "Run each hook as a transient unit of systemd, unsandboxed: for certctl.service.")
     var hooksInUnits = false
 
     @Option(
@@ -57,7 +57,9 @@ struct RenewCommand: AsyncParsableCommand {
         if yes, !force { throw ValidationError("--yes goes with --force") }
         if newKey, dryRun { throw ValidationError("--new-key does not go with --dry-run, which keeps no key") }
         guard !dryRun else { return }
-        if server != nil { throw ValidationError("--server goes with --dry-run: a renewal goes to the CA of its conf") }
+        if server != nil {
+            throw ValidationError("--server goes with --dry-run: a renewal goes to the CA of its renewal config")
+        }
         if runDeployHooks { throw ValidationError("--run-deploy-hooks goes with --dry-run") }
     }
 

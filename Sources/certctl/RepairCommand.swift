@@ -67,8 +67,8 @@ struct RepairCommand: AsyncParsableCommand {
 
     private func report(_ unfinished: String, _ resumption: Repair.Resumption) {
         switch resumption {
-        case .completed: print("\(unfinished.plain): completed the repair that was interrupted")
-        case .undone: print("\(unfinished.plain): completed the undoing that was interrupted")
+        case .completed: StandardStreams.print(line: "\(unfinished.plain): completed the repair that was interrupted")
+        case .undone: StandardStreams.print(line: "\(unfinished.plain): completed the undoing that was interrupted")
         case .overtaken(let path):
             StandardError.write(
                 line: "\(unfinished): the interrupted repair is dropped: \(path) has been changed since", .warning)
@@ -103,7 +103,9 @@ struct RepairCommand: AsyncParsableCommand {
                 StandardError.write(fault: "\(name): not repaired: \(error)", next: failure.next)
             }
         }
-        if changed == 0, failed == 0 { print(name.map { "\($0.plain): nothing to repair" } ?? "nothing to repair") }
+        if changed == 0, failed == 0 {
+            StandardStreams.print(line: name.map { "\($0): nothing to repair" } ?? "nothing to repair")
+        }
         try StandardStreams.finishOutput()
         if failed > 0 { throw ExitCode(ExitStatus.failed.rawValue) }
     }
@@ -138,12 +140,14 @@ struct RepairCommand: AsyncParsableCommand {
 
     /// Says what is changed, with the lines of the renewal config before it is.
     private func show(_ plan: RepairPlan) {
-        for step in plan.steps { print("\(plan.name): \(dryRun ? "would " : "")\(step)".plain) }
+        for step in plan.steps {
+            StandardStreams.print(line: "\(plan.name): \(dryRun ? "would " : "")\(step)")
+        }
         for edit in plan.preparations where edit.path.hasSuffix(".conf") {
             guard case .file(let new) = edit.after else { continue }
             var old: [UInt8] = []
             if case .file(let file) = edit.before { old = file.bytes }
-            for line in LineDiff.lines(from: old, to: new.bytes) { print("  \(line)".plain) }
+            for line in LineDiff.lines(from: old, to: new.bytes) { StandardStreams.print(line: "  \(line)") }
         }
     }
 
@@ -151,7 +155,7 @@ struct RepairCommand: AsyncParsableCommand {
         guard !plan.edits.isEmpty else { return }
         let word = plan.name.shellWord
         let deploy = plan.links.isEmpty ? "" : "; next: certctl deploy \(word)"
-        print("\(plan.name): repaired (certctl repair --undo \(word) puts it back)\(deploy)".plain)
+        StandardStreams.print(line: "\(plan.name): repaired (certctl repair --undo \(word) puts it back)\(deploy)")
     }
 
     // MARK: - Undoing
@@ -164,7 +168,7 @@ struct RepairCommand: AsyncParsableCommand {
             for name in recorded where self.name == nil || self.name == name {
                 guard let record = try Repair(stateDirectory: state).undo(name) else { continue }
                 undone += 1
-                for edit in record.edits { print("\(name): put back \(edit.path)".plain) }
+                for edit in record.edits { StandardStreams.print(line: "\(name): put back \(edit.path)") }
             }
             guard undone > 0 else {
                 throw FileError("undo a repair of", name ?? tree.path, because: "none is recorded in \(state)/repairs")

@@ -6,7 +6,7 @@ import PKI
 import Renewal
 import Text
 
-/// `certctl revoke`: a certificate that nobody is to trust any more.
+/// `certctl revoke`: a certificate that clients are no longer to trust.
 struct RevokeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "Revoke a certificate at its CA, for good.",
@@ -95,8 +95,10 @@ struct RevokeCommand: AsyncParsableCommand {
                 next: "see that \(statePath) can be written to, and run this again")
         }
         switch result {
-        case .revoked: print("\(target.title): serial \(target.certificate.serial) is revoked (\(reason))".plain)
-        case .wasRevoked: print("\(target.title): serial \(target.certificate.serial) was revoked before".plain)
+        case .revoked:
+            StandardStreams.print(line: "\(target.title): serial \(target.certificate.serial) is revoked (\(reason))")
+        case .wasRevoked:
+            StandardStreams.print(line: "\(target.title): serial \(target.certificate.serial) was revoked before")
         }
         let shows = target.lineage.map { $0.certificate == target.certificate } ?? false
         return shows ? target.lineage : nil

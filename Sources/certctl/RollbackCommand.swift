@@ -7,7 +7,7 @@ import Renewal
 /// `certctl rollback`: an earlier version, live again.
 struct RollbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollback", abstract: "Make an earlier version live again, then deploy and verify it.",
+        commandName: "rollback", abstract: "Install an earlier version again, then deploy and verify it.",
         discussion: """
             A copy of the earlier version becomes the next one: certbot would undo a link that goes back to a lower number.
             """)
@@ -15,26 +15,38 @@ struct RollbackCommand: AsyncParsableCommand {
     @OptionGroup var tree: TreeOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: ArgumentHelp("The lineage.", valueName: "name"), completion: .lineage)
+    @Argument(help: ArgumentHelp("The certificate.", valueName: "name"), completion: .lineage)
     var name: String
 
     @Option(
-        name: .long, help: ArgumentHelp("The version (default: the one before the live one).", valueName: "version"))
+        name: .long,
+        help: ArgumentHelp("The version (default: the one before the installed one).", valueName: "version"))
     var to: Int?
 
     @Flag(name: .long, help: "Take a version that has expired, or is for other names, too.")
     var force = false
 
+    @Flag(name: .long, help: "Show which version would be installed and what would run, and change nothing.")
+    var dryRun = false
+
     func run() async throws {
+        if dryRun { return try preview() }
         let setup = try await RunSetup(tree, nil, output, offersToStop: true)
         let lineage = try setup.tree.selected([name])[0]
-        let version = try earlierVersion(of: lineage)
+        let version = try earlierVersion(of: lineage).number
         let code = await setup.carryOut("rollback", .rollBack(to: version, isForced: force), [lineage])
         if code != 0 { throw ExitCode(code) }
     }
 
+    private func preview() throws {
+        let preview = try DeploymentPreview(tree)
+        let lineage = try preview.lineage(name)
+        let leaf = try earlierVersion(of: lineage).leaf
+        try preview.show(lineage, "a copy of \(DeploymentPreview.text(leaf)), installed as the next version", .rollBack)
+    }
+
     /// The version to go back to, fit to be installed.
-    private func earlierVersion(of lineage: Lineage) throws -> Int {
+    private func earlierVersion(of lineage: Lineage) throws -> (number: Int, leaf: Certificate) {
         guard let paths = lineage.paths else {
             throw CommandFailure(.failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used")
         }
@@ -50,7 +62,7 @@ struct RollbackCommand: AsyncParsableCommand {
                 leaf(archive, version).flatMap { revoked.reason(against: $0) }
             }
             let earlier = complete.filter { $0 < lineage.version ?? .max && (to != nil || bar($0) == nil) }
-            // One that has expired is passed over where another has not.
+            // An expired one is ignored if another has not expired.
             let valid = force ? nil : earlier.last { isValid(archive, $0) }
             guard let version = to ?? valid ?? earlier.last, complete.contains(version) else {
                 throw CommandFailure(
@@ -59,19 +71,19 @@ struct RollbackCommand: AsyncParsableCommand {
                         + (complete.isEmpty ? "" : " (whole in its archive: \(list))"))
             }
             guard version != lineage.version else {
-                throw CommandFailure(.usage, "version \(version) of \(name) is live already")
+                throw CommandFailure(.usage, "version \(version) of \(name) is installed already")
             }
             if let entry = bar(version) {
                 throw CommandFailure(
                     .failed, "version \(version) of \(name) is not installed again: it is \(entry)",
                     next: "certctl renew --force \(name.shellWord)")
             }
-            _ = try CertificateSet(
+            let set = try CertificateSet(
                 key: PrivateKey(pem: FileSystem.read(archive.path(.privkey, version))),
                 chain: FileSystem.read(archive.path(.fullchain, version)),
                 names: force ? [] : lineage.certificate?.names ?? [], after: nil,
                 now: force ? nil : Date.now)
-            return version
+            return (version, set.leaf)
         } catch let failure as CommandFailure {
             throw failure
         } catch let unfit as CertificateSet.Unfit {

@@ -4,7 +4,7 @@ import Glibc
 import Lineages
 import Renewal
 
-/// certbot's lock on the config directory: whoever holds it is named, and on a terminal a run of certctl can be asked to end.
+/// certbot's lock on the config directory: the holder is named, and on a terminal an operator can stop a run of certctl that holds it.
 enum RunLock {
     /// Takes the lock.
     ///
@@ -80,7 +80,8 @@ enum RunLock {
             CommandFailure(Tree.Failure.unreadable(FileError("read", tree.path, because: "there is no such directory")))
         case .file(let file):
             CommandFailure(
-                .configuration, "\(file)", next: file.isPermission ? "run it as root" : "make the tree writable")
+                .configuration, "\(file)",
+                next: file.isPermission ? "run it as root" : "make the config directory writable")
         }
     }
 }

@@ -26,9 +26,11 @@ final class RunPrinter: Sendable {
     /// Nil where nothing moves: no terminal, or the operator wants everything, or next to nothing.
     private let live: RunProgress?
     private let summary = Mutex(RunSummary())
+    private let proof: Mutex<RunProof>
 
-    init(_ options: OutputOptions) {
+    init(_ options: OutputOptions, _ proof: RunProof) {
         self.options = options
+        self.proof = Mutex(proof)
         let canMove = isatty(STDERR_FILENO) == 1 && RunPrinter.variable("TERM") != "dumb"
         live = canMove && !options.quiet && !options.verbose ? RunProgress(.error) : nil
     }
@@ -37,8 +39,12 @@ final class RunPrinter: Sendable {
         unsafe getenv(name).map { unsafe String(cString: $0) }
     }
 
+    /// Notes what a run starts with.
+    func begin(_ lineages: [Lineage]) { proof.withLock { $0.begin(lineages) } }
+
     func print(_ event: RenewalEvent) {
         summary.withLock { $0.note(event) }
+        proof.withLock { $0.note(event) }
         switch event {
         case .completedSwitch(let name):
             note("\(name): completed the switch of live/ that an earlier run began")
@@ -50,36 +56,40 @@ final class RunPrinter: Sendable {
         case .started(let name, let names, let reason):
             progress(name, "ordering \(RunPrinter.list(names)) (\(reason))")
         case .step(let name, let step): print(step, of: name)
-        case .obtained(let name): live?.show(name, "issued, to be installed")
+        case .obtained(let name): live?.show(name, "issued, installing it")
         case .tried(let name, let server, let certificate):
             live?.end(name)
             result("\(name): the dry run at \(server) went through, \(RunPrinter.expiry(of: certificate))")
         case .installed(let name, let version, let certificate):
-            live?.show(name, "installed, to be deployed")
-            result("\(name): version \(version) is live, \(RunPrinter.expiry(of: certificate))")
+            live?.show(name, "installed, running its hooks")
+            result("\(name): version \(version) is installed, \(RunPrinter.expiry(of: certificate))")
         case .adopted(let name, let found):
-            if options.verbose { note("\(name): entered in the books: \(found)", .debug) }
+            if options.verbose { note("\(name): adopted: \(found)", .debug) }
         case .verified(let name, let places):
             live?.end(name)
             var endpoints: [String] = []
             for place in places where !endpoints.contains("\(place.endpoint)") { endpoints.append("\(place.endpoint)") }
-            result("\(name): \(RunPrinter.list(endpoints)) \(endpoints.count == 1 ? "serves" : "serve") it")
+            let proven = proof.withLock { $0.text(of: name, hasUnicode: Screen.output.hasUnicode, at: Date.now) }
+            result(
+                "\(name): \(RunPrinter.list(endpoints)) \(endpoints.count == 1 ? "serves" : "serve") \(proven ?? "it")")
         case .notVerified(let name, let why):
             live?.end(name)
-            note("\(name): not seen served here: \(why)")
+            note("\(name): not verified: \(why)")
         case .pending(let name, let what, let next, let command):
             live?.end(name)
             let when = next.map { "the first run after \(LocalTime.text($0))" } ?? "the next run"
             fault("\(name): pending: \(what)", next: "\(when) tries again, and certctl \(command) \(name) does now")
         case .stateFailed(let error):
-            fault("the books cannot be kept: \(error)", next: "see that the state directory can be written to")
+            fault(
+                "cannot write state: \(error)",
+                next: "make the state directory writable; certctl doctor names the cause")
         case .hook(let event): print(event)
         case .failed(let name, let failure):
             live?.end(name)
             fault("\(name): \(failure)", next: NextStep.after(failure, lineage: name))
         case .exchange(let exchange):
             if let target = exchange.redirect {
-                warn("\(exchange.url) redirects to \(target): set server to that before it does no longer")
+                warn("\(exchange.url) redirects to \(target): set server to that before the redirect goes away")
             }
             if options.verbose { note("  \(exchange)", .debug) }
         }
@@ -113,22 +123,25 @@ final class RunPrinter: Sendable {
         }
     }
 
-    /// The last lines of a run.
-    func finish(_ report: RunReport) {
+    /// The last lines of a run: a run that was not successful does not end with what was not due.
+    func finish(_ report: RunReport, exitCode: Int32) {
         for entry in report.outcomes { live?.end(entry.name) }
         if live != nil {
             for line in summary.withLock({ $0.lines(report, on: .error) }) { StandardError.write(line + "\n") }
         }
-        if report.wasInterrupted { fault("interrupted: what is not done yet is taken up by the next run", next: nil) }
+        if report.wasInterrupted { fault("interrupted: the next run continues what is not done", next: nil) }
         let waiting = report.outcomes.compactMap { entry -> (name: String, date: Date)? in
             if case .notDue(let date, _) = entry.outcome { (entry.name, date) } else { nil }
         }
         guard let first = waiting.min(by: { $0.date < $1.date }) else { return }
         let others = report.outcomes.count - waiting.count
-        let count = waiting.count == 1 ? "1 lineage" : "\(waiting.count) lineages"
+        let count = waiting.count == 1 ? "1 certificate" : "\(waiting.count) certificates"
         result(
-            "\(others == 0 ? "nothing is due: " : "not due: ")\(count), the first is \(first.name) on "
+            "\(others == 0 && exitCode == 0 ? "nothing is due: " : "not due: ")\(count), the first is \(first.name) on "
                 + LocalTime.text(first.date))
+        if exitCode != 0, !options.quiet, !report.troubles.isEmpty {
+            fault("this run is not finished: \(report.troubles.joined(separator: ", "))", next: "certctl doctor")
+        }
     }
 
     func warn(_ text: String) {
@@ -139,7 +152,7 @@ final class RunPrinter: Sendable {
     func result(_ text: String) {
         guard !options.quiet else { return }
         above {
-            Swift.print(text.plain)
+            StandardStreams.print(line: text)
             fflush(nil)
         }
     }

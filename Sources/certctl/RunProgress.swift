@@ -88,7 +88,7 @@ final class RunProgress: Sendable {
     /// All at once: a terminal that draws between two writes would flicker.
     private func redraw(_ state: inout State) {
         let shown = state.lines.suffix(RunProgress.mostLines)
-        let longest = shown.map(\.name.plain.count).max() ?? 0
+        let longest = shown.map(\.name.plain.columns).max() ?? 0
         var lines = shown.map { text($0, nameWidth: longest) }
         if shown.count < state.lines.count { lines.insert("  and \(state.lines.count - shown.count) more", at: 0) }
         let block = lines.map { Style.faint.text($0, on: screen) + "\n" }.joined()
@@ -102,9 +102,9 @@ final class RunProgress: Sendable {
         let took = (line.started.duration(to: .now) / .milliseconds(100)).rounded(.down) / 10
         let time = " …  \(took) s"
         // The last column stays free: a terminal may wrap there.
-        let room = (screen.width ?? 80) - 1 - time.count
+        let room = (screen.width ?? 80) - 1 - time.columns
         let name = line.name.plain
-        let padding = String(repeating: " ", count: nameWidth - name.count)
-        return "  \(name)\(padding)  \(line.stage.plain)".prefix(max(0, room)) + time
+        let padding = String(repeating: " ", count: nameWidth - name.columns)
+        return "  \(name)\(padding)  \(line.stage.plain)".prefix(columns: max(0, room)) + time
     }
 }

@@ -45,7 +45,9 @@ struct RunSetup: ~Copyable {
         SignalTrap.outliveOutputs()
         let settings = try options.settings()
         let tree = try options.tree()
-        let printer = RunPrinter(output)
+        let proof = RunProof(
+            tree, StateStore(stateDirectory: options.statePath), limit: settings.duplicateLimit)
+        let printer = RunPrinter(output, proof)
         let transport = try RunSetup.transport(caBundle: ca?.caBundle?.text ?? settings.caBundle)
         let units: OutsideUnits? = try hooksInUnits ? RunSetup.units() : nil
         if makingTree { try RunSetup.make(tree) }
@@ -66,7 +68,7 @@ struct RunSetup: ~Copyable {
             printer.warn("\(options.config?.text ?? HostSettings.defaultPath): \(key) means nothing here")
         }
         if !tree.defaults.unsupportedKeys.isEmpty {
-            printer.warn("cli.ini: not acted on: \(tree.defaults.unsupportedKeys.joined(separator: ", "))")
+            printer.warn("cli.ini: ignored: \(tree.defaults.unsupportedKeys.joined(separator: ", "))")
         }
         if directoryHooks { RunSetup.warnOfSkippedHooks(HookDirectory(configDirectory: tree.path), printer) }
         let store = StateStore(stateDirectory: statePath)
@@ -103,7 +105,7 @@ struct RunSetup: ~Copyable {
         self.hooks = hooks
         (self.units, self.statePath) = (units, statePath)
         (self.jobs, self.executor, self.report, self.trace) = (jobs, executor, report, trace)
-        nextRun = NextRun(isTimed: options.isHostsOwn, isTimersOwn: RunSetup.initiator == "timer", last: store.lastRun)
+        nextRun = NextRun(isTimed: options.isHostsOwn, isTimersOwn: RunSetup.initiator == .timer, last: store.lastRun)
         caBundle = ca?.caBundle?.text ?? settings.caBundle
         self.printer = printer
         self.lock = lock
@@ -148,9 +150,9 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    /// systemd gives every service an INVOCATION_ID; an operator sits at a terminal, or has no such thing.
-    static var initiator: String {
-        unsafe getenv("INVOCATION_ID") != nil && isatty(STDERR_FILENO) == 0 ? "timer" : "terminal"
+    /// systemd gives every service an INVOCATION_ID; a shell at a terminal may have inherited one.
+    static var initiator: Initiator {
+        unsafe getenv("INVOCATION_ID") != nil && isatty(STDERR_FILENO) == 0 ? .timer : .manual
     }
 
     private static func make(_ tree: Tree) throws {
@@ -177,7 +179,7 @@ struct RunSetup: ~Copyable {
         }
     }
 
-    /// Says what is to be done about a state directory that is another tree's.
+    /// Says what is to be done about a state directory that belongs to another config directory.
     static func owningState(_ body: () throws(StateOwner.Failure) -> Void) throws {
         do throws(StateOwner.Failure) {
             try body()
@@ -185,7 +187,7 @@ struct RunSetup: ~Copyable {
             let next: String? =
                 switch error {
                 case .another(let directory, _, _):
-                    "name another directory with --state-dir; if the tree was moved, remove \(StateOwner.path(in: directory))"
+                    "name another directory with --state-dir; if the config directory was moved, remove \(StateOwner.path(in: directory))"
                 case .file(let file): file.isPermission ? "run it as root" : nil
                 }
             throw CommandFailure(.configuration, "\(error)", next: next)
@@ -225,6 +227,7 @@ struct RunSetup: ~Copyable {
     /// The real world of a run over lineages.
     func world(_ lineages: [Lineage], issuing: Certification? = nil, rotatesKeys: Bool = false) -> LocalWorld {
         let units = units
+        printer.begin(lineages)
         return LocalWorld(
             lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
             caBundle: caBundle, rotatesKeys: rotatesKeys, challenges: challenges,
@@ -259,10 +262,10 @@ struct RunSetup: ~Copyable {
         _ command: String, read lineages: [Lineage] = [], _ work: @escaping @Sendable () async -> RunReport
     ) async -> Int32 {
         let report = await inGoodOrder(work)
-        // What a switch replaced was kept for whoever had it open.
+        // What a switch replaced was kept for processes that had it open.
         let isComplete = RunSetup.completeSwitches(statePath, printer)
-        printer.finish(report)
         let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
+        printer.finish(report, exitCode: code)
         let lastRun = LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code)
         await reports.leave(
             lastRun, known: StatusReport.known(lineages, report), isProbing: !report.wasInterrupted)

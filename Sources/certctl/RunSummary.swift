@@ -28,7 +28,7 @@ struct RunSummary {
             }
         case .installed(let name, let version, let certificate):
             change(name) { row in
-                (row.result, row.style) = ("version \(version) is live", .good)
+                (row.result, row.style) = ("version \(version) is installed", .good)
                 row.expires = LocalTime.day(certificate.notAfter)
             }
         case .verified(let name, let places):
@@ -40,7 +40,7 @@ struct RunSummary {
         case .notVerified(let name, _):
             change(name) { row in
                 if row.result.isEmpty { (row.result, row.style) = ("deployed", .good) }
-                row.served = "not seen here"
+                row.served = "not verified"
             }
         case .pending(let name, let what, _, _):
             change(name) { ($0.result, $0.style) = ("pending: \(what)", .attention) }

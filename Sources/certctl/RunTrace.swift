@@ -6,7 +6,7 @@ import PKI
 import Renewal
 import Synchronization
 
-/// Says in the state directory what this run is doing, for whoever finds the config directory locked.
+/// Says in the state directory what this run is doing, for a process that finds the config directory locked.
 final class RunTrace: Sendable {
     private struct State {
         var isOn = false
@@ -54,8 +54,8 @@ extension RenewalEvent {
         switch self {
         case .started(let name, _, _): "\(name): ordering"
         case .step(let name, let step): step.stage.map { "\(name): \($0)" }
-        case .obtained(let name): "\(name): issued, to be installed"
-        case .installed(let name, _, _): "\(name): installed, to be deployed"
+        case .obtained(let name): "\(name): issued, installing it"
+        case .installed(let name, _, _): "\(name): installed, running its hooks"
         case .hook(.started(let hook)): "\(hook.kind.rawValue) hook \(hook.name)"
         case .hook(.finished(let hook, _)): "after \(hook.kind.rawValue) hook \(hook.name)"
         default: nil

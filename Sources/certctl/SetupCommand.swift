@@ -11,10 +11,10 @@ import Text
 struct SetupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "setup",
-        abstract: "Have this host renew with certctl: units, timer, hook, certbot's schedule; --undo takes it back.",
+        abstract: "Set this host up to renew with certctl: units, timer, hook, certbot's schedule.",
         discussion: """
-            Says what it will do and asks. Without a terminal, and without --yes, it only says it, and exits with 64. Talks to \
-            no CA.
+            Shows what it will do and asks. Without a terminal and without --yes it changes nothing and exits with 64. \
+            --undo undoes it. No CA is contacted.
             """)
 
     @OptionGroup var tree: TreeOptions
@@ -22,23 +22,28 @@ struct SetupCommand: AsyncParsableCommand {
     @Flag(name: [.short, .long], help: "Do it without asking.")
     var yes = false
 
-    @Flag(name: .long, help: "Take back what setup did, and nothing else.")
+    @Flag(name: .long, help: "Undo what setup did, and nothing else.")
     var undo = false
+
+    @Flag(name: .long, help: "Show what would be done, and change nothing.")
+    var dryRun = false
+
+    @Flag(name: .long, help: "Show every file that would change, as a unified diff.")
+    var diff = false
 
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Have lineages of certbot's nginx, apache and standalone plugins proven by files in this directory.",
+            "Renew certificates of certbot's nginx, apache and standalone plugins with challenge files in this directory.",
             valueName: "dir"))
     var webroot: OperatorPath?
 
-    @Flag(name: .long, help: "Put certctl's reload-nginx in the place of hooks that reload nginx.")
+    @Flag(name: .long, help: "Replace hooks that reload nginx by certctl's reload-nginx.")
     var replaceHook = false
 
     func validate() throws {
-        if undo, replaceHook || webroot != nil {
-            throw ValidationError(
-                "--undo takes back all that setup did: --webroot and --replace-hook mean nothing with it")
+        if undo, replaceHook || webroot != nil || diff {
+            throw ValidationError("--undo undoes everything: --webroot, --replace-hook and --diff do not go with it")
         }
     }
 
@@ -56,7 +61,9 @@ struct SetupCommand: AsyncParsableCommand {
 
     private var isTerminal: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
 
-    // MARK: - There
+    private var mayAsk: Bool { !yes && !dryRun && isTerminal }
+
+    // MARK: - Setting up
 
     private func setUp() async throws {
         // What the service would stop at, an operator hears of now.
@@ -71,21 +78,23 @@ struct SetupCommand: AsyncParsableCommand {
         request.reports = try tree.settings().reports
         request.replacesHook = replaceHook
         for lineage in WebrootMove.candidates(among: request.lineages) {
-            request.webroots[lineage.name] = webroot?.text ?? (yes || !isTerminal ? nil : askForWebroot(lineage))
+            request.webroots[lineage.name] = webroot?.text ?? (mayAsk ? askForWebroot(lineage) : nil)
         }
-        if !replaceHook, !yes, isTerminal { request.replacesHook = askForHook(request) }
+        if !replaceHook, mayAsk { request.replacesHook = askForHook(request) }
         let plan = try await SetupPlan(request, on: SetupHost())
         guard !plan.steps.isEmpty else {
-            print("nothing to do: this host is set up")
+            StandardStreams.print(line: "nothing to do: this host is set up")
             show(plan.remarks)
             return
         }
-        print("certctl setup will")
+        StandardStreams.print(line: "certctl setup will")
         for (number, step) in plan.steps.enumerated() {
-            print("\(number + 1). \(step.title.plain)")
-            for detail in step.details { print("     \(detail.plain)") }
+            StandardStreams.print(line: "\(number + 1). \(step.title.plain)")
+            for detail in step.details { StandardStreams.print(line: "     \(detail.plain)") }
         }
+        if diff { for line in try SetupDiff.lines(of: plan) { print(line.plain) } }
         show(plan.remarks)
+        if dryRun { return StandardStreams.print(line: "nothing was changed: this is a dry run") }
         try confirm()
         let lock = try found.map { try RunLock.take($0, state: tree.statePath) }
         var run = try SetupRun(on: SetupHost(), statePath: tree.statePath)
@@ -95,7 +104,7 @@ struct SetupCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .failed, "\(error)",
                 next:
-                    "\(error.next ?? "mend it") (certctl setup goes on from there, certctl setup --undo takes back what is done)"
+                    "\(error.next ?? "fix the cause"), then certctl setup continues; certctl setup --undo undoes what is done"
             )
         }
         withExtendedLifetime(lock) {}
@@ -114,13 +123,13 @@ struct SetupCommand: AsyncParsableCommand {
 
     /// What an operator does now, and what doctor says of the host as it stands.
     private func sayWhatIsNext(_ found: Tree?) async throws {
-        print("done; certctl setup --undo takes it back")
+        StandardStreams.print(line: "done; certctl setup --undo undoes it")
         guard let found else {
-            print("next: certctl issue -d NAME, for the first certificate")
+            StandardStreams.print(line: "next: certctl issue NAME, for the first certificate")
             return
         }
-        print("next: certctl renew --dry-run")
-        print("")
+        StandardStreams.print(line: "next: certctl renew --dry-run")
+        StandardStreams.print(line: "")
         let settings = try tree.settings()
         let lineages: [Lineage]
         do throws(Tree.Failure) {
@@ -131,7 +140,7 @@ struct SetupCommand: AsyncParsableCommand {
         let host = Diagnosis.Host(
             found, lineages, path: found.path, settings: settings, statePath: tree.statePath,
             transport: try RunSetup.transport(caBundle: settings.caBundle))
-        print("certctl doctor says:")
+        StandardStreams.print(line: "certctl doctor says:")
         print(DoctorText(await Diagnosis(host).run(), style: .forTerminal).text)
     }
 
@@ -139,7 +148,7 @@ struct SetupCommand: AsyncParsableCommand {
         let plugin = lineage.options?.authenticator ?? ""
         let isStandalone = plugin == "standalone"
         let what = isStandalone ? "which needs port 80 for itself" : "which certctl does not have"
-        print("\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, \(what).")
+        StandardStreams.print(line: "\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, \(what).")
         let rest = isStandalone ? "as it is" : "to certbot"
         let answer = ask("Directory that nginx serves its challenges from (empty: leave it \(rest)): ")
         return answer.isEmpty ? nil : OperatorPath(argument: answer)?.text
@@ -148,52 +157,56 @@ struct SetupCommand: AsyncParsableCommand {
     private func askForHook(_ request: SetupRequest) -> Bool {
         let reloads = HookStep.found(request).filter { $0.isFile && !$0.isShipped }
         guard !reloads.isEmpty else { return false }
-        for reload in reloads { print("\(reload.place.plain) reloads nginx: \(reload.line.plain)") }
+        for reload in reloads {
+            StandardStreams.print(line: "\(reload.place.plain) reloads nginx: \(reload.line.plain)")
+        }
         return SetupCommand.isYes(ask("Put certctl's reload-nginx in its place? [y/N] "))
     }
 
-    // MARK: - And back
+    // MARK: - Undoing
 
     private func takeBack() async throws {
         var run = try SetupRun(on: SetupHost(), statePath: tree.statePath)
         let undoing = run.undoing
         guard !undoing.isEmpty else {
-            print("nothing to do: setup has changed nothing on this host")
+            StandardStreams.print(line: "nothing to do: setup has changed nothing on this host")
             return
         }
-        print("certctl setup --undo will")
-        for (number, title) in undoing.enumerated() { print("\(number + 1). \(title.plain)") }
+        StandardStreams.print(line: "certctl setup --undo will")
+        for (number, title) in undoing.enumerated() { StandardStreams.print(line: "\(number + 1). \(title.plain)") }
+        if dryRun { return StandardStreams.print(line: "nothing was changed: this is a dry run") }
         try confirm()
         let lock = try tree.existingTree().map { try RunLock.take($0, state: tree.statePath) }
         let isComplete = try await run.undo { outcome in
             switch outcome {
-            case .restored(let what): print(what.plain)
+            case .restored(let what): StandardStreams.print(line: what)
             case .nothingToDo: break
-            case .left(let why): StandardError.write("certctl: \(why.plain)\n")
+            case .left(let why): StandardError.write(fault: why, next: nil)
             }
         }
         withExtendedLifetime(lock) {}
         guard isComplete else {
             throw CommandFailure(
-                .failed, "not everything could be taken back",
-                next: "look at what is named above; certctl setup --undo tries it again")
+                .failed, "not everything could be undone",
+                next: "certctl setup --undo, once what is named above is fixed")
         }
-        print("done; the tree and its certificates are as they were left by the last renewal")
+        StandardStreams.print(line: "done; the config directory and its certificates are unchanged")
     }
 
-    // MARK: - A conversation
+    // MARK: - Asking
 
     private func show(_ remarks: [String]) {
         guard !remarks.isEmpty else { return }
-        print("seen, and left alone:")
-        for remark in remarks { print("  - \(remark.plain)") }
+        StandardStreams.print(line: "found, and not changed:")
+        for remark in remarks { StandardStreams.print(line: "  - \(remark.plain)") }
     }
 
     private func confirm() throws {
         if yes { return }
         guard isTerminal else {
             throw CommandFailure(
-                .usage, "nothing was done: there is no terminal to ask at", next: "say --yes to have it done")
+                .usage, "nothing was done: there is no terminal to ask at",
+                next: "certctl setup --yes, or certctl setup at a terminal")
         }
         guard SetupCommand.isYes(ask("Do this? [y/N] ")) else {
             throw CommandFailure(.failed, "nothing was done")

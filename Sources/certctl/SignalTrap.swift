@@ -32,7 +32,7 @@ enum SignalTrap {
         }
     }
 
-    /// Sees to it that the system keeps the exit codes of hooks, at the start of the process: whoever started it may ignore SIGCHLD,
+    /// Sees to it that the system keeps the exit codes of hooks, at the start of the process: the parent may ignore SIGCHLD,
     /// a process inherits that, and then none are kept (wait(2)).
     static func keepExitCodes() { _ = signal(SIGCHLD, SIG_DFL) }
 

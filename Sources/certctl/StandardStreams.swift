@@ -13,8 +13,11 @@ enum StandardStreams {
         }
     }
 
-    /// Prints one line that a terminal takes literally: everything goes this way that a table or a style has not made so.
-    static func print(line: String) { Swift.print(line.plain) }
+    /// Prints one line that a terminal takes literally, and where it is too long for that, wrapped: everything goes this way that a
+    /// table or a style has not made so.
+    static func print(line: String) {
+        for line in TextLayout.lines(line, to: Screen.output.width) { Swift.print(line) }
+    }
 
     /// Brings what was printed to where it goes, for a command of which nothing else comes.
     static func finishOutput() throws {

@@ -42,7 +42,7 @@ struct StatusCheck {
     /// The timer runs every few hours: after that long without a run it does not.
     private static let longestSilence: TimeInterval = 86_400
 
-    /// It cannot be told.
+    /// Nothing is known.
     init(unknown reason: String) { (level, line) = (.unknown, "CERTCTL UNKNOWN - \(reason)".plain) }
 
     /// - Parameter isRunUnderWay: whether a run works on the tree at this moment: what it has begun is not pending for want of one.
@@ -57,7 +57,7 @@ struct StatusCheck {
             let age = LocalTime.distance(to: run.at, from: now)
             all.append((.warning, "the last run ended \(age): see systemctl list-timers certctl.timer"))
         }
-        if report.lineages.isEmpty { all.append((.unknown, "there is no lineage")) }
+        if report.lineages.isEmpty { all.append((.unknown, "there are no certificates")) }
         let level = all.map(\.level).max() ?? .ok
         self.level = level
         let worst = all.filter { $0.level == level }.map(\.text)
@@ -67,7 +67,7 @@ struct StatusCheck {
         } else {
             let next = report.lineages.filter { $0.notAfter != nil }
                 .min { $0.notAfter ?? .distantFuture < $1.notAfter ?? .distantFuture }
-            let count = report.lineages.count == 1 ? "1 lineage" : "\(report.lineages.count) lineages"
+            let count = report.lineages.count == 1 ? "1 certificate" : "\(report.lineages.count) certificates"
             summary =
                 count
                 + (next.map {
@@ -85,7 +85,7 @@ struct StatusCheck {
         _ row: LineageStatus, _ limits: Limits, isRunUnderWay: Bool, at now: Date
     ) -> (level: Level, text: String)? {
         guard let notAfter = row.notAfter, let notBefore = row.notBefore, let daysLeft = row.daysLeft else {
-            return (.critical, "\(row.name): \(row.renewal.because)")
+            return (.critical, "\(row.name): \(row.renewal.reason)")
         }
         let lifetime = notAfter.timeIntervalSince(notBefore)
         let expiry = "\(row.name) expires \(LocalTime.distance(to: notAfter, from: now))"
@@ -94,7 +94,7 @@ struct StatusCheck {
             return (.critical, "\(row.name): \(revoked.message)")
         }
         // Between the installation and the reload the old one is served, as it has to be.
-        let isAtWork = isRunUnderWay && row.state == .pending && row.attempts ?? 0 == 0
+        let isAtWork = isRunUnderWay && row.state == .pending && row.consecutiveFailures ?? 0 == 0
         if row.isServedWrongly, !isAtWork {
             let complaint = row.problems.first { $0.code == "served-wrongly" }?.message
             return (.critical, "\(row.name): \(complaint ?? "it is served wrongly")")
@@ -106,7 +106,7 @@ struct StatusCheck {
         }
         switch row.state {
         case .pending where isAtWork: return nil
-        case .broken, .pending: return (.warning, "\(row.name): \(row.renewal.because)")
+        case .broken, .pending: return (.warning, "\(row.name): \(row.renewal.reason)")
         default: break
         }
         return row.problems.first { $0.code == "hook-failed" || $0.code == "renewal-failed" }
@@ -119,7 +119,7 @@ struct StatusCheck {
         level: Level, text: String
     )? {
         if row.notAfter != nil, let finding, finding.level == .critical { return finding }
-        return (.unknown, "\(row.name): \(row.renewal.because)")
+        return (.unknown, "\(row.name): \(row.renewal.reason)")
     }
 
     /// When it was to be renewed; nil where it never is, or that is not over yet.

@@ -8,10 +8,10 @@ import Text
 /// `certctl status`: a straight line without lock or write, and without network unless it is asked to probe.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show every lineage: what expires when, and what happens next.",
+        commandName: "status", abstract: "Show every certificate: what expires when, and what happens next.",
         discussion: """
-            Exits with 0 whatever state the lineages are in; with --check as monitoring plugins do: 0 OK, 1 WARNING, \
-            2 CRITICAL, 3 UNKNOWN. Who may not read the tree is shown what the last run has left for all to read.
+            Exits with 0 whatever the states are; with --check as monitoring plugins do: 0 OK, 1 WARNING, \
+            2 CRITICAL, 3 UNKNOWN. A user who may not read the config directory is shown the world-readable report of the last run.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -20,17 +20,20 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var tree: TreeOptions
 
-    @Argument(help: ArgumentHelp("The lineages to show (default: all).", valueName: "name"), completion: .lineage)
+    @Argument(help: ArgumentHelp("The certificates to show (default: all).", valueName: "name"), completion: .lineage)
     var names: [String] = []
 
-    @Option(name: .long, help: "table, json or prometheus.")
+    @Option(name: [.customShort("o"), .long, .customLong("output")], help: "table, json or prometheus.")
     var format = Format.table
 
-    @Flag(name: .long, help: "Look at what listeners serve, too.")
+    @Flag(name: .long, help: "The same as --format json.")
+    var json = false
+
+    @Flag(name: .long, help: "Probe the endpoints as well.")
     var probe = false
 
     @Option(
-        name: .long, help: ArgumentHelp("Show the whole decision about one lineage.", valueName: "name"),
+        name: .long, help: ArgumentHelp("Show the whole decision about one certificate.", valueName: "name"),
         completion: .lineage)
     var explain: String?
 
@@ -40,21 +43,28 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Print one line, and exit as a monitoring plugin.")
     var check = false
 
-    @Option(name: .long, help: ArgumentHelp("With --check: warn when fewer days are left.", valueName: "days"))
+    @Option(
+        name: [.customShort("w"), .long],
+        help: ArgumentHelp("With --check: warn when fewer days are left.", valueName: "days"))
     var warning: Double?
 
-    @Option(name: .long, help: ArgumentHelp("With --check: critical when fewer days are left.", valueName: "days"))
+    @Option(
+        name: [.customShort("c"), .long],
+        help: ArgumentHelp("With --check: critical when fewer days are left.", valueName: "days"))
     var critical: Double?
 
-    func validate() throws {
-        let modes = [check, watch, explain != nil, format != .table].count { $0 }
-        guard modes <= 1 else { throw ValidationError("--check, --watch, --explain and --format exclude each other") }
+    mutating func validate() throws {
+        let modes = [check, watch, explain != nil, format != .table, json].count { $0 }
+        guard modes <= 1 else {
+            throw ValidationError("--check, --watch, --explain, --format and --json exclude each other")
+        }
+        if json { format = .json }
         if !check, warning != nil || critical != nil {
             throw ValidationError("--warning and --critical go with --check")
         }
         if watch, !Screen.isTerminal { throw ValidationError("--watch is for a terminal") }
         if explain != nil, !names.isEmpty {
-            throw ValidationError("--explain takes one lineage, and no other is shown")
+            throw ValidationError("--explain takes one certificate, and no other is shown")
         }
     }
 
@@ -70,7 +80,7 @@ struct StatusCommand: AsyncParsableCommand {
         let answer = try await StatusSource(tree).report(names, probing: probe, detail: detail)
         let report = answer.report
         for remark in report.remarks + [answer.note].compactMap(\.self) {
-            StandardError.write("certctl: \(remark.plain)\n")
+            StandardError.write(line: "certctl: \(remark)", .warning)
         }
         switch format {
         case .table: await writeTable(report) { print($0) }
@@ -79,8 +89,8 @@ struct StatusCommand: AsyncParsableCommand {
             // A state that is not known is no metric.
             if let name = report.lineages.first(where: { answer.hidden.contains($0.name) })?.name {
                 throw CommandFailure(
-                    .configuration, "\(name) cannot be looked at without more rights, and no run has left its report",
-                    next: "run it as root, or as a user who may read the tree")
+                    .configuration, "\(name): permission denied, and no run has left a report",
+                    next: "run it as root, or as a user who may read the config directory")
             }
             StatusMetrics(report).write { print($0) }
         }
@@ -122,14 +132,14 @@ struct StatusCommand: AsyncParsableCommand {
         do {
             try StandardStreams.finishOutput()
         } catch let failure as CommandFailure {
-            // What nobody can read is not known.
+            // A line that cannot be printed is no answer.
             StandardError.write(fault: failure.message, next: failure.next)
             throw ExitCode(StatusCheck.Level.unknown.rawValue)
         }
         if result.level != .ok { throw ExitCode(result.level.rawValue) }
     }
 
-    /// Whether a process holds the tree's lock; only those who may read the lock file are told.
+    /// Whether a process holds the tree's lock; false as well if the lock file cannot be read.
     private var isRunUnderWay: Bool {
         let holder = try? FileSystem.lockHolder(of: "\(tree.configDir.text)/\(TreeLock.fileName)")
         return (holder ?? nil) != nil
@@ -170,7 +180,7 @@ extension Tree {
         return try names.filter { seen.insert($0).inserted }.map { wanted in
             guard let item = selected[wanted] else {
                 throw CommandFailure(
-                    .usage, "there is no lineage \(wanted) in \(path)", next: "certctl status shows them all")
+                    .usage, "there is no certificate \(wanted) in \(path)", next: "certctl status shows them all")
             }
             return item
         }

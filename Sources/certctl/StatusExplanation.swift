@@ -29,7 +29,7 @@ struct StatusExplanation {
 
     var text: String {
         let sections = [
-            ("", certificate), ("why", rules), ("stage", stage), ("hooks", hookLines), ("looked for at", endpoints),
+            ("", certificate), ("why", rules), ("stage", stage), ("hooks", hookLines), ("endpoints", endpoints),
             ("problems", row.problems.map(\.message)),
             ("next", Fault.known(of: lineage, state).compactMap { $0.remedy?.line }),
         ]
@@ -68,7 +68,9 @@ struct StatusExplanation {
             lines.append(
                 "it has failed \(retry.failures) times, so that it is left alone until \(LocalTime.text(nextAttempt))")
         }
-        if let held = state?.host.quarantine { lines.append("serial \(held.serial) is held: \(held.retry.cause)") }
+        if let held = state?.host.quarantine {
+            lines.append("serial \(held.serial) is quarantined: \(held.retry.cause)")
+        }
         return lines
     }
 
@@ -103,7 +105,7 @@ struct StatusExplanation {
 
     private var stage: [String] {
         guard let state, let stage = state.stage else {
-            return ["the books do not know it: the next run looks at its listeners and enters it"]
+            return ["no state yet: the next run probes its endpoints and adopts it"]
         }
         var lines = [stage.rawValue]
         if let installed = state.host.live.version { lines.append("installed \(LocalTime.text(installed.at))") }
@@ -111,7 +113,7 @@ struct StatusExplanation {
             lines.append("deployed \(LocalTime.text(date)): its hooks had exited with 0")
         }
         if let date = state.host.live.rollout?.verifiedAt {
-            lines.append("verified \(LocalTime.text(date)): a listener served it")
+            lines.append("verified \(LocalTime.text(date)): an endpoint served it")
         }
         if state.isPending { lines.append("pending: \(state.summary)") }
         return lines

@@ -43,19 +43,19 @@ struct StatusMetrics {
                     }
                 })
         }
-        addDates("certctl_certificate_not_after_timestamp_seconds", "When the live certificate expires.") {
+        addDates("certctl_certificate_not_after_timestamp_seconds", "When the installed certificate expires.") {
             $0.notAfter
         }
         addDates(
             "certctl_certificate_not_before_timestamp_seconds",
-            "When the live certificate begins to be valid."
+            "When the installed certificate begins to be valid."
         ) { $0.notBefore }
         addDates(
             "certctl_certificate_renewal_at_timestamp_seconds",
-            "When the certificate is to be renewed."
+            "When the certificate is to be renewed; for a pending one its next attempt."
         ) { $0.renewal.dueSince ?? $0.renewal.at }
         add(
-            "certctl_certificate_info", "What the live certificate is; always 1.",
+            "certctl_certificate_info", "What the installed certificate is; always 1.",
             rows.lazy.compactMap { row -> Sample? in
                 row.serial.map { serial in
                     let labels = [
@@ -73,13 +73,15 @@ struct StatusMetrics {
             "stage"
         ) { row in row.stage.map { ($0.rawValue, LineageState.Stage.allCases.map(\.rawValue)) } }
         add(
-            "certctl_renewal_failures", "How often the work at hand has failed in a row.",
-            rows.lazy.compactMap { row -> Sample? in row.attempts.map { ([("lineage", row.name)], Double($0)) } })
+            "certctl_consecutive_failures", "How often the current work has failed in a row.",
+            rows.lazy.compactMap { row -> Sample? in
+                row.consecutiveFailures.map { ([("lineage", row.name)], Double($0)) }
+            })
         add(
             "certctl_served_match",
-            "1 where a listener serves the live certificate, 0 where it should and does not.",
+            "1 if an endpoint serves the installed certificate, 0 if it should and does not.",
             rows.lazy.flatMap { row -> [Sample] in
-                // What is only a remark, nobody is to be woken for.
+                // An endpoint that is not required wakes no operator.
                 (row.served ?? []).filter { $0.verdict == "match" || $0.isWrong }.map { served in
                     (
                         [("lineage", row.name), ("endpoint", served.endpoint), ("name", served.name)],
@@ -87,6 +89,9 @@ struct StatusMetrics {
                     )
                 }
             })
+        add(
+            "certctl_build_info", "The version of certctl that wrote this, and its commit; always 1.",
+            [([("version", Version.number), ("commit", Version.commit ?? "unknown")], 1)])
         if let run = report.lastRun {
             let (at, success): (Sample, Sample) = (([], run.at.timeIntervalSince1970), ([], run.exitCode == 0 ? 1 : 0))
             add("certctl_last_run_timestamp_seconds", "When the last run ended.", [at])

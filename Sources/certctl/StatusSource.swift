@@ -64,7 +64,7 @@ import Setup
         let age = LocalTime.distance(to: report.generatedAt, from: now)
         for name in names where !report.lineages.contains(where: { $0.name == name }) {
             throw CommandFailure(
-                .usage, "there is no lineage \(name) in \(file.path)", next: "certctl status shows them all")
+                .usage, "there is no certificate \(name) in \(file.path)", next: "certctl status shows them all")
         }
         if !names.isEmpty { report.lineages.removeAll { !names.contains($0.name) } }
         report.refresh(at: now)

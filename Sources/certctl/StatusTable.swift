@@ -11,9 +11,9 @@ struct StatusTable {
     private let screen: Screen
     private let next: NextText
 
-    /// What is said of a tree without lineages.
+    /// What is said of a config directory without certificates.
     static func nothing(in tree: String) -> String {
-        "there is no lineage in \(tree): certctl issue -d NAME makes the first certificate"
+        "no certificates in \(tree): certctl issue NAME orders the first one"
     }
 
     /// - Parameter nextStart: when the timer starts the next run, where that is known.
@@ -83,7 +83,7 @@ struct StatusTable {
     private func served(_ row: LineageStatus) -> String {
         guard let served = row.served, let first = served.first else { return "-" }
         if row.isServedWrongly,
-            let wrong = served.first(where: { $0.verdict == "stale" || ($0.counts && $0.verdict != "match") })
+            let wrong = served.first(where: { $0.verdict == "stale" || ($0.required && $0.verdict != "match") })
         {
             return "\(wrong.verdict) at \(wrong.endpoint)"
         }

@@ -7,7 +7,8 @@ import Renewal
 /// Where a command works.
 struct TreeOptions: ParsableArguments {
     @Option(
-        name: .long, help: ArgumentHelp("The tree, in certbot's layout.", valueName: "dir"), completion: .directory)
+        name: .long, help: ArgumentHelp("The config directory, in certbot's layout.", valueName: "dir"),
+        completion: .directory)
     var configDir = OperatorPath.tree
 
     @Option(
@@ -29,7 +30,7 @@ struct TreeOptions: ParsableArguments {
         }
     }
 
-    /// The tree, for whoever can say more about a failure.
+    /// The config directory, for a caller that can say more about a failure.
     func openTree() throws(Tree.Failure) -> Tree { try Tree(configDir.text, userDefaults: userDefaults) }
 
     func settings() throws -> HostSettings {
@@ -73,9 +74,10 @@ extension CommandFailure {
     init(_ failure: Tree.Failure) {
         let next =
             switch failure {
-            case .badDefaults: "mend that line: certbot stops at it, too"
-            case .unreadable where failure.isPermission: "run it as root, or as a user who may read the tree"
-            case .unreadable: "name the tree with --config-dir, or make a first certificate with certctl issue"
+            case .badDefaults: "fix that line: certbot fails on it as well"
+            case .unreadable where failure.isPermission:
+                "run it as root, or as a user who may read the config directory"
+            case .unreadable: "name it with --config-dir, or order a first certificate with certctl issue NAME"
             }
         self.init(.configuration, "\(failure)", next: next)
     }

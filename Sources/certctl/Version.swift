@@ -8,12 +8,12 @@ enum Version {
 
     /// What `--version` prints: also what a bug report needs of the libraries, which are the system's.
     static var line: String {
-        "certctl \(number) (\(commit)), OpenSSL \(OpenSSLLibrary.version), libcurl \(CurlTransport.libraryVersion)"
+        "certctl \(number) (\(commit.map { "commit \($0)" } ?? "unknown commit")), OpenSSL \(OpenSSLLibrary.version), libcurl \(CurlTransport.libraryVersion)"
     }
 
-    /// The commit that this was built of, which only `make release` tells the compiler.
-    private static var commit: String {
+    /// The commit that this was built of; nil for any build but that of `make release`, which passes it to the compiler.
+    static var commit: String? {
         let name = unsafe String(cString: certctl_commit())
-        return name.isEmpty ? "unknown commit" : "commit \(name)"
+        return name.isEmpty ? nil : name
     }
 }

@@ -60,7 +60,7 @@ struct TimerJudgementTests {
     ) {
         let failed =
             "LoadState=loaded\nActiveState=failed\nUnitFileState=static\nResult=\(result)\nExecMainStatus=\(code)\nExecMainExitTimestamp=@1764090000"
-        let later = LastRun(at: .now - 180, by: "terminal", command: "deploy", exitCode: 0)
+        let later = LastRun(at: .now - 180, by: .manual, command: "deploy", exitCode: 0)
         let check = judge(timer: Self.running, service: failed, laterRun: later).first { $0.id == .timerFailing }
         #expect(check?.verdict == verdict)
         let again = "systemctl reset-failed certctl.service && systemctl start certctl.service"
@@ -90,9 +90,9 @@ struct TimerJudgementTests {
             let ended = Date(timeIntervalSince1970: 1_764_090_000)
             func isLater(_ ended: Date?) -> Bool { Diagnosis(host).laterRun(after: ended, lineages) != nil }
             #expect(!isLater(ended), "there is no record of a run")
-            try ledger.note(LastRun(at: ended + 60, by: "terminal", command: "deploy", exitCode: 1))
+            try ledger.note(LastRun(at: ended + 60, by: .manual, command: "deploy", exitCode: 1))
             #expect(!isLater(ended))
-            try ledger.note(LastRun(at: ended + 60, by: "terminal", command: "deploy", exitCode: 0))
+            try ledger.note(LastRun(at: ended + 60, by: .manual, command: "deploy", exitCode: 0))
             #expect(isLater(ended) && !isLater(ended + 120) && !isLater(nil))
             let failure = AcquisitionFailure(Cause(.unreachable, "the CA did not answer", isTemporary: true))
             let failed = LineageState(name: "a.example").applying(

@@ -49,7 +49,7 @@ struct ReferenceTests {
     }
 
     @Test func `every state and every problem code is explained, and no other`() throws {
-        let page = try MarkdownPage("docs/status-json.md")
+        let page = try MarkdownPage("docs/reference/json.md")
         #expect(page.terms(under: "States") == LineageStatus.State.allCases.map(\.rawValue))
         #expect(page.terms(under: "Problem codes").sorted() == LineageProblem.Code.allCases.map(\.rawValue).sorted())
     }

@@ -9,9 +9,9 @@ struct BadInputTests {
     @Test func `an unknown lineage is a usage error`() async throws {
         try await Self.withTree { stack, certctl in
             try await unchanged(stack, status: 64) { try await certctl.renew("--force", "nosuch.example") }
-                .says("there is no lineage nosuch.example")
+                .says("there is no certificate nosuch.example")
             try await unchanged(stack, status: 64) { try await certctl.status("nosuch.example") }
-                .says("there is no lineage nosuch.example")
+                .says("there is no certificate nosuch.example")
         }
     }
 
@@ -105,7 +105,7 @@ struct BadInputTests {
             try await check("chmod", ["755", secret])
             try await check("chown", ["-h", "root", link])
             let renewed = try await certctl.renew("--force")
-            #expect(renewed.stdout.contains("version 2 is live"), "\(renewed.stdout)\(renewed.stderr)")
+            #expect(renewed.stdout.contains("version 2 is installed"), "\(renewed.stdout)\(renewed.stderr)")
             #expect(try await check("find", [secret]) == "\(secret)\n")
         }
     }
@@ -130,7 +130,7 @@ struct BadInputTests {
             let renewal = try await certctl.renew("--force")
             #expect(renewal.status == 1)
             #expect(renewal.stderr.contains("bad.example: \(conf)"))
-            #expect(renewal.stdout.contains("good.example: version 2 is live"))
+            #expect(renewal.stdout.contains("good.example: version 2 is installed"))
             #expect(string(conf) == (damage == "empty" ? "" : half))
         }
     }

@@ -85,7 +85,7 @@ struct Certctl {
     func lineage(_ name: String) async throws -> StatusEntry {
         let output = try await status("--format", "json", name)
         let document = try JSONDecoder().decode(StatusDocument.self, from: Data(output.stdout.utf8))
-        guard document.schema == 1, let entry = document.lineages.first else {
+        guard document.schema == 2, let entry = document.lineages.first else {
             throw RigError("no lineage \(name) in: \(output.stdout)\(output.stderr)")
         }
         return entry
@@ -116,7 +116,7 @@ struct StatusEntry: Decodable {
 
     struct Renewal: Decodable {
         let at: String?
-        let because: String
+        let reason: String
     }
 
     struct Problem: Decodable {

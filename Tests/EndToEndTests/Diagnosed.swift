@@ -21,7 +21,7 @@ struct Diagnosed {
         let remedy: String?
         let command: String?
         let action: String
-        let because: String?
+        let causedBy: String?
     }
 
     let text: String
@@ -81,8 +81,8 @@ extension Certctl {
                 try await doctor(resolver + arguments), try await doctor(resolver + arguments + ["--format", "json"])
             )
             guard let document = try? JSONDecoder().decode(Diagnosed.Document.self, from: Data(json.stdout.utf8)),
-                document.schema == 1
-            else { throw RigError("no document of schema 1: \(json.stdout)\(json.stderr)") }
+                document.schema == 2
+            else { throw RigError("no document of schema 2: \(json.stdout)\(json.stderr)") }
             guard text.status == json.status else { continue }
             if environmentVariable("CERTCTL_SHOW") != nil { print(text.stdout) }
             return Diagnosed(text: text.stdout, status: text.status, document: document)

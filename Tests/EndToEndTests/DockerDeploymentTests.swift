@@ -10,7 +10,7 @@ struct DockerDeploymentTests {
         try await DockerHost.with { host in
             try host.verify(patience: 1)
             let issued = try await host.issue("example.com", "www.example.com")
-            #expect(issued.stdout.contains("example.com: version 1 is live"))
+            #expect(issued.stdout.contains("example.com: version 1 is installed"))
             #expect(issued.status == 1, "nobody serves it yet where the settings say it is served: \(issued.stderr)")
             #expect(issued.stderr.contains("127.0.0.1:\(host.stack.tlsPort) cannot be reached"), "\(issued.stderr)")
             #expect(try await host.entry().state == "pending")
@@ -62,7 +62,7 @@ struct DockerDeploymentTests {
             let (first, reloads) = (try await host.servedSerial(), try await host.reloads())
             let renewal = try await host.certctl.renew("--force")
             #expect(renewal.status == 0, "\(renewal.stderr)")
-            #expect(renewal.stdout.contains("127.0.0.1:\(host.stack.tlsPort) serves it"), "\(renewal.stdout)")
+            #expect(renewal.stdout.contains("127.0.0.1:\(host.stack.tlsPort) serves "), "\(renewal.stdout)")
             try await expectVerified(host)
             #expect(try await host.servedSerial() != first)
             #expect(try await host.reloads() == reloads + 1)

@@ -38,7 +38,7 @@ struct DoctorDockerTests {
                 let restarting = try await host.diagnosed()
                 guard restarting.document.causes.first == "nginx-config-invalid" else { return false }
                 func because(_ id: String) -> String? {
-                    restarting.checks(id).first { $0.verdict == "failure" }?.because
+                    restarting.checks(id).first { $0.verdict == "failure" }?.causedBy
                 }
                 return ["container-restarting", "served-unreachable"].allSatisfy {
                     because($0) == "nginx-config-invalid"
@@ -67,7 +67,7 @@ struct DoctorDockerTests {
             let stopped = try await host.diagnosed()
             stopped.expectCause("container-stopped", remedy: "docker start", action: "operator", evidence: "exited at")
             for id in ["http-not-listening", "served-unreachable"] {
-                #expect(stopped.checks(id).first { $0.verdict == "failure" }?.because == "container-stopped", "\(id)")
+                #expect(stopped.checks(id).first { $0.verdict == "failure" }?.causedBy == "container-stopped", "\(id)")
             }
             try await host.follow("the container is stopped")
             _ = try await host.stack.engine.docker(["pause", container])
@@ -83,7 +83,7 @@ struct DoctorDockerTests {
             ) { squatter in
                 let held = try await host.diagnosed()
                 held.expectCause("port-held", action: "operator", evidence: "port \(port) is held by python3")
-                #expect(held.checks("container-stopped").first { $0.verdict == "failure" }?.because == "port-held")
+                #expect(held.checks("container-stopped").first { $0.verdict == "failure" }?.causedBy == "port-held")
                 try await host.follow("a program of the host holds the port") {
                     try await check("kill", ["\(squatter.pid)"])
                     try await eventually("the port is free") { !squatter.isRunning }
@@ -143,7 +143,7 @@ struct DoctorDockerTests {
                     "nginx-config-invalid", remedy: "docker exec \(name) nginx -t", action: "operator",
                     evidence: "no_such_directive")
                 let hook = broken.checks("hook-failed").first { $0.verdict == "failure" }
-                #expect(hook?.because == "nginx-config-invalid")
+                #expect(hook?.causedBy == "nginx-config-invalid")
                 #expect(hook?.evidence.contains("[emerg] unknown directive") == true, "\(hook?.evidence ?? "")")
                 try await host.follow("nginx in a container refuses its configuration") {
                     try write(conf, host.stack.productionConf)
@@ -174,7 +174,7 @@ struct DoctorDockerTests {
             let folded = try await host.diagnosed().checks("challenge-location-missing").first {
                 $0.verdict == "failure"
             }
-            #expect(folded?.because == "webroot-not-mounted")
+            #expect(folded?.causedBy == "webroot-not-mounted")
 
             try await host.mount(
                 ["\(tree)/live:/etc/letsencrypt/live:ro", "\(webroot):/var/www/certbot:ro"], isUp: false)
@@ -199,7 +199,7 @@ struct DoctorDockerTests {
             #expect(renewal.status == 1, "the container has the old file: \(renewal.stdout)")
             let pinned = try await host.diagnosed()
             pinned.expectCause("single-file-mounted", action: "operator", evidence: "mounts the single file \(live)/")
-            #expect(pinned.checks("served-stale").first { $0.verdict == "failure" }?.because == "single-file-mounted")
+            #expect(pinned.checks("served-stale").first { $0.verdict == "failure" }?.causedBy == "single-file-mounted")
             try await host.follow("the certificate's files are mounted singly") {
                 try await host.mount(["\(tree):/etc/letsencrypt:ro", "\(webroot):/var/www/certbot:ro"])
             }

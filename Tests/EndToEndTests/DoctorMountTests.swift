@@ -112,7 +112,7 @@ struct DoctorMountTests {
                 let stopped = try await host.diagnosed()
                 stopped.expectCause("upstream-stopped", remedy: "docker start \(name)", action: "operator")
                 #expect(
-                    stopped.checks("nginx-config-invalid").first { $0.verdict == "failure" }?.because
+                    stopped.checks("nginx-config-invalid").first { $0.verdict == "failure" }?.causedBy
                         == "upstream-stopped")
                 try await host.follow("an upstream's service is stopped")
                 outcome = .success(())

@@ -63,7 +63,7 @@ struct DoctorServerTests {
                 "http-not-listening", remedy: "systemctl start nginx",
                 evidence: "nothing listens on port \(host.stack.nginx.httpPort)")
             #expect(
-                down.checks("served-unreachable").first { $0.verdict == "failure" }?.because == "http-not-listening")
+                down.checks("served-unreachable").first { $0.verdict == "failure" }?.causedBy == "http-not-listening")
             try await host.follow("nginx of the host is stopped", programs: ["systemctl": host.startingNginx])
             try await check("sh", ["-c", "kill $(cat \(host.stack.nginx.directory)/nginx.pid)"])
         }
@@ -240,7 +240,7 @@ struct DoctorServerTests {
             #expect(failed.found("warning").contains("hook-not-executable"), "\(failed.text)")
             failed.expectCause(
                 "hook-failed", remedy: "certctl deploy example.org", action: "deploy", evidence: "no such container")
-            #expect(failed.checks("served-stale").first { $0.verdict == "failure" }?.because == "hook-failed")
+            #expect(failed.checks("served-stale").first { $0.verdict == "failure" }?.causedBy == "hook-failed")
 
             // Without a reason why: a reload that was forgotten.
             try addHook("deploy", "reload", host.stack, "true")
@@ -260,7 +260,8 @@ struct DoctorServerTests {
             // A script that may not run is the cause where no other one reloads nginx.
             let unhooked = try await host.diagnosed()
             unhooked.expectCause("hook-not-executable", remedy: "chmod +x \(hooks)/off", action: "operator")
-            #expect(unhooked.checks("served-stale").first { $0.verdict == "failure" }?.because == "hook-not-executable")
+            #expect(
+                unhooked.checks("served-stale").first { $0.verdict == "failure" }?.causedBy == "hook-not-executable")
             for name in ["README", "off"] { try FileManager.default.removeItem(atPath: "\(hooks)/\(name)") }
             let missing = try await host.follow("no hook reloads nginx", simulated: ["certctl setup"]) {
                 try addHook("deploy", "reload", host.stack, host.stack.nginx.reloadCommand)
@@ -319,7 +320,7 @@ struct DoctorServerTests {
             let missing = try await host.diagnosed()
             missing.expectCause("webroot-missing", action: "operator")
             for id in ["expired", "renewal-failed"] {
-                #expect(missing.checks(id).first { $0.verdict == "failure" }?.because == "webroot-missing", "\(id)")
+                #expect(missing.checks(id).first { $0.verdict == "failure" }?.causedBy == "webroot-missing", "\(id)")
             }
             try FileManager.default.moveItem(atPath: hidden, toPath: host.stack.webroot)
             let past = try await host.diagnosed()

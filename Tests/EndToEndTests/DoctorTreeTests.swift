@@ -104,16 +104,16 @@ struct DoctorTreeTests {
             let expired = try #require(seen.checks("expired").first { $0.verdict == "failure" })
             #expect((expired.command, expired.action) == ("certctl renew expired.example", "renew"))
             #expect(
-                seen.checks("expired").first { $0.verdict == "failure" }?.because != "clock-wrong",
+                seen.checks("expired").first { $0.verdict == "failure" }?.causedBy != "clock-wrong",
                 "it is behind, if anything")
             // What keeps a renewal from its work comes before what it would mend.
             let alone = try await certctl.diagnosed("expired.example").checks("expired").first
-            #expect(alone?.because == "account-missing", "\(String(describing: alone))")
+            #expect(alone?.causedBy == "account-missing", "\(String(describing: alone))")
             try await certctl.diagnosed("key-mismatch.example").expectCause("key-mismatch", action: "operator")
             // A certificate of the future is this host's clock's word against the CA's.
             let future = try await certctl.diagnosed("not-yet-valid.example")
             future.expectCause("clock-wrong", evidence: "is behind the certificate of not-yet-valid.example")
-            #expect(future.checks("not-yet-valid").first?.because == "clock-wrong")
+            #expect(future.checks("not-yet-valid").first?.causedBy == "clock-wrong")
             #expect(try await certctl.doctor(["nosuch.example"]).status == 64)
         }
     }

@@ -37,7 +37,7 @@ struct ForceTests {
             #expect(forced.status == 0, "\(forced.stderr)")
             #expect(forced.stderr.contains("and the one on the disk is valid for"))
             #expect(
-                forced.stderr.contains("certctl deploy is enough: deploying it instead (--yes renews all the same)"))
+                forced.stderr.contains("certctl deploy is enough: deploying it instead (--yes renews it anyway)"))
             #expect(stack.pebble.requests().count == requests, "the CA was not asked")
             #expect(try await certctl.lineage("one.example.org").version == 2)
         }
@@ -69,6 +69,14 @@ struct ForceTests {
                 let forced = try await certctl.renew("--force")
                 #expect(forced.status == 0, "\(forced.stderr)")
                 #expect(forced.stderr.contains("\(used) of 5 certificates for exactly these names in the last 7 days"))
+                // The proof: what took the place of what, how fast, and what is left.
+                let proof = try #require(
+                    forced.stdout.firstMatch(
+                        of:
+                            /127\.0\.0\.1:\d+ serves ([0-9a-f]{4})(?:…→|\.\.\.->)([0-9a-f]{4})(?:…|\.\.\.), \d+\.\d s after the reload; (\d) of 5 certificates left this week/
+                    ), "\(forced.stdout)")
+                let serial = try #require(try await certctl.lineage("one.example.org").serial)
+                #expect(serial.hasPrefix(proof.output.2) && proof.output.3 == "\(4 - used)", "\(forced.stdout)")
             }
             let requests = stack.pebble.requests().count
             let refused = try await certctl.renew("--force")
@@ -100,10 +108,14 @@ struct ForceTests {
             let words = certctl.commandLine("renew", ["--ca-bundle", stack.pebble.caBundle, "--force"])
             let shown = try await sh(
                 "script", ["-qec", words.map(shellQuoted).joined(separator: " "), "/dev/null"],
-                environment: certctl.variables.merging(["TERM": "xterm", "NO_COLOR": "1"]) { $1 }, input: "n\n")
+                environment: certctl.variables.merging(["TERM": "xterm", "NO_COLOR": "1"]) { $1 }, input: "n\ny\n")
             #expect(
                 shown.stdout.contains(
-                    "two.example.org: certctl deploy is enough. Order a new certificate all the same? [y/N]"))
+                    "two.example.org: certctl deploy is enough. Order a new certificate anyway? [y/N]"))
+            #expect(
+                shown.stdout.split(whereSeparator: \.isWhitespace).joined(separator: " ").contains(
+                    "nothing is wrong with one.example.org. A new certificate uses up one of those that the CA makes for its names"
+                        + " (4 of 5 left this week). Order it? [y/N]"))
             for stage in [
                 "ordering one.example.org (forced) …",
                 "the CA issues the certificate …",
@@ -112,7 +124,7 @@ struct ForceTests {
             }
             #expect(shown.stdout.contains("post hook reload  running …"))
             #expect(shown.stdout.contains(/NAME +RESULT +EXPIRES/))
-            #expect(shown.stdout.contains(/one\.example\.org +version 2 is live/))
+            #expect(shown.stdout.contains(/one\.example\.org +version 2 is installed/))
             #expect(shown.stdout.contains(/two\.example\.org +pending:/))
         }
     }

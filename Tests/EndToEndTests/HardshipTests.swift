@@ -48,7 +48,7 @@ struct HardshipTests {
             let renewal = try await certctl.renew("--force")
             #expect(renewal.status == 1)
             #expect(renewal.stderr.contains("\(certctl.state)/switches/b.json"))
-            #expect(renewal.stdout.contains("a.example: version 2 is live"), "\(renewal.stderr)")
+            #expect(renewal.stdout.contains("a.example: version 2 is installed"), "\(renewal.stderr)")
         }
     }
 
@@ -154,7 +154,7 @@ struct HardshipTests {
             for output in [try await certctl.status(), try await certctl.renew()] {
                 #expect(output.status == 78)
                 #expect(output.stderr.contains("\(directory)/cli.ini: line 2"), "\(output.stderr)")
-                #expect(output.stderr.contains("next: mend that line"), "\(output.stderr)")
+                #expect(output.stderr.contains("next: fix that line"), "\(output.stderr)")
             }
         }
     }
@@ -206,7 +206,7 @@ struct HardshipTests {
             #expect(renewal.status == 0)
             #expect(
                 renewal.stderr.contains("a-copy: left alone: its renewal config leads to the certificate of a.example"))
-            #expect(renewal.stdout.contains("a.example: version 2 is live"))
+            #expect(renewal.stdout.contains("a.example: version 2 is installed"))
             #expect(stack.pebble.requestCount("/order-plz") == orders + 1)
         }
     }
@@ -248,7 +248,7 @@ struct HardshipTests {
             #expect(try await issue(stack, "-d", "a.example", "--agree-tos", "--name", "a.example-0001").status == 0)
             #expect(try await issue(stack, "-d", "a.example", "--name", "a.example").status == 0)
             let again = try await issue(stack, "-d", "a.example", "--key-type", "p384")
-            #expect(again.stdout.contains("a.example: version 2 is live"), "\(again.stdout)\(again.stderr)")
+            #expect(again.stdout.contains("a.example: version 2 is installed"), "\(again.stdout)\(again.stderr)")
         }
     }
 

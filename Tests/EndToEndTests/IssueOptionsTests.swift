@@ -40,7 +40,7 @@ struct IssueOptionsTests {
             try await ca.addLineage("b.example", tree: tree)
             let entry = try await certctl.lineage("b.example")
             #expect(
-                (entry.state, entry.renewal.because) == ("unmanaged", "authenticator nginx, which \(tree)/cli.ini sets")
+                (entry.state, entry.renewal.reason) == ("unmanaged", "authenticator nginx, which \(tree)/cli.ini sets")
             )
         }
     }

@@ -10,7 +10,7 @@ struct IssueTests {
             let certctl = Certctl(stack)
             let issued = try await issue(stack, "-d", "new.example", "-d", "WWW.new.example.", "--agree-tos")
             #expect(issued.status == 0, "\(issued.stderr)")
-            #expect(issued.stdout.contains("new.example: version 1 is live"))
+            #expect(issued.stdout.contains("new.example: version 1 is installed"))
             let entry = try await certctl.lineage("new.example")
             #expect(entry.domains.sorted() == ["new.example", "www.new.example"])
             #expect(entry.keyType == "ECDSA P-256")
@@ -46,7 +46,7 @@ struct IssueTests {
             let certctl = Certctl(tree: directory, state: "\(directory)/state")
             for output in [try await certctl.status(), try await certctl.renew(), try await certctl.deploy()] {
                 #expect(output.status == 0)
-                #expect(output.stdout.hasPrefix("there is no lineage in \(directory)"), "\(output.stdout)")
+                #expect(output.stdout.hasPrefix("no certificates in \(directory)"), "\(output.stdout)")
             }
         }
     }

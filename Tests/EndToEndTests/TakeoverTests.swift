@@ -73,7 +73,7 @@ struct TakeoverTests {
         let requests = stack.pebble.requests().count
         let renewal = try await certctl.renew()
         #expect(renewal.status == 0)
-        #expect(renewal.stdout.hasPrefix("nothing is due: 3 lineages"))
+        #expect(renewal.stdout.hasPrefix("nothing is due: 3 certificates"))
         #expect(renewal.stderr.isEmpty)
         let quiet = try await certctl.renew("--quiet")
         #expect((quiet.status, quiet.stdout, quiet.stderr) == (0, "", ""))
@@ -89,7 +89,7 @@ struct TakeoverTests {
         let renewal = try await certctl.renew("--force")
         #expect(renewal.status == 0, "\(renewal.stderr)")
         for names in Self.lineages {
-            #expect(renewal.stdout.contains("\(names[0]): version 2 is live"))
+            #expect(renewal.stdout.contains("\(names[0]): version 2 is installed"))
             let entry = try await certctl.lineage(names[0])
             #expect(entry.version == 2)
             #expect(entry.domains.sorted() == names.sorted())

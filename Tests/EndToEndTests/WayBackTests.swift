@@ -166,7 +166,7 @@ struct TrialTests {
             #expect(run.status == 1, "\(run.stderr)")
             let entry = try await certctl.lineage("one.example")
             #expect((entry.version, entry.state) == (2, "pending"))
-            #expect(entry.renewal.because == "deployed, not verified yet")
+            #expect(entry.renewal.reason == "deployed, not verified yet")
             #expect(!string("\(certctl.state)/lineages/one.example.json").contains("cancelled"))
             #expect(try takeHookLog(stack).filter { $0.hasPrefix("failure") }.isEmpty)
             try addHook("post", "10-lies", stack, stack.nginx.reloadCommand)

@@ -10,7 +10,7 @@ struct NotifyWebhookTests {
             let output = try await service.notify(
                 from: "failure",
                 [
-                    "CERTCTL_LINEAGE": "example.com", "CERTCTL_STAGE": "installed", "CERTCTL_ATTEMPTS": "3",
+                    "CERTCTL_LINEAGE": "example.com", "CERTCTL_STAGE": "installed", "CERTCTL_CONSECUTIVE_FAILURES": "3",
                     "CERTCTL_ERROR": "nginx -t: \"x\" \\ is\nnot\ta\u{1}directive, café 😀",
                 ])
             #expect(output.status == 0 && output.stderr == "" && output.stdout == "", "\(output)")
@@ -19,7 +19,7 @@ struct NotifyWebhookTests {
             #expect(request.headers["content-type"] == "application/json")
             let note = try request.note()
             #expect(note.event == "failure" && note.lineage == "example.com" && note.stage == "installed")
-            #expect(note.attempts == 3)
+            #expect(note.consecutiveFailures == 3)
             #expect(note.error == "nginx -t: \"x\" \\ is\nnot\ta\u{1}directive, café 😀")
             #expect(
                 note.text.hasPrefix("certctl on \(note.host): example.com failed (it is installed) after 3 attempts: "))
@@ -34,7 +34,7 @@ struct NotifyWebhookTests {
             #expect(try await service.notify(from: "recovered", ["CERTCTL_LINEAGE": "a.example"]).status == 0)
             let note = try #require(service.requests().first).note()
             #expect(note.event == "recovered" && note.text == "certctl on \(note.host): a.example recovered")
-            #expect(note.error == nil && note.stage == nil && note.attempts == nil)
+            #expect(note.error == nil && note.stage == nil && note.consecutiveFailures == nil)
         }
     }
 

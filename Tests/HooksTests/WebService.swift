@@ -22,7 +22,7 @@ struct WebService {
         let lineage: String?
         let stage: String?
         let error: String?
-        let attempts: Int?
+        let consecutiveFailures: Int?
         let time: String
         let text: String
     }

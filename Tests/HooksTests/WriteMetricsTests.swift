@@ -8,7 +8,7 @@ struct WriteMetricsTests {
     private static let hook = "\(ShippedHook.directory)/write-metrics"
 
     @Test func `what certctl says is in the file, whole, and for the tree that certctl named`() async throws {
-        try await withStub("echo \"$*\"; echo certctl_renewal_failures 0") { directory in
+        try await withStub("echo \"$*\"; echo certctl_consecutive_failures 0") { directory in
             let output = try await sh(
                 Self.hook, [],
                 environment: [
@@ -18,7 +18,7 @@ struct WriteMetricsTests {
             #expect(output.status == 0, "\(output.stderr)")
             #expect(
                 contents(ofFile: "\(directory)/out/certctl.prom")
-                    == "status --format prometheus --probe --config-dir /tree --state-dir /state\ncertctl_renewal_failures 0\n"
+                    == "status --format prometheus --probe --config-dir /tree --state-dir /state\ncertctl_consecutive_failures 0\n"
             )
             #expect(try await check("ls", ["\(directory)/out"]) == "certctl.prom\n")
         }
@@ -92,7 +92,7 @@ struct WriteMetricsTests {
         ])
     func `a directory that others can write to is refused, and no planted link is followed`(setup: String) async throws
     {
-        try await withStub("echo certctl_renewal_failures 0") { directory in
+        try await withStub("echo certctl_consecutive_failures 0") { directory in
             try await check(
                 "sh",
                 [
@@ -114,7 +114,7 @@ struct WriteMetricsTests {
 
     @Test(.enabled(if: geteuid() == 0, "needs root"))
     func `a directory that is reached over a symlink is refused, with the path to set`() async throws {
-        try await withStub("echo certctl_renewal_failures 0") { directory in
+        try await withStub("echo certctl_consecutive_failures 0") { directory in
             try await check("sh", ["-ec", "mv out real; ln -s real out; chown -h nobody out"], directory: directory)
             let output = try await run(in: directory)
             #expect(output.status == 1)
@@ -127,7 +127,7 @@ struct WriteMetricsTests {
     func `root's own directory in one of another user's will do, and a link in the file's place is replaced`()
         async throws
     {
-        try await withStub("echo certctl_renewal_failures 0") { directory in
+        try await withStub("echo certctl_consecutive_failures 0") { directory in
             try await check(
                 "sh",
                 [
@@ -139,7 +139,7 @@ struct WriteMetricsTests {
                 ], directory: directory)
             let output = try await run(in: directory)
             #expect(output.status == 0, "\(output.stderr)")
-            #expect(contents(ofFile: "\(directory)/lib/out/certctl.prom") == "certctl_renewal_failures 0\n")
+            #expect(contents(ofFile: "\(directory)/lib/out/certctl.prom") == "certctl_consecutive_failures 0\n")
             #expect(
                 try await check("stat", ["-c", "%F %a", "\(directory)/lib/out/certctl.prom"]) == "regular file 644\n")
             #expect(contents(ofFile: "\(directory)/victim") == "the operator\n")

@@ -30,7 +30,7 @@ extension SimulatedHost {
                 hooks: HookRun(
                     directory: hooks, runner: hooks, executor: time,
                     remember: { owed in self.effect { $0.disk.owed = owed } }),
-                jobs: jobs, initiator: "timer", report: report)
+                jobs: jobs, initiator: .timer, report: report)
             return await run.run(request, subjects, isExplicit: isExplicit)
         }
     }

@@ -39,7 +39,8 @@ struct HookUnitTests {
             try await host.hook("deploy", "1-talks", "echo one; echo two >&2; printf '<7>three\\n'; exit 3")
             try await host.hook("deploy", "2-dies", "kill -TERM $$")
             try await host.hook("deploy", "3-works", "touch /worked")
-            try await host.hook("failure", "tell", "echo \"$CERTCTL_LINEAGE $CERTCTL_ATTEMPTS\" >> /told")
+            try await host.hook(
+                "failure", "tell", "echo \"$CERTCTL_LINEAGE $CERTCTL_CONSECUTIVE_FAILURES $CERTCTL_ATTEMPTS\" >> /told")
             #expect(try await host.run() == 1)
             let journal = try await host.journal()
             #expect(journal.allSatisfy { $0.priority == "3" }, "\(journal)")
@@ -52,7 +53,7 @@ struct HookUnitTests {
             #expect(
                 messages.count == 5,
                 "\(messages)")
-            #expect(try await host.host.shell("cat /told; test -e /worked") == "\(name) 1\n")
+            #expect(try await host.host.shell("cat /told; test -e /worked") == "\(name) 1 1\n")
             // It is pending: systemd starts the next try within minutes, and nobody is alarmed.
             #expect(try await host.property("SubState") == "auto-restart")
             #expect(try await host.property("RestartUSec") == "5min")

@@ -74,7 +74,7 @@ struct TimerTests {
                 try await host.host.shell("stat -c '%a %U' /var/lib/certctl /run/certctl") == "700 root\n755 root\n")
             let history = try await host.host.shell("certctl history")
             #expect(
-                history.contains("timer") && history.contains("verified") && !history.contains("terminal"), "\(history)"
+                history.contains("timer") && history.contains("verified") && !history.contains("manual"), "\(history)"
             )
             #expect(
                 try await host.host.shell(
