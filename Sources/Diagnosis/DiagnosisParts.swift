@@ -185,7 +185,7 @@ extension Diagnosis {
             if let question = questions.first(where: { $0.lineage == lineage && $0.webroot == nil }) {
                 findings.fail(
                     .webrootMissing, lineage, at: "webroot of \(question.name)",
-                    "no webroot is known for \(question.name): its conf has neither webroot_map nor webroot_path",
+                    "no webroot is known for \(question.name): its renewal config has neither webroot_map nor webroot_path",
                     .webrootUnknown(conf: "\(host.treePath)/renewal/\(lineage).conf"))
             }
         }

@@ -1,3 +1,4 @@
+import Challenges
 import Lineages
 import Renewal
 
@@ -11,6 +12,7 @@ enum ProofFault: Hashable, Sendable {
     case zoneNotDelegated(record: String, String)
     case recordStale(record: String, values: Int, server: String)
     case serversDisagree(record: String, servers: [String])
+    case propagationSlow(LateRecord)
     case portTaken(port: Int, holder: String?)
     /// In the system's words.
     case portUnusable(String)
@@ -26,6 +28,7 @@ enum ProofFault: Hashable, Sendable {
         case .zoneNotDelegated: .zoneNotDelegated
         case .recordStale: .challengeRecordStale
         case .serversDisagree: .challengeRecordDiffers
+        case .propagationSlow: .propagationSlow
         case .portTaken, .portUnusable: .standalonePortTaken
         case .statelessWrong: .statelessWrong
         case .portNotOpened: .sandboxOutdated
@@ -35,7 +38,7 @@ enum ProofFault: Hashable, Sendable {
     /// Whether a renewal fails by it.
     var isFailure: Bool {
         switch self {
-        case .credentialsReadable, .recordStale, .serversDisagree, .portNotOpened: false
+        case .credentialsReadable, .recordStale, .serversDisagree, .propagationSlow, .portNotOpened: false
         default: true
         }
     }
@@ -53,6 +56,7 @@ enum ProofFault: Hashable, Sendable {
             "\(server) has \(values == 1 ? "a record" : "\(values) records") \(record) although no order is in progress"
         case .serversDisagree(let record, let servers):
             "the zone's servers differ about \(record): \(servers.joined(separator: ", "))"
+        case .propagationSlow(let late): "at the last order, \(late.sentence)"
         case .portTaken(let port, let holder):
             "\(holder ?? "another program") listens on port \(port), which authenticator standalone needs, and no pre hook stops it"
         case .portUnusable(let words): "authenticator standalone cannot listen: \(words)"
@@ -71,7 +75,12 @@ enum ProofFault: Hashable, Sendable {
         case .recordLoop: ("correct the CNAME at the DNS provider", false)
         case .zoneNotDelegated: ("correct the NS records at the registrar, or the name in the certificate", false)
         case .recordStale(let record, _, _): ("remove the TXT records of \(record) at the DNS provider", false)
-        case .serversDisagree: ("see why the secondary servers do not follow, or raise propagation_timeout", false)
+        case .serversDisagree: ("see why the secondary servers do not follow", false)
+        case .propagationSlow(let late):
+            (
+                "raise propagation_timeout in /etc/certctl/certctl.conf above \(late.waited), or see why these servers are slow",
+                false
+            )
         case .portTaken(let port, _):
             (
                 "stop what listens on port \(port) in a hook of renewal-hooks/pre, and start it in one of renewal-hooks/post",
