@@ -25,7 +25,7 @@ struct Main {
         SignalTrap.keepExitCodes()
         do {
             try requireProc()
-            var command = try Certctl.parseAsRoot()
+            var command = try Certctl.parseAsRoot(CertbotSpelling.translated(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -10,10 +10,11 @@ import Setup
 /// `certctl issue`: the first certificate of a lineage, or other names for it.
 struct IssueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "issue", abstract: "Get a certificate for new names, proven by files in a webroot.",
+        commandName: "issue", abstract: "Get a certificate for new names.",
         discussion: """
             Run again with the same names it does nothing until the certificate is due. With --name and other names the \
-            lineage gets those.
+            lineage gets those. Names are proven by files in a webroot unless --dns, --manual-auth-hook, --standalone or \
+            --stateless says otherwise; a wildcard needs one of the first two.
             """)
 
     @OptionGroup var tree: TreeOptions
@@ -30,10 +31,7 @@ struct IssueCommand: AsyncParsableCommand {
         completion: .lineage)
     var name: String?
 
-    @Option(
-        name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"),
-        completion: .directory)
-    var webroot: OperatorPath?
+    @OptionGroup var proof: ProofOptions
 
     @Option(name: .long, help: ArgumentHelp("The CA's directory (default: Let's Encrypt).", valueName: "url"))
     var server: String?
@@ -59,10 +57,11 @@ struct IssueCommand: AsyncParsableCommand {
 
     func run() async throws {
         let names = try parsedNames()
-        // A tree is made only where there is something to make it for.
-        if (try? FileSystem.status(tree.configDir.text, followingLinks: true)) == nil {
-            let path = webroot?.text ?? RenewalOptions.defaultWebroot
-            _ = try IssueTarget.responder(names.map { ($0, path) }, names)
+        // What is wrong with the command is said before anything is made, the tree above all.
+        let found = try tree.tree()
+        let draft = try IssueTarget(self, names: names, tree: found)
+        if !found.exists {
+            try await draft.requireReady(RunSetup.challenges(tree.settings(), nil, hidden: []))
         }
         let setup = try await RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
@@ -84,11 +83,12 @@ struct IssueCommand: AsyncParsableCommand {
                 next: "install it among the system's, or name its file with --ca-bundle")
         }
         for change in target.changes { setup.printer.result("\(target.name): \(change)") }
-        try target.checkWebroots()
+        let challenges = setup.challenges(of: target.name)
+        try await target.requireReady(challenges)
         try target.checkBudget(
             setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
-        let certification = try target.certification(account: account.id, trust: trust)
+        let certification = try target.certification(account: account.id, trust: trust, challenges)
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
         let subject = target.subject(certification, host: setup.settings.conf)
         let code = await setup.carryOut("issue") { await run.run(.issue, [subject], isExplicit: true) }
@@ -101,8 +101,13 @@ struct IssueCommand: AsyncParsableCommand {
         guard geteuid() == 0 else { return }
         let statePath = tree.statePath
         do {
+            let lineages = try setup.tree.lineages()
+            let port = PortDropIn(lineages)
+            if tree.isHostsOwn, port.text != nil, !port.isCurrent() {
+                setup.printer.warn("certctl.service may not listen on port 80 yet: run certctl setup")
+            }
             let dropIn = WebrootDropIn(
-                try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath,
+                lineages, treePath: setup.tree.path, statePath: statePath,
                 reports: setup.settings.reports)
             if try await dropIn.refresh(stateDirectory: statePath) {
                 setup.printer.warn("\(WebrootDropIn.path) was written anew for the service")
@@ -114,13 +119,6 @@ struct IssueCommand: AsyncParsableCommand {
 
     private func parsedNames() throws -> [SubjectName] {
         let names = try DomainArgument.names(domains)
-        if let name = names.first(where: \.isWildcard) {
-            throw CommandFailure(
-                .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
-                next:
-                    "certbot certonly with a DNS plugin makes the first certificate, and certctl renews it: see dns.md"
-            )
-        }
         guard !names.isEmpty else {
             throw CommandFailure(.usage, "there is no name to issue for", next: "give one with -d")
         }
