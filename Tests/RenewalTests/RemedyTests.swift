@@ -1,6 +1,7 @@
 import ACME
 import Challenges
 import Lineages
+import PKI
 import Testing
 
 @testable import Renewal
@@ -32,6 +33,17 @@ struct RemedyTests {
         #expect(Fault.rateLimited.remedy?.actor == .certctl && Fault.rateLimited.remedy?.action == Remedy.Action.none)
         #expect(Fault.renewal(.paused(url: "https://x/unpause"), subject, isRepeated: false).remedy?.actor == .person)
         #expect(Fault.served(name: "a.example", tried: false, restart: nil).remedy?.action == .deploy)
+    }
+
+    @Test func `a wildcard is issued again as its renewal config proves it, else with the option that is missing`() {
+        let names = ["*.a.example", "a.example"].compactMap { SubjectName($0) }
+        func remedy(isProvable: Bool) -> Remedy {
+            FaultSubject(name: "a.example", conf: "/c", live: "/l", names: names, isProvable: isProvable).reissue()
+        }
+        #expect(
+            remedy(isProvable: true).command == "certctl issue --name a.example -d '*.a.example' -d a.example")
+        #expect(remedy(isProvable: false).command == nil)
+        #expect(remedy(isProvable: false).text.contains("with --dns PLUGIN and --dns-credentials FILE"))
     }
 
     @Test func `what did not help is not said again`() {
