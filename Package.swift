@@ -96,7 +96,7 @@ let package = Package(
             name: "DocsTests", dependencies: ["Diagnosis", "Lineages", "Renewal", "Rig", "certctl"],
             swiftSettings: testSettings),
         .testTarget(
-            name: "RenewalTests", dependencies: ["ACME", "HTTP", "Lineages", "PKI", "Renewal", "Rig"],
+            name: "RenewalTests", dependencies: ["ACME", "Challenges", "HTTP", "Lineages", "PKI", "Renewal", "Rig"],
             swiftSettings: testSettings),
         .testTarget(
             name: "SimulationTests", dependencies: ["ACME", "Deployment", "Lineages", "PKI", "Renewal"],

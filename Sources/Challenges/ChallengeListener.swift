@@ -4,7 +4,7 @@ import PKI
 
 /// A small web server that answers challenges and nothing else, on a thread of its own, until it is stopped.
 ///
-/// It keeps no connection and reads no body. Whoever opens connections and says nothing keeps nobody else from an answer.
+/// It keeps no connection and reads no body. Clients that connect and send nothing do not delay the answers of others.
 final class ChallengeListener: Sendable {
     /// Why it cannot listen.
     struct Failure: Error, Sendable, CustomStringConvertible {
@@ -72,30 +72,10 @@ final class ChallengeListener: Sendable {
         guard descriptor >= 0 else { throw failure(place) }
         var (on, off): (Int32, Int32) = (1, 0)
         let size = socklen_t(MemoryLayout<Int32>.size)
-        // What the server before has left in TIME_WAIT keeps nobody from the port.
+        // Connections of the server before, in TIME_WAIT, do not block the port.
         unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
         if isV6 { unsafe _ = setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, size) }
-        let result: Int32
-        if isV6 {
-            var name = sockaddr_in6()
-            (name.sin6_family, name.sin6_port) = (sa_family_t(AF_INET6), UInt16(port).bigEndian)
-            unsafe withUnsafeMutableBytes(of: &name.sin6_addr) { unsafe $0.copyBytes(from: address) }
-            result = unsafe withUnsafePointer(to: &name) {
-                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
-                }
-            }
-        } else {
-            var name = sockaddr_in()
-            (name.sin_family, name.sin_port) = (sa_family_t(AF_INET), UInt16(port).bigEndian)
-            unsafe withUnsafeMutableBytes(of: &name.sin_addr) { unsafe $0.copyBytes(from: address) }
-            result = unsafe withUnsafePointer(to: &name) {
-                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-        }
-        guard result == 0, listen(descriptor, SOMAXCONN) == 0 else {
+        guard SocketAddress(ip: address, port: port).bind(descriptor) == 0, listen(descriptor, SOMAXCONN) == 0 else {
             let failure = failure(place)
             close(descriptor)
             throw failure

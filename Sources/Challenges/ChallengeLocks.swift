@@ -15,7 +15,7 @@ package actor ChallengeLocks {
 
     package init() {}
 
-    /// Waits until nobody holds any of some resources, and takes all of them at once, so that no two lanes wait for each other.
+    /// Waits until all of some resources are free, and takes them at once, so that no two lanes wait for each other.
     ///
     /// - Throws: `CancellationError`; nothing is taken then.
     package func take(_ resources: Set<String>) async throws {

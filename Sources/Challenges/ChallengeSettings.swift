@@ -22,6 +22,8 @@ package struct ChallengeSettings: Sendable {
     package var portHolder: @Sendable (Int) async -> String?
     /// Told what is worth knowing and no failure, in a line.
     package var report: @Sendable (String) -> Void
+    /// Given what had not reached all servers of its zone in time, once for an order by dns-01; nothing where all had.
+    package var propagated: @Sendable ([LateRecord]) -> Void
 
     package init(
         dns: ChallengeDNS = ChallengeDNS(), propagationTimeout: Duration = defaultPropagationTimeout,
@@ -29,22 +31,17 @@ package struct ChallengeSettings: Sendable {
         hooks: any ProgramLauncher = SubprocessRunner(), programs: any ProgramLauncher = SubprocessRunner(),
         hidden: [String] = [], locks: ChallengeLocks = ChallengeLocks(),
         portHolder: @escaping @Sendable (Int) async -> String? = { _ in nil },
-        report: @escaping @Sendable (String) -> Void = { _ in }
+        report: @escaping @Sendable (String) -> Void = { _ in },
+        propagated: @escaping @Sendable ([LateRecord]) -> Void = { _ in }
     ) {
         (self.dns, self.propagationTimeout, self.programTimeout) = (dns, propagationTimeout, programTimeout)
         (self.certbotVenv, self.hooks, self.programs, self.hidden) = (certbotVenv, hooks, programs, hidden)
-        (self.locks, self.portHolder, self.report) = (locks, portHolder, report)
+        (self.locks, self.portHolder) = (locks, portHolder)
+        (self.report, self.propagated) = (report, propagated)
     }
 
     /// Secondary servers take up a change within seconds where the primary notifies them, and within a refresh where not.
     package static let defaultPropagationTimeout: Duration = .seconds(120)
     /// As hooks have it: a plugin may sleep for minutes of its own accord.
     package static let defaultProgramTimeout: Duration = .seconds(600)
-
-    /// The same for one lineage, whose name the reports can be given.
-    package func reporting(_ report: @escaping @Sendable (String) -> Void) -> ChallengeSettings {
-        var settings = self
-        settings.report = report
-        return settings
-    }
 }

@@ -76,7 +76,7 @@ package struct DNSServer: Sendable, CustomStringConvertible {
         let descriptor = socket(family, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw refusal() }
         defer { close(descriptor) }
-        // A connected UDP socket takes answers of this server only, and hears that nobody listens there.
+        // A connected UDP socket takes answers of this server only, and learns that no server listens there.
         DNSServer.limit(descriptor, until: end)
         guard connect(descriptor) == 0 else { throw refusal() }
         guard
@@ -115,25 +115,7 @@ package struct DNSServer: Sendable, CustomStringConvertible {
 
     private func connect(_ descriptor: Int32) -> Int32 {
         guard case .ip(let bytes)? = SubjectName(endpoint.host) else { return -1 }
-        let port = UInt16(endpoint.port).bigEndian
-        if bytes.count == 4 {
-            var address = sockaddr_in()
-            (address.sin_family, address.sin_port) = (sa_family_t(AF_INET), port)
-            unsafe withUnsafeMutableBytes(of: &address.sin_addr) { unsafe $0.copyBytes(from: bytes) }
-            return unsafe withUnsafePointer(to: &address) {
-                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-        }
-        var address = sockaddr_in6()
-        (address.sin6_family, address.sin6_port) = (sa_family_t(AF_INET6), port)
-        unsafe withUnsafeMutableBytes(of: &address.sin6_addr) { unsafe $0.copyBytes(from: bytes) }
-        return unsafe withUnsafePointer(to: &address) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
-            }
-        }
+        return SocketAddress(ip: bytes, port: endpoint.port).connect(descriptor)
     }
 
     private func refusal() -> Failure {

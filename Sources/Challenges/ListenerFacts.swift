@@ -70,7 +70,7 @@ package struct ListenerFacts: Equatable, Sendable {
     }
 
     /// Of several processes with the same socket, as nginx's master and workers are, the one that the others are children of. Its
-    /// number need not be the lowest: numbers begin anew when they have come to their end.
+    /// number need not be the lowest: the kernel starts again at low numbers after the highest.
     private static func owners(of sockets: Set<String>) -> (found: [String: Owner], limit: String?) {
         guard !sockets.isEmpty else { return ([:], nil) }
         var pids: [String: [Int32]] = [:]
@@ -99,7 +99,7 @@ package struct ListenerFacts: Equatable, Sendable {
         )
     }
 
-    /// The process that is nobody's child among these.
+    /// The process whose parent is not among these.
     package static func topmost(_ pids: [Int32], parent: (Int32) -> Int32?) -> Int32? {
         pids.first { pid in parent(pid).map { !pids.contains($0) } ?? true } ?? pids.first
     }

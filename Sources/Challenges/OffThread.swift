@@ -26,7 +26,7 @@ package enum OffThread {
         }
     }
 
-    /// A continuation that is resumed once, by whoever comes first.
+    /// A continuation that is resumed once, by the first value that it is given.
     private final class Answer<T: Sendable>: Sendable {
         private enum State {
             case open

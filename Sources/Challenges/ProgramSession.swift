@@ -11,7 +11,7 @@ actor ProgramSession {
         let description: String
     }
 
-    /// For what asks nobody outside.
+    /// For requests that need no other host.
     static let shortTimeout: Duration = .seconds(60)
     /// For the clean-up that follows the end of input.
     static let endTimeout: Duration = .seconds(60)

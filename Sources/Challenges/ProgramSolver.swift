@@ -31,6 +31,11 @@ package struct ProgramSolver: ChallengeSolver {
         (self.program, self.method, self.settings) = (program, method, settings)
     }
 
+    /// Starts the program, and asks whether it has what it needs; nothing is changed.
+    ///
+    /// - Throws: in the program's own words, what it lacks.
+    func check(within limit: Duration) async throws { try await program.check(within: limit) }
+
     package func challengeType(for name: SubjectName) -> String? { method.challengeType(for: name) }
 
     package func present(_ challenges: [PendingChallenge]) async throws {

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// The wait until authoritative servers have records: a CA asks any of them, and from several networks.
 struct Propagation {
     /// Between two looks at the start, and at most.
@@ -13,6 +15,7 @@ struct Propagation {
     /// - Throws: `CancellationError`.
     func wait(for records: [ProgramSolver.TextRecord]) async throws {
         let end = ContinuousClock.now + settings.propagationTimeout
+        var late: [LateRecord] = []
         for record in records {
             let found: (zone: String, servers: [ChallengeDNS.Authority])
             do throws(ChallengeDNS.Failure) {
@@ -21,30 +24,31 @@ struct Propagation {
                 settings.report("whether \(record.name) can be seen is not known: \(error)")
                 continue
             }
-            try await wait(for: record, at: found, until: end)
+            if let record = try await wait(for: record, at: found, until: end) { late.append(record) }
         }
+        for record in late { settings.report("\(record.sentence); the CA is asked all the same") }
+        settings.propagated(late)
     }
 
+    /// Gives the record where it came too late.
     private func wait(
         for record: ProgramSolver.TextRecord, at found: (zone: String, servers: [ChallengeDNS.Authority]),
         until end: ContinuousClock.Instant
-    ) async throws {
+    ) async throws -> LateRecord? {
         var pause = Propagation.firstPause
         while true {
             let lacking = await settings.dns.lacking(record.value, in: record.name, at: found.servers)
-            if lacking?.isEmpty == true { return }
+            if lacking?.isEmpty == true { return nil }
             try Task.checkCancellation()
             guard let lacking else {
                 settings.report("no server of the zone \(found.zone) can be asked from here for \(record.name)")
-                return
+                return nil
             }
             guard ContinuousClock.now + pause < end else {
-                let names = lacking.map(\.description).joined(separator: ", ")
-                settings.report(
-                    "after \(settings.propagationTimeout.components.seconds) s \(lacking.count) of \(found.servers.count) "
-                        + "servers of the zone \(found.zone) do not have \(record.name) yet: \(names); the CA is asked all the same"
-                )
-                return
+                return LateRecord(
+                    record: record.name, zone: found.zone, lacking: lacking.map(\.description),
+                    servers: found.servers.count, waited: Int(settings.propagationTimeout.components.seconds),
+                    at: Date.now)
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, Propagation.longestPause)

@@ -18,35 +18,42 @@ package enum Challenges {
     package static func solver(
         for names: [SubjectName], options: RenewalOptions, _ settings: ChallengeSettings
     ) throws -> any ChallengeSolver {
-        if let reason = options.proof.reasonUnproven(names) { throw Unproven(description: reason) }
+        try solver(for: names, options.proof, webroot: options.webroot, settings)
+    }
+
+    /// The same, for methods that no renewal config has yet.
+    ///
+    /// - Parameter webroot: the directory for a name's challenge files.
+    package static func solver(
+        for names: [SubjectName], _ plan: ProofPlan, webroot: (SubjectName) -> String?, _ settings: ChallengeSettings
+    ) throws -> any ChallengeSolver {
+        if let reason = plan.reasonUnproven(names) { throw Unproven(description: reason) }
         var solvers: [any ChallengeSolver] = []
-        for method in options.proof.methods {
-            let share = names.filter { options.proof.method(for: $0) == method }
-            guard !share.isEmpty else { continue }
-            solvers.append(try solver(method, for: share, options, settings))
+        for (method, share) in plan.shares(of: names) {
+            solvers.append(try solver(method, for: share, webroot, settings))
         }
         return solvers.count == 1 ? solvers[0] : ComposedSolver(solvers)
     }
 
-    private static func solver(
-        _ method: ProofMethod, for names: [SubjectName], _ options: RenewalOptions, _ settings: ChallengeSettings
+    static func solver(
+        _ method: ProofMethod, for names: [SubjectName], _ webroot: (SubjectName) -> String?,
+        _ settings: ChallengeSettings
     ) throws -> any ChallengeSolver {
+        let program: SolverProgram
         switch method {
         case .webroot:
             var webroots: [SubjectName: String] = [:]
-            for name in names { webroots[name] = options.webroot(for: name) }
+            for name in names { webroots[name] = webroot(name) }
             return try WebrootSolver(webroots: webroots, names: names)
         case .standalone(let address, let port): return StandaloneSolver(address: address, port: port, settings)
         case .stateless: return StatelessSolver()
-        case .certbotPlugin(let name, let pluginOptions):
-            let program = try SolverProgram(certbotPlugin: name, options: pluginOptions, settings)
-            return ProgramSolver(program, method: method, settings)
+        case .certbotPlugin(let name, let options):
+            program = try SolverProgram(certbotPlugin: name, options: options, settings)
         case .manualHooks(let auth, let cleanup, _):
-            return ProgramSolver(
-                try SolverProgram(manualHooks: auth, cleanup: cleanup, settings), method: method, settings)
+            program = try SolverProgram(manualHooks: auth, cleanup: cleanup, settings)
         case .program(let path, let credentials):
-            return ProgramSolver(
-                try SolverProgram(path: path, credentials: credentials, settings), method: method, settings)
+            program = try SolverProgram(path: path, credentials: credentials, settings)
         }
+        return ProgramSolver(program, method: method, settings)
     }
 }

@@ -1,7 +1,7 @@
 import Deployment
 import Lineages
 
-/// A program that proves names, as it is started for one order, and what it is told before its first challenge.
+/// A program that proves names, as it is started for one order, and the options that it gets before its first challenge.
 package struct SolverProgram: Sendable {
     /// What it is called in messages.
     package let title: String

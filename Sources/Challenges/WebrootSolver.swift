@@ -29,7 +29,7 @@ package struct WebrootSolver: ChallengeSolver {
         package var description: String {
             switch self {
             case .noWebroot(let name):
-                "no webroot is known for \(name): its conf has neither webroot_map nor webroot_path"
+                "no webroot is known for \(name): its renewal config has neither webroot_map nor webroot_path"
             case .missing(let path):
                 "webroot \(path) does not exist: create it, and have nginx serve /.well-known/acme-challenge/ from it"
             case .notADirectory(let path): "webroot \(path) is not a directory"

@@ -81,6 +81,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case zoneNotDelegated = "zone-not-delegated"
     case challengeRecordStale = "challenge-record-stale"
     case challengeRecordDiffers = "challenge-record-differs"
+    case propagationSlow = "propagation-slow"
     case standalonePortTaken = "standalone-port-taken"
     case statelessWrong = "stateless-wrong"
 

@@ -66,6 +66,7 @@ extension CheckID {
         case .zoneNotDelegated: "no DNS server is responsible for a name"
         case .challengeRecordStale: "old _acme-challenge records are left"
         case .challengeRecordDiffers: "the zone's DNS servers differ"
+        case .propagationSlow: "DNS records take longer than the wait for them"
         case .standalonePortTaken: "another program has the port of standalone"
         case .statelessWrong: "nginx answers challenges for another account"
         case .httpNotListening: "nothing listens on the http port"

@@ -64,7 +64,9 @@ extension Diagnosis {
             if case .certbotPlugin(let plugin, let options) = method {
                 findings += await self.plugin(plugin, options, name)
             }
-            findings += await records(names.filter { method.challengeType(for: $0) == "dns-01" }, subject)
+            let byDNS = names.filter { method.challengeType(for: $0) == "dns-01" }
+            findings += await records(byDNS, subject)
+            if !byDNS.isEmpty { propagation(name, &findings) }
         }
         return findings
     }
@@ -106,6 +108,17 @@ extension Diagnosis {
         }
         findings.pass([.pluginUnusable], lineage, at: place)
         return findings
+    }
+
+    /// What the last order has seen. A wait that was made longer since is another one.
+    private func propagation(_ lineage: String, _ findings: inout Findings) {
+        let place = "its last order"
+        let wait = Int(host.settings.challenges.propagationTimeout.components.seconds)
+        let late = StateStore(stateDirectory: host.stateDirectory).lateRecords(lineage)
+        for record in late where record.waited >= wait {
+            ProofFault.propagationSlow(record).add(to: &findings, lineage, at: place)
+        }
+        findings.pass([.propagationSlow], lineage, at: place)
     }
 
     private func records(_ names: [SubjectName], _ subject: Subject) async -> Findings {

@@ -1,3 +1,4 @@
+import Challenges
 import Renewal
 
 /// What keeps names from being proven in another way than by a webroot, or may do so: with its evidence.
@@ -10,6 +11,7 @@ enum ProofFault: Hashable, Sendable {
     case zoneNotDelegated(record: String, String)
     case recordStale(record: String, values: Int, server: String)
     case serversDisagree(record: String, servers: [String])
+    case propagationSlow(LateRecord)
     case portTaken(port: Int, holder: String?)
     /// In the system's words.
     case portUnusable(String)
@@ -25,6 +27,7 @@ enum ProofFault: Hashable, Sendable {
         case .zoneNotDelegated: .zoneNotDelegated
         case .recordStale: .challengeRecordStale
         case .serversDisagree: .challengeRecordDiffers
+        case .propagationSlow: .propagationSlow
         case .portTaken, .portUnusable: .standalonePortTaken
         case .statelessWrong: .statelessWrong
         case .portNotOpened: .sandboxOutdated
@@ -34,7 +37,7 @@ enum ProofFault: Hashable, Sendable {
     /// Whether a renewal fails by it.
     var isFailure: Bool {
         switch self {
-        case .credentialsReadable, .recordStale, .serversDisagree, .portNotOpened: false
+        case .credentialsReadable, .recordStale, .serversDisagree, .propagationSlow, .portNotOpened: false
         default: true
         }
     }
@@ -52,6 +55,7 @@ enum ProofFault: Hashable, Sendable {
             "\(server) has \(values == 1 ? "a record" : "\(values) records") \(record) although no order is in progress"
         case .serversDisagree(let record, let servers):
             "the zone's servers differ about \(record): \(servers.joined(separator: ", "))"
+        case .propagationSlow(let late): "at the last order, \(late.sentence)"
         case .portTaken(let port, let holder):
             "\(holder ?? "another program") listens on port \(port), which authenticator standalone needs, and no pre hook stops it"
         case .portUnusable(let words): "authenticator standalone cannot listen: \(words)"
@@ -71,6 +75,7 @@ enum ProofFault: Hashable, Sendable {
         case .zoneNotDelegated: .zoneNotDelegated
         case .recordStale(let record, _, _): .challengeRecordStale(record)
         case .serversDisagree: .challengeRecordDiffers
+        case .propagationSlow(let late): .propagationSlow(waited: late.waited)
         case .portTaken(let port, _): .standalonePortTaken(port)
         case .portUnusable: .standaloneAddressWrong
         case .statelessWrong: .statelessWrong

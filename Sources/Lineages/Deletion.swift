@@ -45,7 +45,8 @@ package struct Deletion: Sendable {
             "replaced")
         for (path, target) in [
             ("lineages/\(name).json", "state/lineage.json"), ("staged/\(name)", "state/staged"),
-            ("presented/\(name).json", "state/presented.json"), ("held/\(name)", "state/held"),
+            ("presented/\(name).json", "state/presented.json"),
+            ("propagation/\(name).json", "state/propagation.json"), ("held/\(name)", "state/held"),
             ("repairs/\(name).json", "state/repair.json"),
             ("switches/\(FileSystem.name(of: paths.live)).json", "state/switch.json"),
         ] where shared.isEmpty || !path.hasPrefix("switches/") {

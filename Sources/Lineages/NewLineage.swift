@@ -11,16 +11,16 @@ package struct NewLineage: Sendable {
         package var server: String
         package var account: String
         package var keyType: KeyType
-        /// Each name and where its challenge files go.
-        package var webroots: [(name: SubjectName, path: String)]
+        /// How its names are proven; nil where that stays as it is.
+        package var proof: ProofSettings?
         /// Further keys of `[renewalparams]`, such as hooks; those that are not among them stay as they are.
         package var options: [(key: String, value: String)]
 
         package init(
-            server: String, account: String, keyType: KeyType, webroots: [(name: SubjectName, path: String)],
+            server: String, account: String, keyType: KeyType, proof: ProofSettings?,
             options: [(key: String, value: String)] = []
         ) {
-            (self.server, self.account, self.keyType, self.webroots) = (server, account, keyType, webroots)
+            (self.server, self.account, self.keyType, self.proof) = (server, account, keyType, proof)
             self.options = options
         }
 
@@ -28,7 +28,6 @@ package struct NewLineage: Sendable {
         package func write(to conf: inout ConfFile) throws(ConfError) {
             let section = ["renewalparams"]
             try conf.set("account", to: .string(account), in: section)
-            try conf.set("authenticator", to: .string("webroot"), in: section)
             try conf.set("server", to: .string(server), in: section)
             switch keyType {
             case .rsa(let bits):
@@ -50,21 +49,7 @@ package struct NewLineage: Sendable {
             case .other: break
             }
             for option in options { try conf.set(option.key, to: .string(option.value), in: section) }
-            var paths: [String] = []
-            for webroot in webroots where !paths.contains(webroot.path) { paths.append(webroot.path) }
-            try conf.set("webroot_path", to: .list(paths), in: section)
-            let map = section + ["webroot_map"]
-            let wanted = Set(webroots.map(\.name.description))
-            for name in conf.keys(in: map)
-            // An option that stands there by mistake is somebody's hook.
-            where !wanted.contains(name.lowercased()) && ConfOptions.isWebroot(name, conf.value(name, in: map)) {
-                conf.remove(name, in: map)
-            }
-            let present = conf.keys(in: map)
-            for webroot in webroots {
-                let key = present.first { $0.lowercased() == webroot.name.description } ?? webroot.name.description
-                try conf.set(key, to: .string(webroot.path), in: map)
-            }
+            try proof?.write(to: &conf)
         }
     }
 

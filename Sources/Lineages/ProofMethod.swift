@@ -27,6 +27,14 @@ package enum ProofMethod: Hashable, Sendable {
         }
     }
 
+    /// A type of challenge as `pref_challs` and `--preferred-challenges` have it: `dns` or `dns-01`; nil for another.
+    package static func challengeType(_ text: String) -> String? {
+        ["http": "http-01", "dns": "dns-01"][text] ?? (manualTypes.contains(text) ? text : nil)
+    }
+
+    /// certbot's own order for its manual hooks, where nothing is preferred.
+    package static let manualTypes = ["http-01", "dns-01"]
+
     /// What it is called in messages.
     package var title: String {
         switch self {
@@ -65,6 +73,11 @@ package struct ProofPlan: Hashable, Sendable {
     /// The method for a name.
     package func method(for name: SubjectName) -> ProofMethod? {
         methods.first { $0.challengeType(for: name) != nil }
+    }
+
+    /// The methods that are needed for some names, each with those that it proves.
+    package func shares(of names: [SubjectName]) -> [(method: ProofMethod, names: [SubjectName])] {
+        methods.map { method in (method, names.filter { self.method(for: $0) == method }) }.filter { !$0.1.isEmpty }
     }
 
     /// Whether some name is proven by certctl's own listener.
@@ -130,11 +143,9 @@ extension ProofPlan {
 
         /// certbot's own order, narrowed by `pref_challs`.
         func types(_ source: OptionSource) throws(LineageProblem) -> [String] {
-            let known = ["http-01", "dns-01"]
-            let wanted = source.list("pref_challs", cliName: "preferred_challenges").compactMap { text in
-                ["http": "http-01", "dns": "dns-01"][text] ?? (known.contains(text) ? text : nil)
-            }
-            return wanted.isEmpty ? known : wanted
+            let wanted = source.list("pref_challs", cliName: "preferred_challenges").compactMap(
+                ProofMethod.challengeType)
+            return wanted.isEmpty ? ProofMethod.manualTypes : wanted
         }
     }
 }

@@ -1,10 +1,30 @@
 import Glibc
 import Synchronization
 
-/// An address to connect to: the bytes of a `sockaddr`.
-struct SocketAddress: Hashable, Sendable {
-    let family: Int32
+/// An address to connect to, or to listen on: the bytes of a `sockaddr`.
+package struct SocketAddress: Hashable, Sendable {
+    package let family: Int32
     private let bytes: [UInt8]
+
+    private init(family: Int32, bytes: [UInt8]) { (self.family, self.bytes) = (family, bytes) }
+
+    /// - Parameters:
+    ///   - ip: 4 or 16 bytes in network order; all zero is every address of this host.
+    ///   - port: from 0 to 65535.
+    package init(ip: [UInt8], port: Int) {
+        let port = UInt16(port).bigEndian
+        if ip.count == 16 {
+            var name = sockaddr_in6()
+            (name.sin6_family, name.sin6_port) = (sa_family_t(AF_INET6), port)
+            unsafe withUnsafeMutableBytes(of: &name.sin6_addr) { unsafe $0.copyBytes(from: ip) }
+            self.init(family: AF_INET6, bytes: unsafe withUnsafeBytes(of: name) { unsafe Array($0) })
+        } else {
+            var name = sockaddr_in()
+            (name.sin_family, name.sin_port) = (sa_family_t(AF_INET), port)
+            unsafe withUnsafeMutableBytes(of: &name.sin_addr) { unsafe $0.copyBytes(from: ip) }
+            self.init(family: AF_INET, bytes: unsafe withUnsafeBytes(of: name) { unsafe Array($0) })
+        }
+    }
 
     /// The addresses of an endpoint's host, at least one, in the order of the system's preference.
     static func all(of endpoint: TLSEndpoint, within limit: TimeLimit) throws(Unreachable) -> [SocketAddress] {
@@ -47,10 +67,19 @@ struct SocketAddress: Hashable, Sendable {
     }
 
     /// Begins to connect a socket: 0, or -1 and `errno`.
-    func connect(_ descriptor: Int32) -> Int32 {
+    package func connect(_ descriptor: Int32) -> Int32 {
+        unsafe pass { address, size in unsafe Glibc.connect(descriptor, address, size) }
+    }
+
+    /// Binds a socket to it: 0, or -1 and `errno`.
+    package func bind(_ descriptor: Int32) -> Int32 {
+        unsafe pass { address, size in unsafe Glibc.bind(descriptor, address, size) }
+    }
+
+    private func pass(_ call: (UnsafePointer<sockaddr>?, socklen_t) -> Int32) -> Int32 {
         unsafe bytes.withUnsafeBytes { bytes in
             unsafe bytes.withMemoryRebound(to: sockaddr.self) { address in
-                unsafe Glibc.connect(descriptor, address.baseAddress, socklen_t(bytes.count))
+                unsafe call(address.baseAddress, socklen_t(bytes.count))
             }
         }
     }

@@ -88,13 +88,13 @@ package struct LocalWorld: RenewalWorld {
     package func prepare(_ name: String) throws(Cause) -> OrderRequest { try certification(name).request }
 
     func certification(
-        _ name: String, report: @escaping @Sendable (RenewalEvent) -> Void = { _ in }
+        _ name: String, report: (@Sendable (RenewalEvent) -> Void)? = nil
     ) throws(Cause) -> Certification {
         if let issuing, issuing.name == name { return issuing }
         do {
             guard let lineage = lineages[name] else { throw Cause(.lineage, "there is no lineage \(name)") }
             return try Certification(
-                renewing: lineage, challenges.reporting { report(.step(name: name, .fellBack($0))) },
+                renewing: lineage, report.map { challenges.of(name, store, report: $0) } ?? challenges,
                 trust: trust, needsNewKey: { path in rotatesKeys || store.revoked().isCompromised(keyAt: path) })
         } catch {
             throw Cause(error)

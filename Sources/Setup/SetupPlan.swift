@@ -64,15 +64,14 @@ extension SetupPlan {
         let certbot = CertbotSchedule(request, host: host, moves: moves)
         try await certbot.add(to: &self, canGoOff: isScheduled)
         if let tree = request.tree, let plugin = tree.defaults.value("authenticator"),
-            WebrootMove.unsupported.contains(plugin)
+            WebrootMove.authenticators.contains(plugin)
         {
             remarks.append(
                 "cli.ini says authenticator = \(plugin), which applies to every lineage: take the line out for certctl to renew them"
             )
         }
         let moved = Set(moves.map(\.lineage))
-        for lineage in WebrootMove.candidates(among: request.lineages)
-        where !moved.contains(lineage.name) && WebrootMove.unsupported.contains(lineage.options?.authenticator ?? "") {
+        for lineage in WebrootMove.candidates(among: request.lineages) where !moved.contains(lineage.name) {
             remarks.append(
                 "\(lineage.name) is renewed by certbot's \(lineage.options?.authenticator ?? "") plugin, which certctl does not have: "
                     + "with --webroot DIR it is moved to files in DIR, which nginx has to serve")

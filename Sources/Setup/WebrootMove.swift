@@ -1,8 +1,7 @@
 package import Lineages
 import PKI
 
-/// What has a lineage that certbot's nginx, apache or standalone plugin renews be renewed by files in a webroot: the first two
-/// certctl does not have, and the third is in the way of a web server that has port 80 by now.
+/// The change of a lineage that certbot's nginx or apache plugin renews, neither of which certctl has, to files in a webroot.
 package struct WebrootMove: Equatable, Sendable {
     /// The lineage's name.
     package let lineage: String
@@ -11,10 +10,8 @@ package struct WebrootMove: Equatable, Sendable {
     let after: [UInt8]
     let webroot: String
 
-    /// The plugins of certbot's whose challenges a webroot can take over.
-    package static let authenticators: Set<String> = ["nginx", "apache", "standalone"]
-    /// Those that certctl does not have.
-    static let unsupported: Set<String> = ["nginx", "apache"]
+    /// The plugins of certbot's that certctl does not have, and whose challenges a webroot can take over.
+    static let authenticators: Set<String> = ["nginx", "apache"]
 
     private static let section = ["renewalparams"]
     private static let map = ["renewalparams", "webroot_map"]

@@ -10,10 +10,11 @@ import Setup
 /// `certctl issue`: the first certificate of a lineage, or other names for it.
 struct IssueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "issue", abstract: "Get a certificate for new names, proven by files in a webroot.",
+        commandName: "issue", abstract: "Get a certificate for new names.",
         discussion: """
             Run again with the same names it does nothing until the certificate is due. With --name and other names the \
-            lineage gets those.
+            lineage gets those. Names are proven by files in a webroot unless --dns, --manual-auth-hook, --standalone or \
+            --stateless says otherwise; a wildcard needs one of the first two.
             """)
 
     @OptionGroup var tree: TreeOptions
@@ -33,10 +34,7 @@ struct IssueCommand: AsyncParsableCommand {
         completion: .lineage)
     var name: String?
 
-    @Option(
-        name: .long, help: ArgumentHelp("The directory that nginx serves challenges from.", valueName: "dir"),
-        completion: .directory)
-    var webroot: OperatorPath?
+    @OptionGroup var proof: ProofOptions
 
     @Option(name: .long, help: ArgumentHelp("The CA's directory (default: Let's Encrypt).", valueName: "url"))
     var server: String?
@@ -68,10 +66,11 @@ struct IssueCommand: AsyncParsableCommand {
 
     func run() async throws {
         let names = try parsedNames()
-        // A tree is made only where there is something to make it for.
-        if (try? FileSystem.status(tree.configDir.text, followingLinks: true)) == nil {
-            let path = webroot?.text ?? RenewalOptions.defaultWebroot
-            _ = try IssueTarget.responder(names.map { ($0, path) }, names)
+        // What is wrong with the command is said before anything is made, the tree above all.
+        let found = try tree.tree()
+        let draft = try IssueTarget(self, names: names, tree: found)
+        if !found.exists {
+            try await draft.requireReady(RunSetup.challenges(tree.settings(), nil, hidden: []))
         }
         let setup = try await RunSetup(tree, ca, output, makingTree: true)
         let target = try IssueTarget(self, names: names, tree: setup.tree)
@@ -93,13 +92,14 @@ struct IssueCommand: AsyncParsableCommand {
                 next: "install it among the system's, or name its file with --ca-bundle")
         }
         for change in target.changes { setup.printer.result("\(target.name): \(change)") }
-        try target.checkWebroots()
-        if dryRun { return try await rehearse(target, trust, setup) }
+        let challenges = setup.challenges(of: target.name)
+        try await target.requireReady(challenges)
+        if dryRun { return try await rehearse(target, trust, challenges, setup) }
         try target.checkBudget(
             setup.settings.duplicateLimit, StateStore(stateDirectory: tree.statePath), isYes: yes, at: Date.now)
         let account = try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree))
         let revoked = StateStore(stateDirectory: tree.statePath).revoked()
-        let certification = try target.certification(account: account.id, trust: trust) { path in
+        let certification = try target.certification(account: account.id, trust: trust, challenges) { path in
             newKey || revoked.isCompromised(keyAt: path)
         }
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
@@ -111,10 +111,12 @@ struct IssueCommand: AsyncParsableCommand {
 
     /// The whole exchange, of which nothing but an account is kept: at Let's Encrypt's staging environment, or at the CA that was
     /// named.
-    private func rehearse(_ target: IssueTarget, _ trust: TrustStore, _ setup: borrowing RunSetup) async throws {
+    private func rehearse(
+        _ target: IssueTarget, _ trust: TrustStore, _ challenges: ChallengeSettings, _ setup: borrowing RunSetup
+    ) async throws {
         let isStaged = target.server == RenewalOptions.defaultServer
         let account = isStaged ? "" : try await registered(target, setup, agreesToTerms: agreesToTerms(setup.tree)).id
-        let certification = try target.certification(account: account, trust: trust)
+        let certification = try target.certification(account: account, trust: trust, challenges) { _ in newKey }
         let world = RehearsalWorld(
             setup.world(target.existing.map { [$0] } ?? [], issuing: certification), authorities: setup.authorities,
             server: nil, host: HostName.current)
@@ -130,8 +132,13 @@ struct IssueCommand: AsyncParsableCommand {
         guard geteuid() == 0 else { return }
         let statePath = tree.statePath
         do {
+            let lineages = try setup.tree.lineages()
+            let port = PortDropIn(lineages)
+            if tree.isHostsOwn, port.text != nil, !port.isCurrent() {
+                setup.printer.warn("certctl.service may not listen on port 80 yet: run certctl setup")
+            }
             let dropIn = WebrootDropIn(
-                try setup.tree.lineages(), treePath: setup.tree.path, statePath: statePath,
+                lineages, treePath: setup.tree.path, statePath: statePath,
                 reports: setup.settings.reports)
             if try await dropIn.refresh(stateDirectory: statePath) {
                 setup.printer.warn("\(WebrootDropIn.path) was updated for the service")
@@ -143,13 +150,6 @@ struct IssueCommand: AsyncParsableCommand {
 
     private func parsedNames() throws -> [SubjectName] {
         let names = try DomainArgument.names(domains + names)
-        if let name = names.first(where: \.isWildcard) {
-            throw CommandFailure(
-                .usage, "\(name) needs dns-01, and certctl issue proves names by files in a webroot",
-                next:
-                    "certbot certonly with a DNS plugin makes the first certificate, and certctl renews it: see dns.md"
-            )
-        }
         guard !names.isEmpty else {
             throw CommandFailure(.usage, "no name to issue a certificate for", next: "certctl issue NAME...")
         }

@@ -1,5 +1,6 @@
 import ACME
 import Challenges
+import Deployment
 import FoundationEssentials
 import Lineages
 import PKI
@@ -13,7 +14,7 @@ struct IssueTarget {
     let account: String?
     private let names: [SubjectName]
     private let keyType: KeyType
-    private let webroots: [(name: SubjectName, path: String)]
+    private let proof: IssueProof
     let existing: Lineage?
     private let newLineage: NewLineage
     private let tree: Tree
@@ -25,20 +26,19 @@ struct IssueTarget {
     init(_ command: IssueCommand, names: [SubjectName], tree: Tree) throws {
         let lineages: [Lineage]
         do throws(Tree.Failure) {
-            lineages = try tree.lineages()
+            // A tree that does not exist is made, once there is something to make it for.
+            lineages = tree.exists ? try tree.lineages() : []
         } catch {
             throw CommandFailure(error)
         }
-        try IssueTarget.requireWebroot(tree.defaults)
         let lineage = try IssueTarget.existing(command, names: names, among: lineages, tree)
         let options = lineage?.options
-        name = lineage?.name ?? command.name ?? names[0].description
+        name = lineage?.name ?? command.name ?? IssueTarget.lineageName(names[0])
         server = command.server ?? options?.server ?? tree.defaults.value("server") ?? RenewalOptions.defaultServer
         // An account is one CA's: that of the conf is of no use with another.
         account = command.account ?? (options?.server == server ? options?.account : tree.defaults.value("account"))
-        keyType = try command.keyType ?? options?.keyType ?? IssueTarget.defaultKeyType(tree)
-        let usual = tree.defaults.values("webroot_path").last ?? RenewalOptions.defaultWebroot
-        webroots = names.map { ($0, command.webroot?.text ?? options?.webroot(for: $0) ?? usual) }
+        keyType = try command.keyType ?? options?.keyType ?? IssueProof.options(tree.defaults).keyType
+        proof = try IssueProof(command.proof, names: names, existing: options, tree.defaults)
         existing = lineage
         self.names = names
         self.tree = tree
@@ -61,16 +61,9 @@ struct IssueTarget {
         try IssueTarget.requireOwnFiles(paths, of: name, among: lineages)
     }
 
-    /// An authenticator of cli.ini holds for every lineage: one that certctl orders would be left alone by its own renewals, and
-    /// ordered again at each call.
-    private static func requireWebroot(_ defaults: CLIDefaults) throws {
-        guard let other = defaults.value("authenticator"), other != "webroot",
-            let file = defaults.source(of: "authenticator")
-        else { return }
-        throw CommandFailure(
-            .configuration,
-            "\(file) sets authenticator = \(other) for every certificate, and certctl issue proves names by files in a webroot",
-            next: "take that line out of \(file), or order this certificate with certbot")
+    /// The name of a new lineage, as certbot chooses it.
+    private static func lineageName(_ first: SubjectName) -> String {
+        first.isWildcard ? String(first.description.dropFirst(2)) : first.description
     }
 
     /// What is installed for one lineage must not be served for another: a copy of a conf leads to the original's files.
@@ -90,17 +83,6 @@ struct IssueTarget {
         }
     }
 
-    private static func defaultKeyType(_ tree: Tree) throws -> KeyType {
-        var conf = ConfFile()
-        // What certbot 2 and later take when nothing is said.
-        try conf.set("key_type", to: .string("ecdsa"), in: ["renewalparams"])
-        do {
-            return try RenewalOptions(conf, defaults: tree.defaults).keyType
-        } catch {
-            throw CommandFailure(.configuration, "cli.ini: \(error)")
-        }
-    }
-
     private static func existing(
         _ command: IssueCommand, names: [SubjectName], among lineages: [Lineage], _ tree: Tree
     ) throws -> Lineage? {
@@ -116,7 +98,7 @@ struct IssueTarget {
             return lineage
         }
         let same = lineages.filter { Set($0.certificate?.names ?? []) == Set(names) && $0.original == nil }
-        let taken = lineages.first { $0.name == names[0].description }
+        let taken = lineages.first { $0.name == lineageName(names[0]) }
         // Of several, the one without a -0001.
         if let found = same.first(where: { $0.name == taken?.name }) ?? same.first { return found }
         guard let taken else { return nil }
@@ -156,7 +138,7 @@ struct IssueTarget {
         guard let existing, existing.fatalProblem == nil, let certificate = existing.certificate,
             let options = existing.options, Set(certificate.names) == Set(names),
             options.server == server, options.keyType == keyType, existing.reasonUnmanaged == nil,
-            webroots.allSatisfy({ options.webroot(for: $0.name) == $0.path })
+            proof.isThat(of: options)
         else { return nil }
         switch RenewalPolicy().decision(for: certificate.validity, options: options, at: now) {
         case .renew: return nil
@@ -202,40 +184,26 @@ struct IssueTarget {
             next: "to order anyway (counts towards the rate limit), run it again with --yes")
     }
 
-    /// Checks, before even an account is made, that challenges can be answered.
-    func checkWebroots() throws {
-        _ = try IssueTarget.responder(webroots, names)
+    /// Checks, before even an account is made, that names can be proven and the certificate installed.
+    func requireReady(_ challenges: ChallengeSettings) async throws {
         var directories = [tree.path]
         // What is not there any more, the installation makes.
-        if let paths = existing?.paths {
-            directories += [paths.archive, paths.live].filter {
-                (try? FileSystem.status($0, followingLinks: true)) != nil
-            }
-        }
+        if let paths = existing?.paths { directories += [paths.archive, paths.live] }
         do {
-            try Certification.requireWritable(directories)
+            try Certification.requireWritable(
+                directories.filter { (try? FileSystem.status($0, followingLinks: true)) != nil })
         } catch {
             throw CommandFailure(.failed, "\(error)")
         }
-    }
-
-    /// What answers the challenges, once the webroots are seen to be there.
-    static func responder(
-        _ webroots: [(name: SubjectName, path: String)], _ names: [SubjectName]
-    ) throws -> WebrootSolver {
-        do {
-            let paths = Dictionary(uniqueKeysWithValues: webroots.map { ($0.name, $0.path) })
-            return try WebrootSolver(webroots: paths, names: names)
-        } catch {
-            throw CommandFailure(
-                .failed, "\(error)", next: error.wayOut ?? "name the directory that nginx serves with --webroot")
-        }
+        let hasPreHook =
+            hooks.command(.pre) != nil || !HookDirectory(configDirectory: tree.path).list(.pre).hooks.isEmpty
+        try await proof.requireReady(hasPreHook: hasPreHook, challenges)
     }
 
     /// The renewal config as it will be.
     private func conf(account: String) throws(ConfError) -> ConfFile {
         let settings = NewLineage.Settings(
-            server: server, account: account, keyType: keyType, webroots: webroots, options: options)
+            server: server, account: account, keyType: keyType, proof: proof.settings, options: options)
         var conf: ConfFile
         if let old = existing?.conf {
             conf = old
@@ -266,7 +234,7 @@ struct IssueTarget {
     ///   - trust: where a preferred root is looked for.
     ///   - needsNewKey: whether the key at a path is not to be used again, whatever `reuse_key` says.
     func certification(
-        account: String, trust: TrustStore, needsNewKey: (String) -> Bool
+        account: String, trust: TrustStore, _ challenges: ChallengeSettings, needsNewKey: (String) -> Bool
     ) throws -> Certification {
         let conf: ConfFile
         let wanted: RenewalOptions
@@ -278,13 +246,24 @@ struct IssueTarget {
                 .failed, "\(tree.confPath(name)) could not be rewritten faithfully: \(error)",
                 next: "nothing was ordered; simplify that value, or choose another --name")
         }
+        let solver: any ChallengeSolver
+        do {
+            solver = try Challenges.solver(for: names, options: wanted, challenges)
+        } catch {
+            throw CommandFailure(.failed, "\(error)")
+        }
         return Certification(
             name: name, names: names, server: server, account: account,
             key: Certification.KeySource(wanted, installed: reusableKey, needsNewKey: needsNewKey),
             mustStaple: wanted.mustStaple,
             wishes: Issuance.Wishes(wanted, trust: trust),
-            solver: try IssueTarget.responder(webroots, names), paths: existing?.paths ?? newLineage.paths,
+            solver: solver, paths: existing?.paths ?? newLineage.paths,
             conf: (existing?.confPath ?? tree.confPath(name), conf.bytes),
             newLineage: existing == nil ? newLineage : nil)
     }
+}
+
+extension Tree {
+    /// Whether there is anything at its path, as far as that can be seen.
+    var exists: Bool { (try? FileSystem.status(path, followingLinks: true)) != nil }
 }

@@ -7,8 +7,8 @@ struct NamesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "names", abstract: "Add names to a certificate, or remove some.",
         discussion: """
-            Shows the difference, and orders a certificate for the new names, as certctl issue --name does. For certificates whose \
-            names are proven by files in a webroot.
+            Shows the difference, and orders a certificate for the new names, as certctl issue --name does. They are proven in \
+            the way of the certificate's other names.
             """)
 
     @OptionGroup var tree: TreeOptions
@@ -65,12 +65,10 @@ struct NamesCommand: AsyncParsableCommand {
         guard !names.isEmpty else {
             throw CommandFailure(.usage, "no name would be left", next: "certctl delete \(name) removes a certificate")
         }
-        for name in names where options.proof.obstacle != nil || options.proof.method(for: name) != .webroot {
+        if webroot == nil, let obstacle = options.proof.obstacle {
             throw CommandFailure(
-                .failed, "\(self.name): \(name) is not proven by files in a webroot, and certctl issue proves names so",
-                next:
-                    "order it with certbot, which proves names as its renewal config has it, or choose another certificate"
-            )
+                .failed, "\(self.name) cannot be renewed by certctl: \(obstacle)",
+                next: "name a webroot with --webroot, or order it with certbot")
         }
         return names
     }

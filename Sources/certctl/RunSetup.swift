@@ -112,7 +112,7 @@ struct RunSetup: ~Copyable {
     }
 
     /// What solvers need: programs that certctl ships are confined wherever systemd can do that; manual hooks run as hooks do.
-    private static func challenges(
+    static func challenges(
         _ settings: HostSettings, _ units: OutsideUnits?, hidden: [String]
     ) -> ChallengeSettings {
         var challenges = settings.challenges
@@ -222,6 +222,11 @@ struct RunSetup: ~Copyable {
             printer.fault("a switch of live/ could not be completed: \(error)", next: nil)
             return false
         }
+    }
+
+    /// What solvers need of this host for a lineage that is not read from its renewal config.
+    func challenges(of name: String) -> ChallengeSettings {
+        challenges.of(name, StateStore(stateDirectory: statePath), report: report)
     }
 
     /// The real world of a run over lineages.

@@ -34,7 +34,7 @@ struct SetupCommand: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Renew certificates of certbot's nginx, apache and standalone plugins with challenge files in this directory.",
+            "Renew certificates of certbot's nginx and apache plugins with challenge files in this directory.",
             valueName: "dir"))
     var webroot: OperatorPath?
 
@@ -146,11 +146,9 @@ struct SetupCommand: AsyncParsableCommand {
 
     private func askForWebroot(_ lineage: Lineage) -> String? {
         let plugin = lineage.options?.authenticator ?? ""
-        let isStandalone = plugin == "standalone"
-        let what = isStandalone ? "which needs port 80 for itself" : "which certctl does not have"
-        StandardStreams.print(line: "\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, \(what).")
-        let rest = isStandalone ? "as it is" : "to certbot"
-        let answer = ask("Directory that nginx serves its challenges from (empty: leave it \(rest)): ")
+        StandardStreams.print(
+            line: "\(lineage.name.plain) is renewed by certbot's \(plugin.plain) plugin, which certctl does not have.")
+        let answer = ask("Directory that nginx serves its challenges from (empty: leave it to certbot): ")
         return answer.isEmpty ? nil : OperatorPath(argument: answer)?.text
     }
 

@@ -14,29 +14,39 @@ struct ProofStack {
     static let standalone = ["one.alone.example"]
     static let webroot = ["site.example"]
     static let all = ["wild.example", "by-hand.example", "one.alone.example", "site.example"]
+    /// Where nginx is: its hooks take the port from nginx. The last one in the order of certbot, whose post hooks come at the end.
+    static let hooked = "zulu.example"
 
     static func with<R: Sendable>(
-        records: [String] = [], settings: [String] = [], _ body: (ProofStack) async throws -> R
+        records: [String] = [], zones: [String: [String]] = [:], settings: [String] = [],
+        _ body: (ProofStack) async throws -> R
     ) async throws -> R {
         try await TemporaryDirectory.with { directory in
-            try await Knot.with(directory, records: records) { knot in
+            try await Knot.with(directory, records: records, zones: zones) { knot in
                 var options = Pebble.Options()
                 options.dnsPort = knot.port
                 return try await Rig.withStack(options) { stack in
                     let file = "\(stack.directory)/certctl.conf"
-                    let lines = [
-                        "dns_resolver = 127.0.0.1:\(knot.port)", "dns_port = \(knot.port)", "verify = none",
-                        "propagation_timeout = 20",
-                    ]
-                    try (lines + settings + [""]).joined(separator: "\n").write(
-                        toFile: file, atomically: true, encoding: .utf8)
-                    return try await body(
-                        ProofStack(
-                            stack: stack, knot: knot, certctl: Certctl(stack, settings: file),
-                            hookLog: "\(stack.directory)/manual.log"))
+                    let proof = ProofStack(
+                        stack: stack, knot: knot, certctl: Certctl(stack, settings: file),
+                        hookLog: "\(stack.directory)/manual.log")
+                    try proof.set(settings)
+                    return try await body(proof)
                 }
             }
         }
+    }
+
+    /// Writes the host's settings.
+    ///
+    /// - Parameter lines: besides those that every test needs.
+    func set(_ lines: [String], propagationTimeout: Int = 20) throws {
+        let usual = [
+            "dns_resolver = 127.0.0.1:\(knot.port)", "dns_port = \(knot.port)", "verify = none",
+            "propagation_timeout = \(propagationTimeout)",
+        ]
+        try (usual + lines + [""]).joined(separator: "\n").write(
+            toFile: certctl.settings ?? "", atomically: true, encoding: .utf8)
     }
 
     /// Has certbot prove names in some way, as an operator would have.
@@ -72,6 +82,48 @@ struct ProofStack {
             [
                 "--standalone", "--http-01-address", "127.0.0.2", "--http-01-port", "\(stack.pebble.httpPort)",
             ] + options)
+    }
+
+    /// A standalone lineage on nginx's own port, with hooks that take it from nginx and give it back. They note which certificate of
+    /// the webroot's lineage is installed at that time, and what its site answers over TLS.
+    func certonlyOnPortOfNginx(log: String) async throws {
+        let (port, directory) = (stack.pebble.httpPort, stack.nginx.directory)
+        let url = "http://127.0.0.1:\(port)/"
+        let site = ProofStack.webroot[0]
+        let start = """
+            #!/bin/sh
+            set -e
+            cd \(shellQuoted(directory))
+            note() {
+                echo "$1 $(basename "$(readlink \(shellQuoted(stack.tree))/live/\(site)/cert.pem)")" \
+                    "$(curl -sk --resolve \(site):\(stack.nginx.tlsPort):127.0.0.1 https://\(site):\(stack.nginx.tlsPort)/)" \
+                    >>\(shellQuoted(log))
+            }
+
+            """
+        let pre = """
+            cp nginx.conf with-port.conf
+            sed 's/127.0.0.1:\(port) default_server/127.0.0.1:\(Ports.free()) default_server/' with-port.conf >nginx.conf
+            \(stack.nginx.reloadCommand)
+            while curl -so /dev/null \(url); do sleep 0.05; done
+            note pre
+
+            """
+        let post = """
+            note post
+            mv with-port.conf nginx.conf
+            \(stack.nginx.reloadCommand)
+            until curl -so /dev/null \(url); do sleep 0.05; done
+
+            """
+        var options = ["--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", "\(port)"]
+        for (name, script) in [("pre", pre), ("post", post)] {
+            let path = "\(stack.directory)/\(name)-port.sh"
+            try (start + script).write(toFile: path, atomically: true, encoding: .utf8)
+            try await check("chmod", ["755", path])
+            options += ["--\(name)-hook", path]
+        }
+        try await certonly([ProofStack.hooked], options)
     }
 
     /// The whole tree, one lineage for each way.
@@ -114,9 +166,9 @@ struct ProofStack {
         return verdicts
     }
 
-    func versions() async throws -> [Int?] {
+    func versions(_ names: [String] = Self.all) async throws -> [Int?] {
         var versions: [Int?] = []
-        for name in Self.all { versions.append(try await certctl.lineage(name).version) }
+        for name in names { versions.append(try await certctl.lineage(name).version) }
         return versions
     }
 }

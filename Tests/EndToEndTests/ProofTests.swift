@@ -8,22 +8,29 @@ struct ProofTests {
     @Test func `a tree with every way of proof is renewed by certctl, by certbot, and by certctl again`() async throws {
         try await ProofStack.with { proof in
             try await proof.makeTree()
+            try await proof.stack.nginx.serve([proof.stack.site(ProofStack.webroot, lineage: "site.example")])
+            let portLog = "\(proof.stack.directory)/port.log"
+            try await proof.certonlyOnPortOfNginx(log: portLog)
+            _ = try takeHookLog(portLog)
+            let all = ProofStack.all + [ProofStack.hooked]
             let confs = try await snapshot(of: "\(proof.stack.tree)/renewal")
-            #expect(try await proof.versions() == [1, 1, 1, 1])
-            for name in ProofStack.all { #expect(try await proof.certctl.lineage(name).state == "ok") }
+            #expect(try await proof.versions(all) == [1, 1, 1, 1, 1])
+            for name in all { #expect(try await proof.certctl.lineage(name).state == "ok") }
             try? FileManager.default.removeItem(atPath: proof.hookLog)
 
             let renewal = try await proof.certctl.renew("--force")
             #expect(renewal.status == 0, "\(renewal.stdout)\(renewal.stderr)")
-            #expect(try await proof.versions() == [2, 2, 2, 2])
+            #expect(try await proof.versions(all) == [2, 2, 2, 2, 2])
+            // The site of the webroot was renewed by then, and is up for as long as the other lineage has port 80.
+            #expect(try takeHookLog(portLog) == ["pre cert2.pem served", "post cert2.pem served"])
             #expect(try await proof.certctl.lineage("wild.example").domains.contains("*.wild.example"))
             #expect(try await snapshot(of: "\(proof.stack.tree)/renewal") == confs, "the confs stay byte for byte")
             for name in ["wild.example", "by-hand.example", "www.by-hand.example"] {
                 #expect(try await proof.knot.texts("_acme-challenge.\(name)").isEmpty, "nothing is left in the zone")
             }
             let seen = (contents(ofFile: proof.hookLog) ?? "").split(separator: "\n").map(String.init).sorted()
-            let all = seen.first { $0.hasPrefix("auth") }?.split(separator: " ").last.map(String.init) ?? ""
-            #expect(Set(all.split(separator: ",")) == ["by-hand.example", "www.by-hand.example"])
+            let named = seen.first { $0.hasPrefix("auth") }?.split(separator: " ").last.map(String.init) ?? ""
+            #expect(Set(named.split(separator: ",")) == ["by-hand.example", "www.by-hand.example"])
             #expect(seen.filter { $0.hasPrefix("auth") }.map { $0.split(separator: " ")[2] }.sorted() == ["0", "1"])
             #expect(
                 seen.contains {
@@ -32,10 +39,14 @@ struct ProofTests {
 
             let certbot = try await proof.stack.certbot.renew(force: true)
             #expect(certbot.status == 0, "\(certbot.stdout)\(certbot.stderr)")
-            #expect(try await proof.versions() == [3, 3, 3, 3])
+            #expect(try await proof.versions(all) == [3, 3, 3, 3, 3])
+            let certbots = try await snapshot(of: "\(proof.stack.tree)/renewal")
+            _ = try takeHookLog(portLog)
             let again = try await proof.certctl.renew("--force")
             #expect(again.status == 0, "\(again.stdout)\(again.stderr)")
-            #expect(try await proof.versions() == [4, 4, 4, 4])
+            #expect(try await proof.versions(all) == [4, 4, 4, 4, 4])
+            #expect(try await snapshot(of: "\(proof.stack.tree)/renewal") == certbots)
+            #expect(try takeHookLog(portLog) == ["pre cert4.pem served", "post cert4.pem served"])
         }
     }
 
@@ -183,6 +194,59 @@ struct ProofTests {
         }
     }
 
+    @Test func `records that servers have late are a warning of the run, and doctor names the setting to raise`()
+        async throws
+    {
+        let records = ["@ NS ns2.example.", "ns2 A 127.0.0.2"]
+        try await ProofStack.with(records: records) { proof in
+            try await proof.certonlyByDNS(ProofStack.wildcard)
+            try proof.set([], propagationTimeout: 2)
+            #expect(try await proof.doctor()["propagation-slow"] == ["ok"])
+            // A secondary server that never hears of an update.
+            try await TemporaryDirectory.with { directory in
+                try await Knot.with(directory, address: "127.0.0.2", port: proof.knot.port, records: records) { _ in
+                    let renewal = try await proof.certctl.renew("--force")
+                    #expect(renewal.status == 0, "\(renewal.stdout)\(renewal.stderr)")
+                    #expect(
+                        renewal.stderr.contains(
+                            "after 2 s 1 of 2 servers of the zone example did not have _acme-challenge.wild.example: ns2.example (127.0.0.2)"
+                        ), "\(renewal.stderr)")
+                    #expect(try await proof.doctor()["propagation-slow"] == ["warning"])
+                    let text = try await proof.certctl.doctor().stdout
+                    let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                    #expect(
+                        words.contains("raise propagation_timeout in /etc/certctl/certctl.conf above 2"), "\(text)")
+                    try await proof.knot.update(["add _acme-challenge.wild.example. 1 TXT old"])
+                    #expect(try await proof.doctor()["challenge-record-differs"] == ["warning"])
+                    try await proof.knot.update(["delete _acme-challenge.wild.example. TXT"])
+                    try proof.set([], propagationTimeout: 20)
+                    #expect(try await proof.doctor()["propagation-slow"] == ["ok"], "a longer wait was not tried yet")
+                }
+            }
+            try proof.set([], propagationTimeout: 2)
+            #expect(try await proof.doctor()["propagation-slow"] == ["warning"])
+            let renewal = try await proof.certctl.renew("--force", "--yes")
+            #expect(renewal.status == 0, "\(renewal.stdout)\(renewal.stderr)")
+            #expect(try await proof.doctor()["propagation-slow"] == ["ok"])
+        }
+    }
+
+    @Test func `doctor names a zone whose servers have no addresses`() async throws {
+        let zones = ["gone": ["@ NS ns.elsewhere.test.", "@ A 127.0.0.1"]]
+        try await ProofStack.with(zones: zones) { proof in
+            try await proof.certonly(["gone.example"], ["--webroot", "--webroot-path", proof.stack.webroot])
+            #expect(try await proof.doctor()["zone-not-delegated"] == nil, "a webroot needs no zone")
+            let conf = "\(proof.stack.tree)/renewal/gone.example.conf"
+            let dns = "authenticator = dns-rfc2136\ndns_rfc2136_credentials = \(try proof.knot.writeCredentials())"
+            try string(conf).replacing("authenticator = webroot", with: dns)
+                .write(toFile: conf, atomically: true, encoding: .utf8)
+            #expect(try await proof.doctor()["zone-not-delegated"] == ["failure"])
+            let text = try await proof.certctl.doctor().stdout
+            let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            #expect(words.contains("servers of the zone gone.example have no addresses: ns.elsewhere.test"), "\(text)")
+        }
+    }
+
     @Test func `certbot's manual hooks prove names by http-01 as well`() async throws {
         try await ProofStack.with { proof in
             let root = "\(proof.stack.webroot)/.well-known/acme-challenge"
@@ -205,7 +269,10 @@ struct ProofTests {
             let conf = "\(proof.stack.tree)/renewal/site.example.conf"
             try (string(conf).replacing(proof.stack.webroot, with: "/nonexistent") + "[certctl]\nsolver = stateless\n")
                 .write(toFile: conf, atomically: true, encoding: .utf8)
+            try proof.set(["http_port = \(proof.stack.pebble.httpPort)"])
+            #expect(try await proof.doctor()["stateless-wrong"] == ["failure"], "nginx looks for files still")
             try await proof.answerStatelessly()
+            #expect(try await proof.doctor()["stateless-wrong"] == ["ok"])
             let renewal = try await proof.certctl.renew("--force")
             #expect(renewal.status == 0, "\(renewal.stdout)\(renewal.stderr)")
         }

@@ -80,8 +80,8 @@ struct ConfOptionsTests {
             let text = Self.conf(tree, "[[webroot_map]]\nold = /w\nrenew_hook = /bin/x\n")
             var conf = try ConfFile(bytes: Array(text.utf8))
             let name = try #require(SubjectName("one"))
-            try NewLineage.Settings(server: "s", account: "a", keyType: .ec(.p256), webroots: [(name, "/v")]).write(
-                to: &conf)
+            let proof = ProofSettings([.webroot], webroots: [(name, "/v")])
+            try NewLineage.Settings(server: "s", account: "a", keyType: .ec(.p256), proof: proof).write(to: &conf)
             let map = ["renewalparams", "webroot_map"]
             #expect(conf.keys(in: map) == ["renew_hook", "one"])
         }

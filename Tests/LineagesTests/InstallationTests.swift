@@ -268,7 +268,7 @@ struct InstallationTests {
             try lineage.makeDirectories()
             let settings = NewLineage.Settings(
                 server: "https://ca.example/dir", account: "0123", keyType: .ec(.p384),
-                webroots: [(try #require(SubjectName("one")), "/srv/a, b")])
+                proof: ProofSettings([.webroot], webroots: [(try #require(SubjectName("one")), "/srv/a, b")]))
             let path = try tree.tree().confPath("one")
             let installation = Installation(paths: lineage.paths, stateDirectory: tree.state)
             #expect(try installation.install(set, conf: (path, lineage.conf(settings).bytes)) == 1)

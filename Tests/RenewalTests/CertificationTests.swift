@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import FoundationEssentials
 import HTTP
 import Lineages
@@ -53,12 +54,6 @@ private final class DoneCA: HTTPTransport {
     }
 }
 
-private struct NoChallenge: ChallengeSolver {
-    func challengeType(for name: SubjectName) -> String? { "http-01" }
-    func present(_ challenges: [PendingChallenge]) async throws {}
-    func cleanUp(_ challenges: [PendingChallenge]) async {}
-}
-
 /// A certificate that the CA has made is not bought twice.
 @Suite(.parts("openssl"))
 struct CertificationTests {
@@ -77,7 +72,7 @@ struct CertificationTests {
             let name = try #require(SubjectName("a.example"))
             let certification = Certification(
                 name: "a.example", names: [name], server: "https://ca.example/dir", account: nil,
-                key: .generate(.ec(.p256)), solver: NoChallenge(),
+                key: .generate(.ec(.p256)), solver: StatelessSolver(),
                 paths: LineagePaths(configDirectory: directory, name: "a.example"))
             let staging = StateStore(stateDirectory: "\(directory)/state").staging("a.example")
             func exchange() -> CAExchange {

@@ -1,6 +1,7 @@
 import ACME
 import Challenges
 import Lineages
+import PKI
 import Testing
 
 @testable import Renewal
@@ -45,6 +46,17 @@ struct RemedyTests {
         #expect(remedy(.unknown)?.hasPrefix("do: start the web server") == true)
         #expect(Fault.containerStopped(name: "web", isPaused: false).remedy?.command == "docker start web")
         #expect(Fault.containerEnds(name: "web").remedy?.command == nil)
+    }
+
+    @Test func `a wildcard is issued again as its renewal config proves it, else with the option that is missing`() {
+        let names = ["*.a.example", "a.example"].compactMap { SubjectName($0) }
+        func remedy(isProvable: Bool) -> Remedy {
+            FaultSubject(name: "a.example", conf: "/c", live: "/l", names: names, isProvable: isProvable).reissue()
+        }
+        #expect(
+            remedy(isProvable: true).command == "certctl issue --name a.example -d '*.a.example' -d a.example")
+        #expect(remedy(isProvable: false).command == nil)
+        #expect(remedy(isProvable: false).text.contains("with --dns PLUGIN and --dns-credentials FILE"))
     }
 
     @Test func `what did not help is not said again`() {

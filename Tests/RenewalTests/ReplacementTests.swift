@@ -1,4 +1,5 @@
 import ACME
+import Challenges
 import FoundationEssentials
 import HTTP
 import Lineages
@@ -44,12 +45,6 @@ private final class OrderCA: HTTPTransport {
     }
 }
 
-private struct NoChallenge: ChallengeSolver {
-    func challengeType(for name: SubjectName) -> String? { "http-01" }
-    func present(_ challenges: [PendingChallenge]) async throws {}
-    func cleanUp(_ challenges: [PendingChallenge]) async {}
-}
-
 /// A renewal says which certificate it replaces (RFC 9773 §5), where that is true and the CA can do with it.
 @Suite(.parts("openssl"))
 struct ReplacementTests {
@@ -67,7 +62,7 @@ struct ReplacementTests {
             let session = Session(server: "https://ca.example/dir", transport: server)
             let certification = Certification(
                 name: "a.example", names: names.compactMap { SubjectName($0) }, server: RenewalOptions.defaultServer,
-                account: account, key: .generate(.ec(.p256)), solver: NoChallenge(),
+                account: account, key: .generate(.ec(.p256)), solver: StatelessSolver(),
                 paths: LineagePaths(configDirectory: tree, name: "a.example"))
             let client = Client(
                 session: session, key: try PrivateKey(generating: .ec(.p256)), accountURL: "https://ca.example/account")

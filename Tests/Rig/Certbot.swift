@@ -6,6 +6,8 @@ package struct Certbot: Sendable {
     package let configDir: String
     package let workDir: String
     package let logsDir: String
+    /// The command: the host's own, or that of a virtual environment.
+    package var program = "certbot"
     private let pebble: Pebble
 
     /// A certbot whose `--config-dir` is `tree`; its work and logs directories are beside it, `TREE-work` and
@@ -41,11 +43,11 @@ package struct Certbot: Sendable {
 
     /// Any certbot command on this tree, not interactive.
     package func run(_ arguments: [String]) async throws -> Output {
-        try Parts.require(["certbot"])
+        if program == "certbot" { try Parts.require([program]) }
         let place = ["--config-dir", configDir, "--work-dir", workDir, "--logs-dir", logsDir]
         // HOME, so that the user's own cli.ini has no say.
         return try await sh(
-            "certbot", arguments + place + ["--non-interactive"],
+            program, arguments + place + ["--non-interactive"],
             environment: [
                 "REQUESTS_CA_BUNDLE": pebble.caBundle, "HOME": workDir, "XDG_CONFIG_HOME": "\(workDir)/.config",
             ])

@@ -4,7 +4,8 @@ import FoundationEssentials
 ///
 /// The zone is `example`: every name in it has the address 127.0.0.1, `*.alone.example` has 127.0.0.2.
 package struct Knot: Sendable {
-    /// Where it answers, on 127.0.0.1 by UDP and TCP.
+    /// Where it answers, by UDP and TCP.
+    package let address: String
     package let port: Int
     package let directory: String
     package let daemon: Daemon
@@ -14,16 +15,24 @@ package struct Knot: Sendable {
 
     /// Runs a Knot with all its files in `directory`, which has to exist.
     ///
-    /// - Parameter records: more lines of the zone.
+    /// - Parameters:
+    ///   - address: of 127.0.0.0/8.
+    ///   - port: nil for a free one.
+    ///   - records: more lines of the zone.
+    ///   - zones: zones below `example`, by name, each with its lines besides the SOA.
     package static func with<R: Sendable>(
-        _ directory: String, records: [String] = [], _ body: (Knot) async throws -> R
+        _ directory: String, address: String = "127.0.0.1", port fixed: Int? = nil, records: [String] = [],
+        zones: [String: [String]] = [:], _ body: (Knot) async throws -> R
     ) async throws -> R {
         try Parts.require(["knotd", "kdig", "knsupdate", "setpriv"])
-        let port = Ports.free()
+        let port = fixed ?? Ports.free()
+        let start = "$TTL 1\n@ SOA ns.example. nobody.example. 1 60 60 600 1\n"
+        for (name, lines) in zones {
+            try (start + lines.joined(separator: "\n") + "\n").write(
+                toFile: "\(directory)/\(name).zone", atomically: true, encoding: .utf8)
+        }
         let zone = """
-            $TTL 1
-            @ SOA ns.example. nobody.example. 1 60 60 600 1
-            @ NS ns.example.
+            \(start)@ NS ns.example.
             ns A 127.0.0.1
             @ A 127.0.0.1
             * A 127.0.0.1
@@ -36,7 +45,7 @@ package struct Knot: Sendable {
         let configuration = """
             server:
                 rundir: "\(directory)"
-                listen: 127.0.0.1@\(port)
+                listen: \(address)@\(port)
                 background-workers: 1
                 udp-workers: 1
                 tcp-workers: 1
@@ -60,19 +69,24 @@ package struct Knot: Sendable {
                 zonefile-sync: -1
                 zonefile-load: whole
                 journal-content: none
+            \(zones.keys.map { "  - domain: \($0).example.\n    file: \"\(directory)/\($0).zone\"" }.joined(separator: "\n"))
 
             """
         try configuration.write(toFile: "\(directory)/knot.conf", atomically: true, encoding: .utf8)
         return try await Daemon.with(
-            "knotd", ["-c", "\(directory)/knot.conf"], log: "\(directory)/knot.log", ready: .ports([port])
+            "knotd", ["-c", "\(directory)/knot.conf"], log: "\(directory)/knot.log",
+            ready: .predicate {
+                try await sh("kdig", ["+short", "+retry=0", "@\(address)", "-p", "\(port)", "example.", "SOA"]).stdout
+                    .contains("ns.example.")
+            }
         ) { daemon in
-            try await body(Knot(port: port, directory: directory, daemon: daemon))
+            try await body(Knot(address: address, port: port, directory: directory, daemon: daemon))
         }
     }
 
     /// The TXT records of a name, as the server has them now.
     package func texts(_ name: String) async throws -> [String] {
-        let output = try await check("kdig", ["+short", "@127.0.0.1", "-p", "\(port)", name, "TXT"])
+        let output = try await check("kdig", ["+short", "@\(address)", "-p", "\(port)", name, "TXT"])
         return output.split(separator: "\n").filter { $0.hasPrefix("\"") }.map { String($0.dropFirst().dropLast()) }
             .sorted()
     }

@@ -167,6 +167,17 @@ struct SetupTests {
         }
     }
 
+    @Test func `a standalone lineage stays as it is, whatever webroot is given for it`() async throws {
+        try await TestHost.with { host in
+            try await host.lineage("s.example", "authenticator = standalone\nserver = https://ca.example/dir")
+            let conf = host.text("etc/letsencrypt/renewal/s.example.conf")
+            #expect(WebrootMove.candidates(among: try Tree(host.tree).lineages()).isEmpty)
+            let plan = try await host.setUp { $0.webroots = ["s.example": "\(host.root)/www"] }
+            #expect(!plan.remarks.contains { $0.contains("s.example") }, "\(plan.remarks)")
+            #expect(host.text("etc/letsencrypt/renewal/s.example.conf") == conf)
+        }
+    }
+
     @Test func `a conf that certbot has rewritten since gets its authenticator back, and keeps the rest`() async throws
     {
         try await TestHost.with { host in

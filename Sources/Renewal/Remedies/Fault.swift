@@ -126,6 +126,8 @@ package enum Fault: Hashable, Sendable {
     case zoneNotDelegated
     case challengeRecordStale(String)
     case challengeRecordDiffers
+    /// Seconds that the records were waited for.
+    case propagationSlow(waited: Int)
     case standalonePortTaken(Int)
     case standaloneAddressWrong
     case statelessWrong

@@ -11,36 +11,43 @@ package struct FaultSubject: Hashable, Sendable {
     package let live: String
     /// The names of its certificate as far as any file has them, else those of its renewal config; empty where nothing tells.
     package let names: [SubjectName]
+    /// Whether its renewal config says how to prove each of the names: `certctl issue` does not have to be told then.
+    package let isProvable: Bool
     /// What helps with its files, from what is on the disk; nil where nothing is to be repaired.
     package let repair: LineageRemedy?
 
     package init(
-        name: String, conf: String, live: String, names: [SubjectName], repair: LineageRemedy? = nil
+        name: String, conf: String, live: String, names: [SubjectName], isProvable: Bool = false,
+        repair: LineageRemedy? = nil
     ) {
-        (self.name, self.conf, self.live, self.names, self.repair) = (name, conf, live, names, repair)
+        (self.name, self.conf, self.live, self.names) = (name, conf, live, names)
+        (self.isProvable, self.repair) = (isProvable, repair)
     }
 
     package init(_ lineage: Lineage) {
+        let names = lineage.ownNames
         self.init(
-            name: lineage.name, conf: lineage.confPath, live: lineage.paths?.live ?? lineage.confPath,
-            names: lineage.ownNames, repair: lineage.remedy)
+            name: lineage.name, conf: lineage.confPath, live: lineage.paths?.live ?? lineage.confPath, names: names,
+            isProvable: lineage.options?.proof.reasonUnproven(names) == nil && lineage.options != nil,
+            repair: lineage.remedy)
     }
 
     /// A certificate of which only the name is known.
     package init(name: String) { self.init(name: name, conf: "renewal/\(name).conf", live: "live/\(name)", names: []) }
 
-    /// Whether certctl cannot prove all of its names.
-    private var wildcard: SubjectName? { names.first(where: \.isWildcard) }
+    /// A name for which `certctl issue` has to be given a DNS plugin or a hook.
+    private var wildcard: SubjectName? { isProvable ? nil : names.first(where: \.isWildcard) }
 
     /// Has `certctl issue` make it again, for all of its names: with fewer it would lose the others. No command to paste where
     /// the names are not known.
     ///
     /// - Parameter options: what the command is given besides.
     func reissue(_ options: String = "") -> Remedy {
-        if let wildcard {
-            return .do("make it again with what made it: \(wildcard) needs dns-01, which certctl does not have")
-        }
         let command = issueCommand(options)
+        if let wildcard {
+            return .do(
+                "\(command), with --dns PLUGIN and --dns-credentials FILE: \(wildcard) needs dns-01", cost: .order)
+        }
         return names.isEmpty
             ? .do("\(command), with a -d for each of its names", cost: .order) : .run(command, cost: .order)
     }

@@ -11,7 +11,10 @@ extension Fault {
         case .challengeRecordStale(let record):
             .do("remove the TXT records of \(record) at the DNS provider", by: .person)
         case .challengeRecordDiffers:
-            .do("see why the secondary servers do not follow, or raise propagation_timeout", by: .person)
+            .do("see why the secondary servers do not follow", by: .person)
+        case .propagationSlow(let waited):
+            .do(
+                "raise propagation_timeout in /etc/certctl/certctl.conf above \(waited), or see why these servers are slow")
         case .standalonePortTaken(let port):
             .do(
                 "stop what listens on port \(port) in a hook of renewal-hooks/pre, and start it in one of renewal-hooks/post"

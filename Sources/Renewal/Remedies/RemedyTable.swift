@@ -46,7 +46,7 @@ extension Fault {
         case .caNotTrusted: Fault.trust
         case .rateLimited: Fault.wait
         case .credentialsMissing, .credentialsReadable, .pluginUnusable, .challengeRecordLoop, .zoneNotDelegated,
-            .challengeRecordStale, .challengeRecordDiffers, .standalonePortTaken, .standaloneAddressWrong,
+            .challengeRecordStale, .challengeRecordDiffers, .propagationSlow, .standalonePortTaken, .standaloneAddressWrong,
             .statelessWrong:
             proof
         }
