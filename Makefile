@@ -129,7 +129,7 @@ check: ## format, shell scripts, links between pages, language
 	swift format lint --strict -r Package.swift Sources Tests
 	shellcheck $$(for file in $$(git ls-files); do head -n 1 "$$file" | grep -qE '^#!/bin/(ba)?sh' && echo "$$file"; done)
 	Tests/check-docs
-	Tests/plain-language docs hooks systemd .debian README.md Makefile
+	Tests/plain-language
 
 benchmark: release ## the figures of docs/benchmarks.md
 	Tests/benchmark

@@ -45,7 +45,7 @@ enum CertbotHabits {
 
     // MARK: Options
 
-    /// The words of one of certctl's commands with certbot's names of options replaced.
+    /// The words of a certctl command, with certbot's names of options replaced.
     ///
     /// - Throws: the line without certbot's options that certctl has no use for.
     static func translated(_ words: [String], of path: [String]) throws(CommandFailure) -> [String] {

@@ -11,7 +11,7 @@ package struct FaultSubject: Hashable, Sendable {
     package let live: String
     /// The names of its certificate as far as any file has them, else those of its renewal config; empty where nothing tells.
     package let names: [SubjectName]
-    /// Whether its renewal config says how to prove each of the names: `certctl issue` does not have to be told then.
+    /// Whether its renewal config says how to prove each of the names: `certctl issue` needs no option for that then.
     package let isProvable: Bool
     /// What helps with its files, from what is on the disk; nil where nothing is to be repaired.
     package let repair: LineageRemedy?
