@@ -183,16 +183,7 @@ extension RenewalRun {
 
     private func urgency(_ context: LineageContext, _ need: Need) -> AuthorityWatch.Urgency {
         if context.isExplicit || need.live == nil || need.isForced { return .asked }
-        guard let leaf = context.leaf, let options = context.subject.options else { return .due }
-        func isDue(_ state: LineageState) -> Bool {
-            let decision = RenewalPolicy().decision(
-                for: leaf, of: context.name, options: options, state, nextRun: nextRun, at: world.now)
-            return if case .renew = decision { true } else { false }
-        }
-        // What would not be due without the CA's suggestion.
-        var state = context.state
-        state.suggested = nil
-        return isDue(context.state) && !isDue(state) ? .suggested : .due
+        return context.plan.isOnlySuggested ? .suggested : .due
     }
 
     private func committing(_ event: StateEvent, _ context: inout LineageContext) throws(AcquisitionFailure) {

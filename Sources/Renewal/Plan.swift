@@ -30,6 +30,8 @@ package struct Plan: Equatable, Sendable {
     package var acquire = Acquire.nothing
     /// Whether the policy wants the certificate, operator or not.
     var isDue = false
+    /// Whether it would not, had the CA suggested nothing.
+    var isOnlySuggested = false
     package var rollOut = RollOut.nothing
     /// What the run says of the lineage where nothing else comes of it.
     package var outcome: LineageOutcome
@@ -69,6 +71,9 @@ package struct Planner: Sendable {
     ) -> Plan {
         var plan = requested(subject, state, staged, at: now)
         plan.isDue = isDue(subject, state, at: now)
+        var unasked = state
+        unasked.suggested = nil
+        plan.isOnlySuggested = plan.isDue && !isDue(subject, unasked, at: now)
         return plan
     }
 

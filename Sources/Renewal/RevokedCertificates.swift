@@ -95,7 +95,7 @@ extension StateStore {
     /// - Throws: also where the list is there and damaged: what it says must not be lost.
     package func note(
         revoked certificate: Certificate, _ reason: RevocationReason, of lineage: Lineage?, among all: [Lineage],
-        by initiator: String, at now: Date
+        by initiator: Initiator, at now: Date
     ) throws(FileError) {
         let revoked = try adding(certificate, reason, at: now)
         try FileSystem.makeDirectories(root, mode: 0o755)
