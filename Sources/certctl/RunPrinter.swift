@@ -27,9 +27,11 @@ final class RunPrinter: Sendable {
     private let live: RunProgress?
     private let summary = Mutex(RunSummary())
     private let proof: Mutex<RunProof>
+    private let host: ConfFile
 
-    init(_ options: OutputOptions, _ proof: RunProof) {
-        self.options = options
+    /// - Parameter host: the host's settings.
+    init(_ options: OutputOptions, _ proof: RunProof, host: ConfFile) {
+        (self.options, self.host) = (options, host)
         self.proof = Mutex(proof)
         let canMove = isatty(STDERR_FILENO) == 1 && RunPrinter.variable("TERM") != "dumb"
         live = canMove && !options.quiet && !options.verbose ? RunProgress(.error) : nil
@@ -61,7 +63,7 @@ final class RunPrinter: Sendable {
             live?.end(name)
             result("\(name): the dry run at \(server) went through, \(RunPrinter.expiry(of: certificate))")
         case .installed(let name, let version, let certificate):
-            live?.show(name, "installed, running its hooks")
+            showWaiting()
             result("\(name): version \(version) is installed, \(RunPrinter.expiry(of: certificate))")
         case .adopted(let name, let found):
             if options.verbose { note("\(name): adopted: \(found)", .debug) }
@@ -114,12 +116,21 @@ final class RunPrinter: Sendable {
             if let live { live.show(what, "running") } else { progress("running \(what)") }
         case .finished(let hook, let outcome):
             live?.end("\(hook.kind.rawValue) hook \(hook.name)")
+            showWaiting()
             if outcome.succeeded {
                 if options.verbose { note("\(hook.kind.rawValue) hook \(hook.name) \(outcome)", .debug) }
             } else {
                 fault("\(hook.kind.rawValue) hook \(hook.name) \(outcome)", next: nil)
                 for line in outcome.output.split(whereSeparator: \.isNewline) { write("    \(line)", .error) }
             }
+        }
+    }
+
+    /// What is installed waits for its endpoints.
+    private func showWaiting() {
+        guard let live else { return }
+        for (name, endpoint, limit) in proof.withLock({ $0.waiting(host) }) {
+            live.show(name, "waiting for \(endpoint) to serve it", limit: limit)
         }
     }
 

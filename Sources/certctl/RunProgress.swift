@@ -10,6 +10,8 @@ final class RunProgress: Sendable {
         let name: String
         var stage: String
         let started: ContinuousClock.Instant
+        /// What the stage may take, and since when it takes it; nil if that has no bound worth showing.
+        var wait: (since: ContinuousClock.Instant, limit: Duration)?
     }
 
     private struct State {
@@ -30,12 +32,15 @@ final class RunProgress: Sendable {
     private static let mostLines = 8
 
     /// Shows a stage of something at work, which is new or known by its name.
-    func show(_ name: String, _ stage: String) {
+    ///
+    /// - Parameter limit: how long the stage may take.
+    func show(_ name: String, _ stage: String, limit: Duration? = nil) {
+        let wait = limit.map { (since: ContinuousClock.now, limit: $0) }
         let mustTick = state.withLock { state in
             if let index = state.lines.firstIndex(where: { $0.name == name }) {
-                state.lines[index].stage = stage
+                (state.lines[index].stage, state.lines[index].wait) = (stage, wait)
             } else {
-                state.lines.append(Line(name: name, stage: stage, started: .now))
+                state.lines.append(Line(name: name, stage: stage, started: .now, wait: wait))
             }
             redraw(&state)
             defer { state.isTicking = true }
@@ -105,6 +110,9 @@ final class RunProgress: Sendable {
         let room = (screen.width ?? 80) - 1 - time.columns
         let name = line.name.plain
         let padding = String(repeating: " ", count: nameWidth - name.columns)
-        return "  \(name)\(padding)  \(line.stage.plain)".prefix(columns: max(0, room)) + time
+        let wait = line.wait.map { wait in
+            " (\(Int(wait.since.duration(to: .now) / .seconds(1))) of \(Int(wait.limit / .seconds(1))) s)"
+        }
+        return "  \(name)\(padding)  \(line.stage.plain)\(wait ?? "")".prefix(columns: max(0, room)) + time
     }
 }

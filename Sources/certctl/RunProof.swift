@@ -15,6 +15,7 @@ struct RunProof {
     private var known: [String: Lineage] = [:]
     private var installed: [String: Installed] = [:]
     private var reloaded: ContinuousClock.Instant?
+    private var unproven: Set<String> = []
     private let tree: Tree
     private let store: StateStore
     private let limit: Int?
@@ -29,8 +30,23 @@ struct RunProof {
         switch event {
         case .installed(let name, _, let new):
             installed[name] = Installed(old: known[name]?.certificate?.serial, new: new)
+            unproven.insert(name)
+        case .verified(let name, _), .notVerified(let name, _), .pending(let name, _, _, _), .failed(let name, _):
+            unproven.remove(name)
         case .hook(.finished(let hook, _)) where hook.kind == .deploy || hook.kind == .post: reloaded = .now
         default: return
+        }
+    }
+
+    /// The certificates that this run has installed and that no endpoint was seen serving yet, each with what it waits for.
+    ///
+    /// - Parameter host: the host's settings.
+    func waiting(_ host: ConfFile) -> [(name: String, endpoint: String, limit: Duration)] {
+        unproven.sorted().compactMap { name in
+            guard let settings = try? VerificationSettings(lineage: known[name]?.conf, host: host),
+                let target = settings.targets(for: installed[name]?.new.names ?? [], most: 1).first?.target
+            else { return nil }
+            return (name, "\(target.endpoint)", settings.timeout)
         }
     }
 

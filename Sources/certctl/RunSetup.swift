@@ -47,7 +47,7 @@ struct RunSetup: ~Copyable {
         let tree = try options.tree()
         let proof = RunProof(
             tree, StateStore(stateDirectory: options.statePath), limit: settings.duplicateLimit)
-        let printer = RunPrinter(output, proof)
+        let printer = RunPrinter(output, proof, host: settings.conf)
         let transport = try RunSetup.transport(caBundle: ca?.caBundle?.text ?? settings.caBundle)
         let units: OutsideUnits? = try hooksInUnits ? RunSetup.units() : nil
         if makingTree { try RunSetup.make(tree) }

@@ -64,6 +64,11 @@ struct Diagnosed {
     func expectWell(sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(status == 0 && document.causes.isEmpty, "\(text)", sourceLocation: sourceLocation)
         #expect(lines[0].hasPrefix("all is well: "), "\(text)", sourceLocation: sourceLocation)
+        guard found("warning").isEmpty else { return }
+        // A line for a ticket, for each certificate.
+        for name in Set(document.checks.compactMap(\.lineage)) {
+            #expect(lines.contains { $0.hasPrefix("\(name): serial ") }, "\(text)", sourceLocation: sourceLocation)
+        }
     }
 }
 

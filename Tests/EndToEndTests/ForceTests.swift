@@ -123,6 +123,7 @@ struct ForceTests {
                 #expect(shown.stdout.contains("one.example.org  \(stage)"), "\(stage)")
             }
             #expect(shown.stdout.contains("post hook reload  running …"))
+            #expect(shown.stdout.contains(/one\.example\.org  waiting for 127\.0\.0\.1:\d+ to serve it \(0 of 2 s\)/))
             #expect(shown.stdout.contains(/NAME +RESULT +EXPIRES/))
             #expect(shown.stdout.contains(/one\.example\.org +version 2 is installed/))
             #expect(shown.stdout.contains(/two\.example\.org +pending:/))
