@@ -101,7 +101,8 @@ enum DockerJudgement {
         let place = "container \(container.name)"
         // A clean end says nothing in its last line.
         let last = container.exitCode == 0 ? nil : container.lastWords
-        let words = last.map { ": \($0)" } ?? (container.error.isEmpty ? "" : ": \(container.error)")
+        // What the engine says is of a start after that line.
+        let words = container.error.isEmpty ? last.map { ": \($0)" } ?? "" : ": \(container.error)"
         // A container that nginx's configuration keeps from starting cannot be asked: its last words say so.
         if isNeeded, !container.isRunning, let last = container.lastWords {
             let complaint = NginxComplaint(last)
