@@ -59,6 +59,8 @@ let package = Package(
             dependencies: [
                 "ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Setup", "CLinux",
             ],
+            // The link leads to docs/doctor.md, of which `explain` prints a section.
+            resources: [.embedInCode("Resources")],
             swiftSettings: settings),
         .executableTarget(
             name: "certctl",

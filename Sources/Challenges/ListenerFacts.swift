@@ -105,7 +105,7 @@ package struct ListenerFacts: Equatable, Sendable {
     }
 
     private static func owner(_ pid: Int32) -> Owner? {
-        guard let name = text("/proc/\(pid)/comm") else { return nil }
+        guard let name = ProcessName.of(pid) else { return nil }
         let title = (text("/proc/\(pid)/cmdline") ?? "").split { $0 == "\0" || $0 == "\n" }.joined(separator: " ")
         var ancestry = [pid]
         while let last = ancestry.last, last > 1, ancestry.count < 64, let parent = parent(of: last) {
@@ -113,7 +113,7 @@ package struct ListenerFacts: Equatable, Sendable {
         }
         func namespace(_ process: String) -> String? { try? FileSystem.linkText("/proc/\(process)/ns/mnt") }
         return Owner(
-            pid: pid, name: String(name.prefix { $0 != "\n" }), ancestry: ancestry, title: title,
+            pid: pid, name: name, ancestry: ancestry, title: title,
             isHere: namespace("\(pid)") == namespace("self"),
             user: text("/proc/\(pid)/status").flatMap(realUser))
     }

@@ -1,6 +1,6 @@
 /// The time that a whole diagnosis has.
 struct Budget: Sendable {
-    /// Nobody waits longer at 3 a.m.; whatever hangs, the rest is told by then.
+    /// At 3 a.m. no operator waits longer; whatever hangs, the rest is printed by then.
     static let whole: Duration = .seconds(30)
 
     private let end: ContinuousClock.Instant

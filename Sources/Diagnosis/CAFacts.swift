@@ -55,7 +55,7 @@ struct CAProbe: Sendable {
         return (date, Date.now)
     }
 
-    /// A CA that is slow is told of, and not waited for.
+    /// A CA that is slow is reported, and not waited for.
     private struct HurriedTransport: HTTPTransport {
         let transport: any HTTPTransport
         let budget: Budget

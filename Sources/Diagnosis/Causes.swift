@@ -50,10 +50,12 @@ package enum Causes {
         .challengeLocationMissing: [.renewalFailed, .wrongServer],
         .challengeUnreachable: [.renewalFailed],
 
+        .hooksUnreadable: [.renewalFailed, .hookFailed, .servedStale],
         .hookMissing: [.servedStale], .hookNotExecutable: [.hookFailed, .servedStale],
         .hookBadInterpreter: [.hookFailed, .servedStale], .hookFailed: [.servedStale, .timerFailing],
         .certificateFileWrong: [.servedStale, .servedOther],
-        .serverNameMissing: [.servedStale, .servedOther, .servedBroken], .proxyProtocol: [.servedBroken],
+        .serverNameMissing: [.servedStale, .servedOther, .servedBroken],
+        .proxyProtocol: [.servedBroken, .renewalFailed],
         .servedStale: [.timerFailing], .servedOther: [.timerFailing], .servedBroken: [.timerFailing],
 
         .lockHeld: [.renewalFailed, .timerFailing],
@@ -62,7 +64,7 @@ package enum Causes {
         .caUnreachable: [.renewalFailed], .caNotTrusted: [.renewalFailed], .accountDeactivated: [.renewalFailed],
     ]
 
-    /// nginx does not answer, or cannot be told anything.
+    /// nginx does not answer, or cannot be reloaded.
     private static let down: Set<CheckID> = [
         .httpNotListening, .servedUnreachable, .servedBroken, .servedStale, .hookFailed, .challengeUnreachable,
     ]

@@ -25,6 +25,8 @@ struct ChallengeAnswer: Equatable, Sendable {
     var last: Outcome?
     /// Why a redirect was not followed to its end.
     var whyNotFollowed: String?
+    /// Whether it answers only to a connection that begins with a header of the PROXY protocol.
+    var wantsProxyHeader = false
 
     var hasContent: Bool { first == .content || last == .content }
 }
@@ -44,11 +46,13 @@ struct ChallengeFacts: Sendable {
     let obstacle: String?
     /// Whether this host has private addresses only, so that its public one is a router's.
     let isBehindNAT: Bool
+    /// Whether the addresses are what the DNS says, and so what a CA connects to.
+    var isOfDNS = true
     /// What nginx's configuration has for the path; nil where none could be read.
     var server: ChallengeServer?
 }
 
-/// What nginx is told to do with the challenge path of a name.
+/// What nginx's configuration does with the challenge path of a name.
 struct ChallengeServer: Equatable, Sendable {
     /// Where the server is, `FILE:LINE`.
     let place: String
@@ -58,6 +62,10 @@ struct ChallengeServer: Equatable, Sendable {
     let location: Location?
     /// A `limit_req` that holds there: as it is written, and where.
     let limit: Location?
+    /// An `auth_basic` that holds there: as it is written, and where.
+    let password: Location?
+    /// A `return` or redirect of the server itself, which comes before every location: as it is written, and where.
+    let ownReturn: Location?
 
     struct Location: Equatable, Sendable {
         let text: String
@@ -68,6 +76,13 @@ struct ChallengeServer: Equatable, Sendable {
         var refusal: String?
         /// Its `root` or `alias`.
         var root: String?
+    }
+
+    /// What has nginx end the connection without an answer; nil where nothing does.
+    var closing: Location? {
+        if let ownReturn, ownReturn.text.contains("return 444") { return ownReturn }
+        guard let location, let refusal = location.refusal, refusal.hasPrefix("return 444") else { return nil }
+        return Location(text: "\(location.text) { \(refusal); }", place: location.place)
     }
 
     static let path = "/.well-known/acme-challenge/"
@@ -90,9 +105,29 @@ struct ChallengeServer: Equatable, Sendable {
             limit = (limits.isEmpty ? server.effective("limit_req") : limits).first.map {
                 Location(text: $0.text, place: nginx.shown($0))
             }
+            let passwords = found.map { $0.all("auth_basic") } ?? []
+            password = (passwords.isEmpty ? server.effective("auth_basic") : passwords)
+                .first { $0.arguments != ["off"] }
+                .map { Location(text: $0.text, place: nginx.shown($0)) }
+            ownReturn = ChallengeServer.ownReturn(in: server.directive).map {
+                Location(text: $0.wholeText, place: nginx.shown($0))
+            }
             return
         }
         return nil
+    }
+
+    /// The rewrite module's directives of a server run before a location is chosen.
+    private static func ownReturn(in server: NginxConf.Directive) -> NginxConf.Directive? {
+        func ends(_ directive: NginxConf.Directive) -> Bool {
+            switch directive.name {
+            case "return": true
+            case "rewrite": ["permanent", "redirect"].contains(directive.arguments.last)
+            case "if": directive.block?.contains(where: ends) ?? false
+            default: false
+            }
+        }
+        return server.block?.first(where: ends)
     }
 
     private static func refusal(in block: NginxConf.Directive) -> String? {
@@ -123,9 +158,9 @@ struct ChallengeProbe: Sendable {
         let place = "\(host):\(port)"
         let path = "/.well-known/acme-challenge/\(file.token)"
         var url = "http://\(name.contains(":") ? "[\(name)]" : name)\(path)"
-        let first = await outcome(url, at: place, file)
-        var answer = ChallengeAnswer(
-            place: place, isOwn: OwnAddresses.contain(address, in: own), first: first)
+        let isOwn = OwnAddresses.contain(address, in: own)
+        let (first, wantsProxyHeader) = await outcome(url, at: place, file, isOwn: isOwn)
+        var answer = ChallengeAnswer(place: place, isOwn: isOwn, first: first, wantsProxyHeader: wantsProxyHeader)
         var outcome = first
         while case .other(300..<400, let location?, _) = outcome {
             guard answer.redirects.count < ChallengeProbe.mostRedirects else {
@@ -156,28 +191,47 @@ struct ChallengeProbe: Sendable {
             url = target.url
             let isOwn = OwnAddresses.contain(nextAddress, in: own)
             let nextPort = target.port == 80 ? port : target.port == 443 && isOwn ? tlsPort : target.port
-            outcome = await self.outcome(url, at: "\(nextHost):\(nextPort)", file)
+            outcome = await self.outcome(url, at: "\(nextHost):\(nextPort)", file, isOwn: isOwn).outcome
             answer.last = outcome
         }
         return answer
     }
 
-    private func outcome(_ url: String, at place: String, _ file: ProbeFile) async -> ChallengeAnswer.Outcome {
+    /// A server of this host that ends the connection without an answer may expect the PROXY protocol, as behind a load balancer: it
+    /// is asked again with a header.
+    private func outcome(
+        _ url: String, at place: String, _ file: ProbeFile, isOwn: Bool
+    ) async -> (outcome: ChallengeAnswer.Outcome, wantsProxyHeader: Bool) {
+        var request = HTTPRequest(
+            url: url, timeout: budget.time(ChallengeProbe.timeout), largestBody: 65_536, connectTo: place)
+        request.verifiesServer = false
         do throws(HTTPError) {
-            var request = HTTPRequest(
-                url: url, timeout: budget.time(ChallengeProbe.timeout), largestBody: 65_536, connectTo: place)
-            request.verifiesServer = false
-            let response = try await transport.send(request)
-            if response.status == 200, response.body == Array(file.content.utf8) { return .content }
-            return .other(
-                status: response.status, location: response.headers["Location"], server: response.headers["Server"])
+            return (outcome(try await transport.send(request), file), false)
         } catch {
-            // libcurl repeats the address: "Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server".
-            let words = error.detail.hasPrefix("Failed to connect to ") ? error.detail.firstRange(of: ": ") : nil
-            return .none(
-                words.map { String(error.detail[$0.upperBound...]) } ?? error.detail,
-                isRefused: error.kind == .cannotConnect)
+            let silence = ChallengeAnswer.Outcome(error)
+            guard isOwn, [.interrupted, .tlsFailed].contains(error.kind) else { return (silence, false) }
+            request.hasProxyHeader = true
+            guard let response = try? await transport.send(request), response.status != 400 else {
+                return (silence, false)
+            }
+            return (outcome(response, file), true)
         }
+    }
+
+    private func outcome(_ response: HTTPResponse, _ file: ProbeFile) -> ChallengeAnswer.Outcome {
+        if response.status == 200, response.body == Array(file.content.utf8) { return .content }
+        return .other(
+            status: response.status, location: response.headers["Location"], server: response.headers["Server"])
+    }
+}
+
+extension ChallengeAnswer.Outcome {
+    /// libcurl repeats the address: "Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server".
+    fileprivate init(_ error: HTTPError) {
+        let words = error.detail.hasPrefix("Failed to connect to ") ? error.detail.firstRange(of: ": ") : nil
+        self = .none(
+            words.map { String(error.detail[$0.upperBound...]) } ?? error.detail,
+            isRefused: error.kind == .cannotConnect)
     }
 }
 

@@ -6,6 +6,7 @@ enum ChallengeJudgement {
     static let ids: [CheckID] = [
         .httpNotListening, .challengeRedirected, .webrootUnreadable, .challengeDenied, .challengeLocationMissing,
         .challengeUnreachable, .wrongServer, .addressesDiffer,
+        .proxyProtocol,
     ]
 
     /// - Parameters:
@@ -25,6 +26,7 @@ enum ChallengeJudgement {
             judge(served, facts, place, &findings)
         }
         if !answering.isEmpty { judgeFamilies(facts, port, place, &findings) }
+        judgeProxyProtocol(facts, place, &findings)
         judgeAddresses(facts, isRightHere: own.contains(where: \.hasContent), right: right, place, &findings)
         findings.pass(ids, facts.lineage, at: place)
         return findings
@@ -39,7 +41,12 @@ enum ChallengeJudgement {
         }
         let words = refused.first ?? "no address answers"
         let isSilent = own.contains { if case .none(_, isRefused: false) = $0.first { true } else { false } }
-        if isSilent {
+        if isSilent, let closing = facts.server?.closing {
+            findings.fail(
+                .challengeDenied, facts.lineage, at: place,
+                "nginx ends the connection without an answer: \(closing.text) at \(closing.place)",
+                fault(closing, facts))
+        } else if isSilent {
             findings.fail(
                 .challengeUnreachable, facts.lineage, at: place,
                 "what listens on port \(port) of this host does not answer: \(words)", .httpSilent(port: port))
@@ -49,7 +56,7 @@ enum ChallengeJudgement {
                 "something listens on port \(port), but not on an address that could be tried from here: \(words)")
         } else if !facts.fromOutside.contains(where: \.hasContent) {
             findings.fail(
-                .httpNotListening, facts.lineage, at: place, "nobody listens on port \(port): \(words)",
+                .httpNotListening, facts.lineage, at: place, "nothing listens on port \(port): \(words)",
                 .httpNotListening(port: port, hasDocker: hasDocker))
         }
     }
@@ -73,7 +80,9 @@ enum ChallengeJudgement {
             }
             findings.fail(
                 .challengeRedirected, facts.lineage, at: place, evidence,
-                .challengeRedirected(webroot: facts.server?.webroot ?? facts.webroot, server: facts.server?.place))
+                facts.server?.ownReturn.map { fault($0, facts) }
+                    ?? .challengeRedirected(
+                        webroot: facts.server?.webroot ?? facts.webroot, server: facts.server?.place))
             return
         }
         if let reason = facts.notWritten {
@@ -96,6 +105,21 @@ enum ChallengeJudgement {
                 .challengeDenied, facts.lineage, at: place,
                 "\(evidence): \(limit.place) limits requests: \(limit.text)",
                 .challengeLimited(directive: limit.text, at: limit.place))
+            return
+        }
+        if status == 401, let password = facts.server?.password {
+            let own = facts.server?.location.flatMap { $0.isForChallenges ? $0.place : nil }
+            findings.fail(
+                .challengeDenied, facts.lineage, at: place,
+                "\(evidence): \(password.text) at \(password.place) asks for a password",
+                .challengePassword(location: own, webroot: webroot))
+            return
+        }
+        if let own = facts.server?.ownReturn, own.text.contains("return \(status)") {
+            findings.fail(
+                .challengeDenied, facts.lineage, at: place,
+                "\(evidence): the server's own \(own.text) at \(own.place) comes before every location",
+                fault(own, facts))
             return
         }
         guard let location = facts.server?.location else {
@@ -124,6 +148,12 @@ enum ChallengeJudgement {
         }
     }
 
+    /// A `return` that has to make room for the challenge path.
+    private static func fault(_ directive: ChallengeServer.Location, _ facts: ChallengeFacts) -> Fault {
+        .challengeReturned(
+            directive: directive.text, at: directive.place, webroot: facts.server?.webroot ?? facts.webroot)
+    }
+
     /// One family that takes connections and never answers, while the other one works: a CA may take either.
     private static func judgeFamilies(
         _ facts: ChallengeFacts, _ port: Int, _ place: String, _ findings: inout Findings
@@ -138,6 +168,18 @@ enum ChallengeJudgement {
                 "\(answer.place) takes connections and does not answer: \(words); \(facts.name) has an \(isV6 ? "IPv6" : "IPv4") address, and a CA may take either",
                 .httpSilent(port: port))
         }
+    }
+
+    /// No CA speaks the PROXY protocol. Behind a load balancer the name's addresses are not this host's own.
+    private static func judgeProxyProtocol(_ facts: ChallengeFacts, _ place: String, _ findings: inout Findings) {
+        let direct = facts.fromOutside.first {
+            $0.wantsProxyHeader && !$0.place.hasPrefix("127.") && !$0.place.hasPrefix("[::1]")
+        }
+        guard facts.isOfDNS, let direct else { return }
+        findings.fail(
+            .proxyProtocol, facts.lineage, at: place,
+            "\(facts.name) has the address \(direct.place) of this host, where nginx answers to the PROXY protocol alone, which no CA speaks",
+            .proxyProtocolDirect(name: facts.name, server: facts.server?.place))
     }
 
     /// The addresses of the name beside this host's own answer.

@@ -92,6 +92,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case challengeUnreachable = "challenge-unreachable"
 
     // Hooks.
+    case hooksUnreadable = "hooks-unreadable"
     case hookMissing = "hook-missing"
     case hookNotExecutable = "hook-not-executable"
     case hookBadInterpreter = "hook-bad-interpreter"
@@ -131,7 +132,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     private static let places = Dictionary(
         uniqueKeysWithValues: CheckID.allCases.enumerated().map { ($0.element, $0.offset) })
 
-    /// What the tree says about a lineage, by status's own code; nil for what is not of the tree, and looked at anew here.
+    /// The check for a problem of a lineage's files, by status's own code; nil for what is not in files, and checked again here.
     package init?(_ code: LineageProblem.Code) {
         switch code {
         case .hookFailed, .renewalFailed, .servedWrongly: return nil

@@ -17,7 +17,7 @@ struct ClockFacts: Equatable, Sendable {
         let date: Date
     }
 
-    /// Whether systemd has it that the clock is synchronized; nil where nobody could be asked.
+    /// Whether systemd says that the clock is synchronized; nil where systemd could not be asked.
     var isSynchronized: Bool?
     /// Answers of others that came with a date: a CA's (with `--ca`), and any web server's that is not this host's.
     var others: [Other] = []

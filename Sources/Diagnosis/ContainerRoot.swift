@@ -68,6 +68,9 @@ struct StaleMount: Equatable, Sendable {
     /// Whether a file's content differs, and not its inode alone.
     let differs: Bool
 
+    /// Whether the next start of the server would read something else there.
+    var isOfServer: Bool { isDirectory || differs }
+
     /// Compares device and inode of each mount. Blocks while it looks.
     static func all(of container: ContainerFacts) -> [StaleMount] {
         guard container.isRunning, let root = ContainerRoot(pid: container.pid) else { return [] }

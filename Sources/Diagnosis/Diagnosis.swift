@@ -75,7 +75,7 @@ package struct Diagnosis: Sendable {
         findings += disks(subjects, tree)
         for subject in subjects {
             findings += RenewalJudgement.past(
-                subject.state, unreadable: subject.unreadableBooks, of: subject.lineage, at: host.now)
+                subject.state, unreadable: subject.unreadableState, of: subject.lineage, at: host.now)
         }
         let (facts, webFindings) = await web
         findings += webFindings
@@ -105,11 +105,29 @@ extension Diagnosis {
     /// What keeps this host's own web server from showing the answers to challenges, and nothing else: for a run that is about to
     /// ask a CA. Names are not looked up: what they lead to from here is not what a CA sees (hairpin NAT, split DNS).
     package func challengeFaults() async -> [Check] {
-        let findings = await challenges(host.lineages.map { Subject($0, host) }, WebFacts(), locally: true)
+        let subjects = host.lineages.map { Subject($0, host) }
+        let findings = await challenges(subjects, unasked(subjects), locally: true)
         return findings.checks.filter { $0.verdict == .failure || $0.verdict == .warning }
     }
 
-    /// Why nginx would not take up a new certificate, as its own test has it; nil where it would, or nobody could be asked.
+    /// What files and the state show, at once and without the network: every check that can be judged by them alone.
+    package func localChecks() -> [Check] {
+        var findings = TreeJudgement.findings(host.treeFailure, path: host.treePath, lineages: host.lineages)
+        guard let tree = host.tree, host.treeFailure == nil else { return findings.checks }
+        let subjects = host.lineages.map { Subject($0, host) }
+        for subject in subjects {
+            findings += subject.findings(at: host.now)
+            findings += RenewalJudgement.past(
+                subject.state, unreadable: subject.unreadableState, of: subject.lineage, at: host.now)
+        }
+        findings += disks(subjects, tree)
+        findings += hooks(subjects, tree, [])
+        findings += accounts(subjects, tree).findings
+        findings += lock(tree)
+        return DiagnosisReport(findings.checks).checks
+    }
+
+    /// Why nginx would not load a new certificate, by its own test; nil where it would, or could not be tested.
     package func configurationFault() async -> Check? {
         let subjects = host.lineages.map { Subject($0, host) }
         let (facts, found) = await webServer(subjects)
@@ -123,8 +141,8 @@ extension Diagnosis {
 struct Subject: Sendable {
     let lineage: Lineage
     let state: LineageState?
-    /// Why the books cannot be read; nil where they can.
-    let unreadableBooks: String?
+    /// Why the state cannot be read; nil where it can.
+    let unreadableState: String?
     let chain: [Certificate]?
     let verification: VerificationSettings?
     private let verificationProblem: LineageProblem?
@@ -134,7 +152,7 @@ struct Subject: Sendable {
         chain = lineage.paths.flatMap { paths in
             (try? FileSystem.read(paths.link(.fullchain))).flatMap { try? Certificate.chain(pem: $0) }
         }
-        (state, unreadableBooks) = StateStore(stateDirectory: host.stateDirectory)
+        (state, unreadableState) = StateStore(stateDirectory: host.stateDirectory)
             .stateIfReadable(of: lineage, at: host.now)
         do throws(LineageProblem) {
             verification = try VerificationSettings(lineage: lineage.conf, host: host.settings.conf)

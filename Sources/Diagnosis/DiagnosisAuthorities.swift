@@ -10,6 +10,31 @@ extension Diagnosis {
     ///
     /// - Returns: the clocks of those that were asked, beside what was found.
     func authorities(_ subjects: [Subject], _ tree: Tree) async -> (Findings, [ClockFacts.Other]) {
+        let found = self.accounts(subjects, tree)
+        var findings = found.findings
+        var facts: [String: CAFacts] = [:]
+        if host.asksCA {
+            let probe = CAProbe(transport: host.transport, budget: budget)
+            let servers = found.byServer.sorted { $0.key < $1.key }
+            for answer in await sideBySide(servers, { await probe.facts($0.key, accounts: $0.value) }) {
+                facts[answer.server] = answer
+                findings += CAJudgement.findings(answer)
+            }
+        } else {
+            findings.skip(
+                CAJudgement.ids.filter { $0 != .rateLimited }, at: "the CA", because: "not asked without --ca")
+        }
+        findings += await caa(subjects, found.accounts, facts)
+        let clocks = facts.values.compactMap { facts in
+            facts.clock.map { ClockFacts.Other(name: facts.server, date: $0.date, here: $0.here) }
+        }
+        return (findings, clocks)
+    }
+
+    /// The accounts of each certificate's CA: what is wrong with them, those of certificates by name, and those of each CA.
+    func accounts(
+        _ subjects: [Subject], _ tree: Tree
+    ) -> (findings: Findings, accounts: [String: StoredAccount], byServer: [String: [StoredAccount]]) {
         var findings = Findings()
         let store = AccountStore(configDirectory: tree.path)
         var accounts: [String: StoredAccount] = [:]
@@ -31,23 +56,7 @@ extension Diagnosis {
                 byServer[options.server, default: []].append(account)
             }
         }
-        var facts: [String: CAFacts] = [:]
-        if host.asksCA {
-            let probe = CAProbe(transport: host.transport, budget: budget)
-            let servers = byServer.sorted { $0.key < $1.key }
-            for answer in await sideBySide(servers, { await probe.facts($0.key, accounts: $0.value) }) {
-                facts[answer.server] = answer
-                findings += CAJudgement.findings(answer)
-            }
-        } else {
-            findings.skip(
-                CAJudgement.ids.filter { $0 != .rateLimited }, at: "the CA", because: "not asked without --ca")
-        }
-        findings += await caa(subjects, accounts, facts)
-        let clocks = facts.values.compactMap { facts in
-            facts.clock.map { ClockFacts.Other(name: facts.server, date: $0.date, here: $0.here) }
-        }
-        return (findings, clocks)
+        return (findings, accounts, byServer)
     }
 
     /// What this host has with the latest date in it.
@@ -102,7 +111,7 @@ extension Diagnosis {
         let answers = Dictionary(uniqueKeysWithValues: zip(names, looks))
         for question in questions {
             findings += CAAJudgement.findings(
-                answers[question.name, default: .unanswered("nobody asked")], of: question.name,
+                answers[question.name, default: .unanswered("it was not asked")], of: question.name,
                 lineage: question.lineage, by: "DNS server \(server)",
                 identities: facts[question.server]?.identities ?? CAAJudgement.identities(ofServer: question.server),
                 server: question.server, account: accounts[question.lineage]?.url, method: question.method,

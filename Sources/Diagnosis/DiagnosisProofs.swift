@@ -9,7 +9,7 @@ import PKI
 import Renewal
 import Setup
 
-/// The ways of proof besides the webroot: DNS plugins and programs, the listener of certctl's own, the rule of nginx.
+/// The ways of proof besides the webroot: DNS plugins and programs, certctl's own listener, the rule of nginx.
 extension Diagnosis {
     /// How long a plugin may take to be loaded.
     private static let pluginTimeout: Duration = .seconds(15)
@@ -179,7 +179,7 @@ extension Diagnosis {
         return findings
     }
 
-    /// Asks this host's own web server for a token that nobody has made.
+    /// Asks this host's own web server for a token of no order.
     private func stateless(_ subject: Subject, _ names: [SubjectName]) async -> Findings {
         var findings = Findings()
         let lineage = subject.lineage.name
@@ -214,7 +214,9 @@ extension Diagnosis {
     /// Whether the service's sandbox lets it listen where lineages need it, and nowhere else.
     private func portOfService(_ findings: inout Findings) {
         guard host.settings.timer != nil else { return }
-        let wanted = PortDropIn(host.lineages)
+        // Of all certificates, also where some are named.
+        guard let all = try? host.tree?.lineages() else { return }
+        let wanted = PortDropIn(all)
         let isThere = (try? FileSystem.status(PortDropIn.path, followingLinks: true)) != nil
         let isInstalled = ["/etc", "/usr/lib", "/lib"].contains {
             (try? FileSystem.status("\($0)/systemd/system/certctl.service", followingLinks: true)) != nil

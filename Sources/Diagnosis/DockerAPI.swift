@@ -36,6 +36,7 @@ struct InspectedContainer: Decodable {
     struct Settings: Decodable {
         let Image: String
         let Labels: [String: String]?
+        let Env: [String]?
     }
     struct Hosting: Decodable {
         struct Binding: Decodable { let HostPort: String? }
@@ -69,8 +70,9 @@ struct InspectedContainer: Decodable {
             healthOutput: State.Health?.Log?.last?.Output.flatMap(NginxWords.complaint), pid: State.Pid,
             mounts: (Mounts ?? []).compactMap(\.facts),
             hostPorts: Set(bindings.compactMap { $0.HostPort.flatMap { Int($0) } }),
-            isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nobody asked"))
+            isOnHostNetwork: HostConfig.NetworkMode == "host", configTest: .notRun("nginx was not asked"))
         facts.publishedPorts = published
+        facts.environment = Config.Env ?? []
         // Its fractions of a second have nine digits.
         facts.startedAt = State.StartedAt.flatMap { try? Date("\($0.prefix(19))Z", strategy: .iso8601) }
         return facts

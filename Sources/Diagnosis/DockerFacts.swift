@@ -2,7 +2,7 @@ import FoundationEssentials
 
 /// What the Docker Engine tells.
 enum DockerFacts: Sendable {
-    /// There is no Docker on this host, and nobody says that there should be.
+    /// There is no Docker on this host, and no setting needs one.
     case absent(String)
     /// It cannot be asked from here, which is no fault: why.
     case notAsked(String)
@@ -72,6 +72,13 @@ struct ContainerFacts: Equatable, Sendable {
     var publishedPorts: [Int: Int] = [:]
     /// Its mounts that show something else than the host has there now.
     var staleMounts: [StaleMount] = []
+    /// What nginx says of the files that the host has in the place of those: another container of the image was asked.
+    var hostTest = ConfigTest.notRun("no mount is stale")
+    /// `NAME=value`.
+    var environment: [String] = []
+
+    /// The network of another container that is to see what it sees: `host`, or `container:NAME`.
+    var network: String { isOnHostNetwork ? "host" : "container:\(name)" }
 
     /// The port on which nginx in it listens for one of the host's.
     func port(for hostPort: Int) -> Int { publishedPorts[hostPort] ?? hostPort }

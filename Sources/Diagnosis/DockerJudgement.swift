@@ -82,7 +82,8 @@ enum DockerJudgement {
         } else if isServed || web.settings.isHost {
             findings.skip(
                 Array(ids.dropFirst()), at: place,
-                because: "none of the \(all.count) containers is an nginx that sees the tree; nginx runs elsewhere")
+                because: "none of the \(all.count) containers is an nginx that mounts \(web.tree); nginx runs elsewhere"
+            )
         } else {
             findings.fail(
                 .containerMissing, at: place,
@@ -150,7 +151,7 @@ enum DockerJudgement {
                 .containerStopped, at: place, "\(seen); another one runs", .containerSpare(name: container.name))
             return
         }
-        // Whoever serves the certificates rightly is right: the host's own nginx, after a rollback to it.
+        // What serves the installed certificates may go on: the host's own nginx, after a rollback to it.
         if !around.rightPorts.isEmpty {
             findings.warn(
                 .containerStopped, at: place, "\(seen); the certificates are served by another program all the same",
@@ -231,12 +232,17 @@ enum DockerJudgement {
     private static func judgeStaleMounts(
         _ container: ContainerFacts, _ files: Files, _ place: String, _ findings: inout Findings
     ) {
-        let test = NginxTest(
-            image: container.image, network: container.isOnHostNetwork ? "host" : "container:\(container.name)")
+        let test = NginxTest(image: container.image, network: container.network)
         for mount in container.staleMounts {
             // A file of the tree that is mounted singly is a fault of its own, with another remedy.
             if !mount.isDirectory, ContainerFacts.covers(files.tree, mount.source) { continue }
-            let stale = Fault.bindMountStale(container: container.name, test: test)
+            var stale = Fault.bindMountStale(container: container.name, test: test)
+            var refusal = ""
+            if case .failed(let reason) = container.hostTest {
+                let file = NginxComplaint(reason).place(in: container)
+                stale = .bindMountRefused(container: container.name, file: file)
+                refusal = "; nginx refuses what the host has now: \(reason)"
+            }
             if mount.isGone {
                 findings.fail(
                     .mountStale, at: place,
@@ -245,12 +251,12 @@ enum DockerJudgement {
             } else if mount.isDirectory {
                 findings.fail(
                     .mountStale, at: place,
-                    "\(container.name) has at \(mount.destination) the directory that was \(mount.source) before: the host's was replaced after the container was started",
+                    "\(container.name) has at \(mount.destination) the directory that was \(mount.source) before: the host's was replaced after the container was started\(refusal)",
                     stale)
             } else if mount.differs {
                 findings.fail(
                     .configStale, at: place,
-                    "\(container.name) has at \(mount.destination) an older file than \(mount.source), which was replaced and differs: the next start reads the host's",
+                    "\(container.name) has at \(mount.destination) an older file than \(mount.source), which was replaced and differs: the next start reads the host's\(refusal)",
                     stale)
             }
         }

@@ -53,6 +53,9 @@ struct DockerProbe: Sendable {
         let found = container
         container.staleMounts =
             await OffThread.value(within: budget.time(DockerProbe.timeout)) { StaleMount.all(of: found) } ?? []
+        if container.staleMounts.contains(where: \.isOfServer), !container.staleMounts.contains(where: \.isGone) {
+            container.hostTest = await hostTest(container)
+        }
         // Where the host has no ps, an nginx that can be run says as much.
         container.runsNginx = await isNginx ?? container.configTest.wasRun
         return container
@@ -107,6 +110,35 @@ struct DockerProbe: Sendable {
         }
     }
 
+    /// `nginx -t` on the files that the host has now: in another container of the same image with the same volumes, environment and
+    /// network, which is removed again.
+    private func hostTest(_ container: ContainerFacts) async -> ContainerFacts.ConfigTest {
+        struct Created: Decodable { let Id: String }
+        struct Ended: Decodable { let StatusCode: Int }
+        do throws(Failure) {
+            let created = try decode(
+                try await post("/containers/create", NginxTestContainer(container).json, timeout: DockerProbe.timeout),
+                Created.self)
+            let result: Result<ContainerFacts.ConfigTest, Failure>
+            do throws(Failure) {
+                _ = try await post("/containers/\(created.Id)/start", "")
+                let ended = try decode(
+                    try await post("/containers/\(created.Id)/wait", "", timeout: DockerProbe.configTestTimeout),
+                    Ended.self)
+                let words = await lastWords(created.Id)
+                result = .success(
+                    ended.StatusCode == 0 ? .passed : .failed(words ?? "nginx -t exited with \(ended.StatusCode)"))
+            } catch {
+                result = .failure(error)
+            }
+            // Also for a doctor that is interrupted.
+            await Task { _ = try? await send(.delete, "/containers/\(created.Id)?force=1&v=1") }.value
+            return try result.get()
+        } catch {
+            return .notRun(error.description)
+        }
+    }
+
     private func lastWords(_ id: String) async -> String? {
         guard let bytes = try? await send(HTTPRequest.Method.get, "/containers/\(id)/logs?stdout=1&stderr=1&tail=20")
         else { return nil }
@@ -126,52 +158,25 @@ struct DockerProbe: Sendable {
         }
         return String(decoding: text + rest, as: UTF8.self)
     }
+}
 
-    // MARK: The API
+/// The body of a request for the container that tests what the host has now.
+private struct NginxTestContainer: Encodable {
+    struct Hosting: Encodable {
+        let VolumesFrom: [String]
+        let NetworkMode: String
+    }
+    let Image: String
+    let Cmd = ["nginx", "-t"]
+    let Env: [String]
+    let HostConfig: Hosting
 
-    private struct Failure: Error { let description: String }
-
-    private func get<Value: Decodable>(_ path: String, _ type: Value.Type) async throws(Failure) -> Value {
-        try decode(try await send(.get, path), type)
+    init(_ container: ContainerFacts) {
+        (Image, Env) = (container.image, container.environment)
+        HostConfig = Hosting(VolumesFrom: [container.id], NetworkMode: container.network)
     }
 
-    private func post(_ path: String, _ json: String, timeout: Duration = timeout) async throws(Failure) -> [UInt8] {
-        try await send(.post, path, json, timeout: timeout)
-    }
-
-    private func send(
-        _ method: HTTPRequest.Method, _ path: String, _ json: String = "", timeout: Duration = timeout
-    ) async throws(Failure) -> [UInt8] {
-        var request = HTTPRequest(
-            method: method, url: "http://docker\(path)",
-            headers: method == .post ? ["Content-Type": "application/json"] : [:],
-            body: Array(json.utf8), timeout: budget.time(timeout), largestBody: 16 << 20)
-        switch endpoint.address {
-        case .socket(let path): request.unixSocket = path
-        case .http(let url): request.url = url + path
-        case .unsupported(let reason): throw Failure(description: reason)
-        }
-        let response: HTTPResponse
-        do throws(HTTPError) {
-            response = try await transport.send(request)
-        } catch {
-            throw Failure(description: error.description)
-        }
-        guard (200..<300).contains(response.status) else {
-            struct Message: Decodable { let message: String }
-            let message = try? JSONDecoder().decode(Message.self, from: Data(response.body)).message
-            throw Failure(description: message ?? "the engine answers \(response.status)")
-        }
-        return response.body
-    }
-
-    private func decode<Value: Decodable>(_ bytes: [UInt8], _ type: Value.Type) throws(Failure) -> Value {
-        do {
-            return try JSONDecoder().decode(type, from: Data(bytes))
-        } catch {
-            throw Failure(description: "the answer is not the Docker Engine's")
-        }
-    }
+    var json: String { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 }
 
 /// What of nginx's output names the cause.

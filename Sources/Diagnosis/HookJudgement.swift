@@ -6,19 +6,23 @@ import Renewal
 
 /// The hooks of a tree and of its lineages, looked at and not run.
 enum HookJudgement {
-    static let ids: [CheckID] = [.hookMissing, .hookNotExecutable, .hookBadInterpreter]
+    static let ids: [CheckID] = [.hooksUnreadable, .hookMissing, .hookNotExecutable, .hookBadInterpreter]
 
     /// The hooks of `renewal-hooks/`, which are every lineage's.
     ///
     /// - Parameter isStale: whether an endpoint serves what it should not, so that a hook that does not run is why.
-    static func findings(_ directory: HookDirectory, isStale: Bool = false) -> Findings {
+    static func findings(_ directory: TreeHooks, isStale: Bool = false) -> Findings {
         var findings = Findings()
-        let runs = [Hook.Kind.deploy, .post].contains { !directory.list($0).hooks.isEmpty }
         for kind in Hook.Kind.allCases {
             let listing = directory.list(kind)
             let place = directory.path(of: kind)
+            if let unreadable = listing.unreadable {
+                findings.fail(.hooksUnreadable, at: place, "\(unreadable)", .hooksUnreadable(path: place))
+            }
             for skipped in listing.skipped where !skipped.name.hasPrefix(".") && !skipped.name.hasSuffix("~") {
-                judge(skipped, kind, at: place, isWhy: isStale && !runs && [.deploy, .post].contains(kind), &findings)
+                judge(
+                    skipped, kind, at: place, isWhy: isStale && !directory.reloads && [.deploy, .post].contains(kind),
+                    &findings)
             }
             for hook in listing.hooks {
                 guard case .directory(let path) = hook.source, let obstacle = Interpreter.obstacle(of: path) else {
@@ -26,7 +30,7 @@ enum HookJudgement {
                 }
                 findings.fail(
                     .hookBadInterpreter, at: place, "\(path) cannot run: \(obstacle)",
-                    .hookInterpreter(path: path, isCarriageReturn: obstacle.isCarriageReturn))
+                    .hookInterpreter(path: path, obstacle.flaw))
             }
         }
         findings.pass(ids, at: directory.path(of: .deploy).replacing("/deploy", with: ""))
@@ -63,7 +67,7 @@ enum HookJudgement {
     ///   - isStale: whether one was seen serving something else.
     ///   - own: the renewal config's hooks.
     static func findings(
-        _ lineage: Lineage, own: HookCommands, directory: HookDirectory, isServed: Bool, isStale: Bool = false,
+        _ lineage: Lineage, own: HookCommands, directory: TreeHooks, isServed: Bool, isStale: Bool = false,
         state: LineageState?
     ) -> Findings {
         var findings = Findings()
@@ -85,23 +89,13 @@ enum HookJudgement {
                 findings.fail(
                     .hookBadInterpreter, name, at: place,
                     "\(kind.rawValue) hook \"\(command)\" cannot run: \(obstacle)",
-                    .hookInterpreter(path: program, isCarriageReturn: obstacle.isCarriageReturn))
+                    .hookInterpreter(path: program, obstacle.flaw))
             }
         }
-        let usesDirectory = lineage.options?.directoryHooks ?? true
-        let reloading = [Hook.Kind.deploy, .post]
-        let hasDirectoryHook = usesDirectory && reloading.contains { !directory.list($0).hooks.isEmpty }
-        // One that leads to nothing, or a script that may not run, is a fault of its own.
-        let isMeant = reloading.contains { kind in
-            directory.list(kind).skipped.contains { skipped in
-                switch skipped.why {
-                case .dangling: true
-                case .notExecutable: Interpreter.isNamed(in: "\(directory.path(of: kind))/\(skipped.name)")
-                default: false
-                }
-            }
-        }
-        if isServed, !isMeant, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
+        // One that is dangling, or a script that may not run, is a fault of its own.
+        let hasDirectoryHook =
+            directory.isMeantToReload || directory.reloads && lineage.options?.directoryHooks ?? true
+        if isServed, !hasDirectoryHook, own.command(.deploy) == nil, own.command(.post) == nil {
             let evidence =
                 "no deploy or post hook: after a renewal nothing reloads nginx, so that it goes on with the old certificate"
             if isStale {
@@ -147,12 +141,16 @@ enum Interpreter {
     struct Obstacle: CustomStringConvertible {
         /// A predicate.
         let description: String
-        var isCarriageReturn = false
+        var flaw = ScriptFlaw.interpreter
     }
 
     /// What keeps the script from being run by it; nil where nothing does.
     static func obstacle(of path: String) -> Obstacle? {
-        guard let bytes = script(path) else { return nil }
+        guard let bytes = script(path) else {
+            let start = (try? FileSystem.read(path, limit: 16 << 20))?.prefix(5)
+            return start == [0xEF, 0xBB, 0xBF, UInt8(ascii: "#"), UInt8(ascii: "!")]
+                ? Obstacle(description: "a byte order mark stands before its #!", flaw: .byteOrderMark) : nil
+        }
         let line = String(decoding: bytes.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         let words = line.split { $0 == " " || $0 == "\t" }.map(String.init)
         guard let program = words.first else { return Obstacle(description: "its first line names no interpreter") }
@@ -160,7 +158,7 @@ enum Interpreter {
             return Obstacle(
                 description:
                     "its lines end in CR LF, so that it asks for an interpreter \(program.filter { $0 != "\r" })\\r",
-                isCarriageReturn: true)
+                flaw: .carriageReturn)
         }
         guard (try? FileSystem.status(program, followingLinks: true)) ?? nil != nil else {
             return Obstacle(description: "its interpreter \(program) is not there")

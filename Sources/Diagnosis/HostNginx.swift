@@ -19,7 +19,7 @@ struct HostNginx: Equatable, Sendable {
     /// there is none.
     ///
     /// Anybody may listen on a high port under any name, so that a process is not taken at its word: root itself must have started
-    /// it, and it must be an nginx that nobody else could have put there. That program alone is not enough, as the arguments are
+    /// it, and it must be an nginx that no other user could have put there. That program alone is not enough, as the arguments are
     /// the process's, too.
     static func found(_ facts: ListenerFacts?, containers: Set<Int32>) -> Result<HostNginx, NotAsked>? {
         let masters = (facts?.listeners ?? []).compactMap(\.owner).filter { owner in

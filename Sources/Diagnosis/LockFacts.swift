@@ -41,9 +41,6 @@ package struct LockHolder: Equatable, Sendable {
     }
 
     init(pid: Int32, stateDirectory: String) {
-        let name = (try? FileSystem.readAll("/proc/\(pid)/comm")).map {
-            String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        }
         let since = ProcessTimes.start(of: pid)
         let note = StateStore(stateDirectory: stateDirectory).running
         // What a killed run has left is of another process, or of one that had the number before.
@@ -51,7 +48,7 @@ package struct LockHolder: Equatable, Sendable {
             note.pid == pid && note.startedAt.addingTimeInterval(LockHolder.rounding) >= since ?? note.startedAt
         }
         self.init(
-            pid: pid, program: name ?? "?", unit: PortOwner.unit(of: pid), since: since,
+            pid: pid, program: ProcessName.of(pid) ?? "?", unit: PortOwner.unit(of: pid), since: since,
             step: isOwn == true ? note?.step : nil)
     }
 
@@ -64,7 +61,7 @@ package struct LockHolder: Equatable, Sendable {
         return "process \(pid) (\(program))\(unit.map { " of \($0)" } ?? "")\(span)\(step.map { " (\($0))" } ?? "")"
     }
 
-    /// Both times are rounded: the start to ticks since a boot that is told in seconds, the note's to seconds.
+    /// Both times are rounded: the start to ticks since a boot whose time is in seconds, the note's to seconds.
     private static let rounding: TimeInterval = 3
 }
 
@@ -78,7 +75,7 @@ enum LockJudgement {
         case .free: break
         case .unknown(let reason): findings.skip([.lockHeld], at: path, because: reason)
         case .held(let holder):
-            let text = "the tree is locked by \(holder.text(at: now))"
+            let text = "\(path) is locked by \(holder.text(at: now))"
             if let since = holder.since, now.timeIntervalSince(since) > long {
                 findings.fail(.lockHeld, at: path, text, .lockHung(pid: holder.pid))
             } else {

@@ -9,7 +9,7 @@ enum NameAddresses: Equatable, Sendable {
     case found(v4: [String], v6: [String])
     /// The DNS says that there is none: in its words.
     case none(String)
-    /// Nobody could be asked.
+    /// No server answered.
     case unanswered(String)
 
     var all: [String] {
@@ -122,7 +122,7 @@ enum OwnAddresses {
         own.contains(address) || address.hasPrefix("127.") || address == "::1"
     }
 
-    /// Whether an address is for one network only (RFC 1918, RFC 6598, RFC 4193, loopback, link-local): nobody else's CA reaches it.
+    /// Whether an address is for one network only (RFC 1918, RFC 6598, RFC 4193, loopback, link-local): no public CA reaches it.
     static func isPrivate(_ address: String) -> Bool {
         guard case .ip(let bytes)? = SubjectName(address) else { return false }
         if bytes.count == 4 {

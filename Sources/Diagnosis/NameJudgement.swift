@@ -2,7 +2,7 @@ import Renewal
 
 /// Whether names lead anywhere.
 enum NameJudgement {
-    /// - Parameter isSilent: whether the resolver has answered for no name at all; that is told once.
+    /// - Parameter isSilent: whether the resolver has answered for no name at all; that is reported once.
     static func findings(
         _ addresses: NameAddresses, of name: String, lineage: String, by resolver: String, isSilent: Bool = false
     ) -> Findings {

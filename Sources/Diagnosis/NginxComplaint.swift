@@ -28,6 +28,14 @@ struct NginxComplaint: Equatable, Sendable {
         return String(place)
     }
 
+    /// The same with the path of the host, where the container has it from there.
+    func place(in container: ContainerFacts) -> String? {
+        place.map { place in
+            guard let colon = place.lastIndex(of: ":") else { return place }
+            return container.outside(String(place[..<colon])).map { $0 + place[colon...] } ?? place
+        }
+    }
+
     /// What is at fault.
     ///
     /// - Parameters:
@@ -35,12 +43,7 @@ struct NginxComplaint: Equatable, Sendable {
     ///   - nginx: the one that nginx is in; nil on the host.
     func fault(_ server: WebServerPlace, containers: [ContainerFacts], nginx: ContainerFacts?) -> Fault {
         guard let upstream else {
-            // The path of the host, for whoever edits there.
-            let shown = place.map { place in
-                guard let nginx, let colon = place.lastIndex(of: ":") else { return place }
-                return nginx.outside(String(place[..<colon])).map { $0 + place[colon...] } ?? place
-            }
-            return .nginxConfig(server, file: shown)
+            return .nginxConfig(server, file: nginx.map { self.place(in: $0) } ?? place)
         }
         let stopped = containers.filter { container in
             !container.isRunning && container.id != nginx?.id

@@ -16,6 +16,11 @@ struct NginxConf: Equatable, Sendable {
         /// As it is written, without its block.
         var text: String { ([name] + arguments).joined(separator: " ") }
 
+        /// As it is written, with what is in its braces.
+        var wholeText: String {
+            block.map { "\(text) { \($0.map(\.wholeText).joined(separator: " ")) }" } ?? "\(text);"
+        }
+
         func first(_ name: String) -> Directive? { block?.first { $0.name == name } }
         func all(_ name: String) -> [Directive] { block?.filter { $0.name == name } ?? [] }
     }

@@ -7,7 +7,7 @@ enum PortOwner {
     /// Programs that listen for a container: Docker's, and those of engines without root.
     static let proxies: Set = ["docker-proxy", "rootlesskit", "rootlessport", "conmon"]
 
-    /// The holder of a port that is not this container; nil where it is the container itself, or nobody.
+    /// The holder of a port that is not this container; nil where it is the container itself, or the port is free.
     static func holder(
         of port: Int, except container: ContainerFacts, _ all: [ContainerFacts], _ listeners: ListenerFacts
     ) -> PortHolder? {

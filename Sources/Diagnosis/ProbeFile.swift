@@ -37,7 +37,7 @@ package struct ProbeFile: Hashable, Sendable {
                 made.insert(part)
                 try note(made)
             }
-            // Whoever took it away meanwhile did not see it.
+            // Another program that removed it meanwhile did not see it.
             try note(made)
         } catch {
             ProbeFile.present.withLock { _ = $0?.removeValue(forKey: self) }
@@ -64,7 +64,7 @@ package struct ProbeFile: Hashable, Sendable {
         for (file, made) in files { file.webroot.remove(file.token, made: made) }
     }
 
-    /// Notes what has been made for the file, unless nobody wants it any more.
+    /// Notes what has been made for the file, unless it is abandoned.
     private func note(_ made: Set<Webroot.Part>, isNew: Bool = false) throws(Interrupted) {
         let isWanted = ProbeFile.present.withLock { present in
             guard present != nil, isNew || present?[self] != nil else { return false }

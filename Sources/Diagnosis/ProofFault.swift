@@ -1,7 +1,6 @@
-import Lineages
 import Renewal
 
-/// What keeps names from being proven in another way than by a webroot, or may do so: with what there is to say of it.
+/// What keeps names from being proven in another way than by a webroot, or may do so: with its evidence.
 enum ProofFault: Hashable, Sendable {
     case credentialsMissing(path: String, of: String)
     case credentialsReadable(path: String, mode: UInt32)
@@ -62,31 +61,25 @@ enum ProofFault: Hashable, Sendable {
         }
     }
 
-    /// What to do: a command for a root shell, or advice.
-    var remedy: (text: String, isCommand: Bool) {
+    /// The same with what its remedy depends on.
+    private var fault: Fault {
         switch self {
-        case .credentialsMissing(let path, _): ("restore \(path), or name the file in the renewal config", false)
-        case .credentialsReadable(let path, _): ("chmod 600 \(path.shellWord)", true)
-        case .pluginUnusable: ("do what the message says, then: certctl renew --dry-run", false)
-        case .recordLoop: ("correct the CNAME at the DNS provider", false)
-        case .zoneNotDelegated: ("correct the NS records at the registrar, or the name in the certificate", false)
-        case .recordStale(let record, _, _): ("remove the TXT records of \(record) at the DNS provider", false)
-        case .serversDisagree: ("see why the secondary servers do not follow, or raise propagation_timeout", false)
-        case .portTaken(let port, _):
-            (
-                "stop what listens on port \(port) in a hook of renewal-hooks/pre, and start it in one of renewal-hooks/post",
-                false
-            )
-        case .portUnusable: ("correct http01_address in the renewal config", false)
-        case .statelessWrong:
-            ("put into nginx's server for port 80 what this prints: certctl account thumbprint --nginx", false)
-        case .portNotOpened: ("certctl setup", true)
+        case .credentialsMissing(let path, _): .credentialsMissing(path)
+        case .credentialsReadable(let path, _): .credentialsReadable(path)
+        case .pluginUnusable: .pluginUnusable
+        case .recordLoop: .challengeRecordLoop
+        case .zoneNotDelegated: .zoneNotDelegated
+        case .recordStale(let record, _, _): .challengeRecordStale(record)
+        case .serversDisagree: .challengeRecordDiffers
+        case .portTaken(let port, _): .standalonePortTaken(port)
+        case .portUnusable: .standaloneAddressWrong
+        case .statelessWrong: .statelessWrong
+        case .portNotOpened: .sandboxOutdated
         }
     }
 
     /// Adds it to what was found of a lineage.
     func add(to findings: inout Findings, _ lineage: String?, at place: String) {
-        let fault = Fault.proof(remedy: remedy.text, isCommand: remedy.isCommand)
         if isFailure {
             findings.fail(id, lineage, at: place, evidence, fault)
         } else {

@@ -1,6 +1,7 @@
 import ACME
 import Challenges
 import FoundationEssentials
+import Glibc
 import Lineages
 import PKI
 import Renewal
@@ -18,7 +19,7 @@ enum RenewalJudgement {
         switch result {
         case .success(nil):
             findings.fail(
-                .accountMissing, lineage.name, at: place, "the tree has no account for \(server)",
+                .accountMissing, lineage.name, at: place, "there is no account for \(server)",
                 .accountMissing(server: server))
         case .success: break
         case .failure(let error):
@@ -42,8 +43,8 @@ enum RenewalJudgement {
         case notADirectory
         /// By something in it that is no directory, or a link that is not followed.
         case obstructed(FileError)
-        /// In the system's words.
-        case refused(String)
+        /// In the system's words, with its `errno`; 0 for a file system that does not answer.
+        case refused(String, code: Int32)
         /// Not root, so that it says nothing of a run as root.
         case notAllowed(String)
 
@@ -54,7 +55,7 @@ enum RenewalJudgement {
             case .missing: "it does not exist"
             case .notADirectory: "it is not a directory"
             case .obstructed(let error): "\(error)"
-            case .refused(let words), .notAllowed(let words): words
+            case .refused(let words, _), .notAllowed(let words): words
             }
         }
     }
@@ -75,10 +76,16 @@ enum RenewalJudgement {
             let failure = WebrootSolver.Failure.obstructed(path, by: error)
             findings.fail(
                 .webrootNotWritable, lineage, at: place, "\(failure)", .webrootObstructed(error.path))
-        case .refused(let words):
+        case .refused(let words, let code):
+            let fault: Fault =
+                switch code {
+                case ENOSPC, EDQUOT: .diskFull(path)
+                case EROFS: .diskReadOnly(path)
+                case EPERM: .immutable(path)
+                default: .webrootNotWritable(path)
+                }
             findings.fail(
-                .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)",
-                .webrootNotWritable(path))
+                .webrootNotWritable, lineage, at: place, "no file can be made in \(path): \(words)", fault)
         case .notAllowed(let words):
             findings.skip([.webrootNotWritable], lineage, at: place, because: "\(words): run it as root")
         }

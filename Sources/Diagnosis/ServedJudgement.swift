@@ -1,3 +1,4 @@
+import Challenges
 import FoundationEssentials
 import Lineages
 import PKI
@@ -19,6 +20,8 @@ enum ServedJudgement {
         /// What is left to try then; nil where a person has to look.
         var restart: String?
         var hasDocker = false
+        /// What listens on ports of this host; nil where that could not be seen.
+        var listeners: ListenerFacts?
         /// Where nginx is.
         var server = WebServerPlace.host
     }
@@ -33,7 +36,7 @@ enum ServedJudgement {
             return findings
         }
         guard !report.observations.isEmpty else {
-            findings.skip(ids, lineage.name, at: "endpoints", because: "verify = none: nobody serves it here")
+            findings.skip(ids, lineage.name, at: "endpoints", because: "verify = none: it is not served here")
             return findings
         }
         // One address family answering is enough, as everywhere.
@@ -65,8 +68,15 @@ enum ServedJudgement {
                     break
                 }
                 if observation.isRequired {
+                    // Also of a port that Docker publishes for a container without a server in it.
+                    let isElsewhere =
+                        place.endpoint.isLoopback && around.listeners?.isListening(place.endpoint.port) == true
                     findings.fail(
-                        .servedUnreachable, name, at: lookedAt, evidence, .tlsNotListening(hasDocker: around.hasDocker))
+                        .servedUnreachable, name, at: lookedAt,
+                        isElsewhere
+                            ? "\(evidence); a program listens on that port, perhaps of another address" : evidence,
+                        isElsewhere
+                            ? .tlsElsewhere(place.endpoint) : .tlsNotListening(hasDocker: around.hasDocker))
                 } else {
                     findings.warn(.servedUnreachable, name, at: lookedAt, evidence, .endpointUnknown)
                 }
@@ -91,7 +101,7 @@ enum ServedJudgement {
         case .file(let what, let directive, let place, let wanted)?:
             findings.fail(
                 .certificateFileWrong, name, at: lookedAt,
-                "\(evidence); for \(asked), nginx is told in \(place) to serve \(what): \(directive)",
+                "\(evidence); for \(asked), \(place) has nginx serve \(what): \(directive)",
                 .servedFile(directive: directive, at: place, wanted: wanted, name: name))
             findings.fail(id, name, at: lookedAt, evidence, deploy)
         case .noServer(let answering, let rightPlace)?:
@@ -121,10 +131,14 @@ enum ServedJudgement {
         let (place, name) = (observation.target, lineage.name)
         let lookedAt = "\(place.endpoint) as \(place.name)"
         switch source {
-        case .proxyProtocol(let line)?:
+        case .proxyProtocol(let isExpected)?:
             findings.fail(
-                .proxyProtocol, name, at: lookedAt, "\(evidence): \(line) says proxy_protocol",
-                .proxyProtocol(endpoint: "\(place.endpoint)"))
+                .proxyProtocol, name, at: lookedAt,
+                isExpected
+                    ? "\(evidence); to the PROXY protocol it answers"
+                    : "\(evidence); without the PROXY protocol, which proxy_protocol asks for, it answers",
+                .proxyProtocol(endpoint: place.endpoint, isExpected: isExpected),
+                title: isExpected ? nil : "nginx does not expect the PROXY protocol")
         case .noServer(let answering, let right)?:
             findings.fail(
                 .serverNameMissing, name, at: lookedAt,

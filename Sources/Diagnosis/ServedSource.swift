@@ -3,16 +3,16 @@ import Lineages
 import PKI
 import Renewal
 
-/// Why an endpoint serves another certificate than the one that is installed: which file of whose it is, and where nginx is told so.
+/// Why an endpoint serves another certificate than the one that is installed: which file it is, and the line of nginx's configuration.
 enum ServedSource: Equatable, Sendable {
-    /// nginx is told to serve the right file, and has not read it again.
+    /// nginx is configured to serve the right file, and has not read it again.
     case notReloaded
     /// nginx's `ssl_certificate` for the name leads to another file: what that is, the directive, where it stands, what should.
     case file(what: String, directive: String, at: String, wanted: String)
     /// No server has the name: another one answers for it. Where the one with the right certificate is, if there is one.
     case noServer(answering: String, right: String?)
-    /// The server for the name expects the PROXY protocol.
-    case proxyProtocol(at: String)
+    /// The endpoint answers with a header of the PROXY protocol and not without one; or, where none is expected, the other way round.
+    case proxyProtocol(isExpected: Bool)
     /// Nothing more is known than what the certificate is, if that.
     case unknown(what: String?)
 }
@@ -63,11 +63,6 @@ extension ServedSource {
         for nginx in all {
             let port = nginx.port(port)
             guard let server = nginx.configuration.server(for: name, at: port) else { continue }
-            if server.listens(at: port).contains(where: { $0.arguments.contains("proxy_protocol") }), served == nil {
-                self = .proxyProtocol(
-                    at: server.listens(at: port).first.map(nginx.shown) ?? nginx.shown(server.directive))
-                return
-            }
             guard server.isNamed(name) else {
                 let right = nginx.configuration.servers.first { other in
                     other.isAt(port)

@@ -1,7 +1,7 @@
 import Deployment
 import Setup
 
-/// Why nobody could be asked.
+/// Why there is no answer.
 struct NotAsked: Error, Equatable, Sendable {
     let reason: String
 }
@@ -32,7 +32,7 @@ struct SystemdProbe: Sendable {
         }
     }
 
-    /// Nil where nobody knows.
+    /// Nil where it is not known.
     func isClockSynchronized() async -> Bool? {
         let command = Command(
             executable: "/usr/bin/timedatectl", arguments: ["show", "--property=NTPSynchronized", "--value"],

@@ -76,7 +76,7 @@ enum TimerJudgement {
         if facts.service.isThere, facts.service.active == "failed" || !["", "success"].contains(facts.service.result) {
             let code = facts.service.exitCode.map { " (exit code \($0))" } ?? ""
             let evidence = "the last run of \(service) ended with \(facts.service.result)\(code)"
-            // One that waits for its restart would be started no sooner for being told to start.
+            // systemctl start would not start one that waits for its restart any sooner.
             let again =
                 facts.service.active == "failed"
                 ? "systemctl reset-failed \(service) && systemctl start \(service)" : "systemctl restart \(service)"

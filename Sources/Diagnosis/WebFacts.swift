@@ -4,7 +4,7 @@ import Lineages
 import PKI
 import Renewal
 
-/// One nginx that may answer, and what it is told to do.
+/// One nginx that may answer, and its configuration.
 struct NginxFacts: Sendable {
     let place: WebServerPlace
     /// Nil for the host's own.
@@ -48,11 +48,17 @@ struct NginxFacts: Sendable {
     }
 }
 
-/// What a web server of this host is told to do, as far as that could be read.
+/// The configuration of this host's web servers, as far as it could be read.
 struct WebFacts: Sendable {
-    var listeners: ListenerFacts?
-    var docker = DockerFacts.absent("nobody asked")
+    /// Which container is the web server, and where Docker is asked about it.
+    let server: WebServer
+    let endpoint: DockerEndpoint
+    var docker = DockerFacts.absent("Docker was not asked")
     var nginx: [NginxFacts] = []
+
+    init(_ server: WebServer, _ endpoint: DockerEndpoint) { (self.server, self.endpoint) = (server, endpoint) }
+
+    var listeners: ListenerFacts? { server.listeners }
     /// Whether there are containers here at all.
     var hasDocker: Bool { if case .present(let all) = docker { !all.isEmpty } else { false } }
 }

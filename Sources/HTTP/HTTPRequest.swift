@@ -5,6 +5,7 @@ package struct HTTPRequest: Sendable {
         case get = "GET"
         case head = "HEAD"
         case post = "POST"
+        case delete = "DELETE"
     }
 
     /// How long a request may take when it says nothing else.
@@ -37,6 +38,8 @@ package struct HTTPRequest: Sendable {
     /// Whether an https server's certificate is verified. Not where a CA would not either: it follows redirects of a challenge to
     /// https without (RFC 8555 §8.3).
     package var verifiesServer = true
+    /// Whether the connection begins with a header of the PROXY protocol (version 1). It is not shared with other requests.
+    package var hasProxyHeader = false
 
     /// A request that differs from the defaults only where it says so.
     package init(

@@ -73,6 +73,7 @@ final class Transfer {
         case .get: try easy.set(CURLOPT_HTTPGET, 1)
         case .head: try easy.set(CURLOPT_NOBODY, 1)
         case .post: try easy.setPostBody(request.body)
+        case .delete: try easy.set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
         try easy.setHeaders(headerLines)
         try easy.set(CURLOPT_TIMEOUT_MS, request.timeout.curlMilliseconds)
@@ -82,6 +83,12 @@ final class Transfer {
         // Without it, ending a transfer waits for a name server's answer, and all other transfers with it.
         try easy.quickExit()
         try easy.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        if request.hasProxyHeader {
+            try easy.set(CURLOPT_HAPROXYPROTOCOL, 1)
+            // libcurl sends it on new connections alone, and would lend this one to requests without.
+            try easy.set(CURLOPT_FRESH_CONNECT, 1)
+            try easy.set(CURLOPT_FORBID_REUSE, 1)
+        }
         if let unixSocket = request.unixSocket {
             try easy.set(CURLOPT_UNIX_SOCKET_PATH, unixSocket)
             try easy.set(CURLOPT_PROXY, "")

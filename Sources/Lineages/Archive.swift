@@ -46,7 +46,7 @@ package struct Archive: Sendable {
         func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
         guard let first = stem.firstIndex(where: isDigit), stem[first...].allSatisfy(isDigit),
             let kind = PEMKind(rawValue: String(name[..<first])),
-            // Nobody renews as often as that; an absurd number has no next one.
+            // No certificate is renewed as often as that; an absurd number has no next one.
             let number = Int32(name[first..<stem.endIndex]), number < .max
         else { return nil }
         return (kind, Int(number))

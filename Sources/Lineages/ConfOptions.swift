@@ -1,3 +1,5 @@
+import Text
+
 /// Which options a renewal config may have, and what to think of a key that stands where it means nothing.
 ///
 /// certbot ignores such a key and deletes it at its next renewal; certctl says so, ignores it too, and keeps it.
@@ -29,7 +31,7 @@ enum ConfOptions {
     /// Whether an entry of `[[webroot_map]]` is a name with its webroot, and not an option that was added below the last line.
     static func isWebroot(_ key: String, _ value: ConfFile.Value?) -> Bool {
         guard case .string(let path) = value, path.hasPrefix("/") else { return false }
-        // No option has a dot, and one of several words is nobody's host name.
+        // No option has a dot, and one of several words is no host name.
         let plain = plain(key)
         return key.contains(".") || !plain.contains("_") || !(params.contains(plain) || top.contains(plain))
     }
@@ -103,28 +105,7 @@ enum ConfOptions {
         // Short words are near to too many things.
         let most = plain.utf8.count >= 8 ? 2 : plain.utf8.count >= 5 ? 1 : 0
         guard most > 0 else { return nil }
-        let bytes = Array(plain.utf8)
-        let near = options.map { ($0, distance(bytes, Array($0.utf8))) }.filter { $0.1 <= most }
-        return near.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
-    }
-
-    /// How many letters have to be added, removed, changed or swapped with their neighbour (optimal string alignment).
-    private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
-        guard abs(one.count - other.count) <= 2 else { return .max }
-        var rows = [Array(0...other.count)]
-        for row in 0..<one.count {
-            var line = [row + 1]
-            for column in 0..<other.count {
-                var least = min(line[column] + 1, rows[row][column + 1] + 1)
-                least = min(least, rows[row][column] + (one[row] == other[column] ? 0 : 1))
-                if row > 0, column > 0, one[row] == other[column - 1], one[row - 1] == other[column] {
-                    least = min(least, rows[row - 1][column - 1] + 1)
-                }
-                line.append(least)
-            }
-            rows.append(line)
-        }
-        return rows[one.count][other.count]
+        return plain.nearest(in: options, most: most)
     }
 }
 

@@ -9,7 +9,7 @@ package struct Deletion: Sendable {
 
     /// Looks at what there is of a lineage; nil where there is nothing.
     ///
-    /// - Throws: where its conf leads to a directory that is not to be taken for a lineage's.
+    /// - Throws: where its renewal config leads to a directory that is not to be taken for a lineage's.
     package init?(_ name: String, in tree: Tree, stateDirectory: String) throws(LineageProblem) {
         self.name = name
         let lineage = tree.lineage(name)
@@ -31,7 +31,7 @@ package struct Deletion: Sendable {
             let parent = FileSystem.directory(of: directory).map(FileSystem.name)
             guard parent == kind || directory == "\(tree.path)/\(kind)/\(name)" else {
                 throw LineageProblem(
-                    .confIncomplete, "its conf leads to \(directory), which is not in a directory \(kind)")
+                    .confIncomplete, "its renewal config leads to \(directory), which is not in a directory \(kind)")
             }
             // A copy of a conf leads to the original's directories.
             if others.contains(where: { $0.directories.contains { (try? FileSystem.isSame($0, directory)) == true } }) {

@@ -16,7 +16,7 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
         (self.path, self.action, self.code, self.reason) = (path, action, code, nil)
     }
 
-    /// A refusal of certctl's own.
+    /// A refusal by certctl itself.
     package init(_ action: String, _ path: String, because reason: String) {
         (self.path, self.action, self.code, self.reason) = (path, action, 0, reason)
     }

@@ -65,7 +65,7 @@ package enum FileSystem {
         throw error
     }
 
-    /// Whether two paths lead to the same thing; false where one leads to nothing.
+    /// Whether two paths lead to the same thing; false where one does not exist.
     static func isSame(_ one: String, _ other: String) throws(FileError) -> Bool {
         if one == other { return true }
         guard let first = try identity(one), let second = try identity(other) else { return false }
@@ -101,7 +101,7 @@ package enum FileSystem {
         return try read(descriptor, path, expecting: 0, limit: limit)
     }
 
-    /// The process that holds a POSIX lock on a file, without a try to take it; nil where nobody does.
+    /// The process that holds a POSIX lock on a file, without a try to take it; nil where none does.
     ///
     /// Not for a file that this process itself has locked: to close any descriptor of it drops the lock.
     package static func lockHolder(of path: String) throws(FileError) -> Int32? {

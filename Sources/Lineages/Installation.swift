@@ -74,10 +74,7 @@ package struct Installation: Sendable {
 
     /// Who may read the live key: what the next one gets, as certbot has it. Nil where there is none.
     private func keyRights() throws(FileError) -> KeyRights? {
-        guard let status = try FileSystem.status(paths.link(.privkey), followingLinks: true) else { return nil }
-        // Only root may give a file away.
-        return KeyRights(
-            mode: 0o600 | (status.mode & 0o074), owner: geteuid() == 0 ? status.owner : nil, group: status.group)
+        try KeyRights(ofKeyAt: paths.link(.privkey))
     }
 
     /// The version that live/ shows, going by its certificate; nil where that is no link to one.
@@ -97,7 +94,7 @@ package struct Installation: Sendable {
         }
     }
 
-    /// Removes the files of a version from archive/, so that nobody takes it for the newest good one; does nothing where another
+    /// Removes the files of a version from archive/, so that it is not taken for the newest good one; does nothing where another
     /// certificate has that number.
     ///
     /// - Parameter sha256: of the version's certificate, which is removed last.
@@ -122,7 +119,7 @@ package struct Installation: Sendable {
     }
 
     /// Writes the four files under the next number: all of them durable before the first gets its name, none left behind if
-    /// one fails. A half-written version would be taken for a whole one by certbot, and made live.
+    /// one fails. A half-written version would be taken for a whole one by certbot, and installed.
     private func archive(_ set: CertificateSet) throws(FileError) -> Int {
         let version = try number(for: set)
         if holds(set, version) { return version }

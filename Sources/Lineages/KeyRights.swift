@@ -7,6 +7,14 @@ struct KeyRights {
     /// Nil where this process may not give files away.
     let owner: UInt32?
     let group: UInt32
+
+    /// Those of a key, as certbot has it: its owner, its group, and of its mode what is not for everybody. Nil where there is no key.
+    init?(ofKeyAt path: String) throws(FileError) {
+        guard let status = try FileSystem.status(path, followingLinks: true), status.kind == .file else { return nil }
+        // Only root may give a file away.
+        (owner, group) = (geteuid() == 0 ? status.owner : nil, status.group)
+        mode = 0o600 | (status.mode & 0o074)
+    }
 }
 
 extension OpenDirectory {

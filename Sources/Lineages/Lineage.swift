@@ -26,7 +26,9 @@ package struct Lineage: Sendable {
 
     /// Why certctl cannot renew it although nothing is wrong with it; nil when it can.
     package var reasonUnmanaged: String? {
-        if let original { return "its conf leads to the certificate of \(original), which is renewed by its own" }
+        if let original {
+            return "its renewal config leads to the certificate of \(original), which is renewed by its own"
+        }
         guard let options else { return nil }
         guard let reason = options.proof.reasonUnproven(certificate?.names ?? []) else { return nil }
         return options.authenticatorSource.map { "authenticator \(options.authenticator ?? ""), which \($0) sets" }
@@ -102,7 +104,7 @@ package struct LineagePaths: Hashable, Sendable {
         var links: [PEMKind: String] = [:]
         for kind in [PEMKind.cert, .privkey, .chain, .fullchain] {
             guard case .string(let path) = conf.value(kind.rawValue) else {
-                throw LineageProblem(.confIncomplete, "its conf has no line \(kind.rawValue) = …")
+                throw LineageProblem(.confIncomplete, "its renewal config has no line \(kind.rawValue) = …")
             }
             guard path.hasPrefix("/") else {
                 throw LineageProblem(.confIncomplete, "\(kind.rawValue) = \(path) is not an absolute path")

@@ -91,7 +91,7 @@ private struct LiveFiles {
             do throws(FileError) {
                 files[kind] = try FileSystem.read(archive.path(kind, latest))
             } catch {
-                // Whoever may not read keys is told what holds as far as the rest goes.
+                // A user who may not read keys gets what the rest shows.
                 if error.isPermission { files[kind] = try? FileSystem.read(archive.path(kind, version)) }
             }
         }
@@ -201,7 +201,7 @@ private struct LiveFiles {
                 report(.keyMalformed, "\(path): \(error)")
             }
         } catch {
-            // Whoever may not read keys can still be told about certificates.
+            // A user who may not read keys can still see the certificates.
             if !error.isNotFound, !error.isPermission { report(.unreadable, "\(error)") }
         }
     }

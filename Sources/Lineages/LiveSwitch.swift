@@ -86,7 +86,7 @@ struct LiveSwitch {
     /// Exchanges live/NAME for a prepared directory; false where the file system cannot.
     ///
     /// The two stand side by side, so that relative links are good in both. The replaced one stays until the next run (or
-    /// ``SwitchJournal/completeAll(in:)`` at the end of this one): whoever has it open goes on seeing its version.
+    /// ``SwitchJournal/completeAll(in:)`` at the end of this one): a process that has it open goes on seeing its version.
     private func exchange(_ targets: [PEMKind: String]) throws(FileError) -> Bool {
         let live = paths.live
         guard let parent = FileSystem.directory(of: live) else { return false }

@@ -3,8 +3,8 @@ package enum Mounts {
     /// Whether some running process sees `directory` by a mount of its own, here or in another namespace: then its inode must
     /// stay, or that process would keep the old one for good.
     ///
-    /// Yes also where it cannot be told at all. A process that may not be looked at, or is in another process namespace, is
-    /// passed over: who is confined asks someone who is not, with ``mark(of:)``.
+    /// Yes also where it cannot be found out at all. A process that may not be looked at, or is in another process namespace, is
+    /// ignored: a confined process asks one that is not, with ``mark(of:)``.
     static func pin(_ directory: String) -> Bool {
         let path = FileSystem.resolved(directory)
         guard let own = table(of: "self"), let processes = try? FileSystem.entries(of: "/proc"),
@@ -44,7 +44,7 @@ package enum Mounts {
     }
 
     /// What stands in a line of `/proc/PID/mountinfo` where that process has a mount of this very directory; nil where it
-    /// cannot be told.
+    /// cannot be found out.
     package static func mark(of directory: String) -> String? {
         guard let own = table(of: "self"), let place = place(of: FileSystem.resolved(directory), in: own) else {
             return nil

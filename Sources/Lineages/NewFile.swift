@@ -3,7 +3,7 @@ import Glibc
 
 /// A file that does not exist yet: its bytes are durable under another name, and ``commit()`` puts it in its place.
 ///
-/// What is not committed leaves nothing behind. The directory is held open from the first byte to the commit: whoever may
+/// What is not committed leaves nothing behind. The directory is held open from the first byte to the commit: a user who may
 /// rename above it cannot have the file written to one place and put into another.
 package struct NewFile: ~Copyable {
     /// Where it will stand.

@@ -1,10 +1,10 @@
 import CLinux
 import Glibc
 
-/// A directory that is held open: whoever may write above it cannot slip another one in its place.
+/// A directory that is held open: a user who may write above it cannot put another one in its place.
 ///
 /// It is for directories of other users, in which root must not be led astray. Names are single ones, without a slash. A link
-/// is followed where root (or the caller) owns it, or where its owner owns the directory that it leads to as well: so nobody's
+/// is followed where root (or the caller) owns it, or where its owner owns the directory that it leads to as well: so no user's
 /// link leads to what is not theirs.
 package struct OpenDirectory: ~Copyable {
     /// The way to it, for errors.
@@ -135,7 +135,7 @@ extension OpenDirectory {
         try FileSystem.linkText(at: descriptor, name, path(of: name))
     }
 
-    /// Opens a file, never by a link, and does something with its descriptor; one that is not there is passed over.
+    /// Opens a file, never by a link, and does something with its descriptor; one that does not exist is ignored.
     func change(_ name: String, _ body: (Int32, String) throws(FileError) -> Void) throws(FileError) {
         let path = path(of: name)
         let file = unsafe certctl_openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0)

@@ -4,7 +4,7 @@ package import PKI
 package enum ProofMethod: Hashable, Sendable {
     /// A file in the web server's directory (certbot's `webroot`).
     case webroot
-    /// A listener of certctl's own (certbot's `standalone`); nil is every address.
+    /// certctl's own listener (certbot's `standalone`); nil is every address.
     case standalone(address: String?, port: Int)
     /// A rule of the web server that answers for every token: `solver = stateless`.
     case stateless
@@ -67,14 +67,14 @@ package struct ProofPlan: Hashable, Sendable {
         methods.first { $0.challengeType(for: name) != nil }
     }
 
-    /// Whether some name is proven by a listener of certctl's own.
+    /// Whether some name is proven by certctl's own listener.
     package func needsListener(for names: [SubjectName]) -> Bool {
         names.contains { if case .standalone? = method(for: $0) { true } else { false } }
     }
 
     /// Why the names cannot all be proven; nil where they can.
     package func reasonUnproven(_ names: [SubjectName]) -> String? {
-        guard let first = methods.first else { return obstacle ?? "its conf names no authenticator" }
+        guard let first = methods.first else { return obstacle ?? "its renewal config names no authenticator" }
         guard let name = names.first(where: { method(for: $0) == nil }) else { return nil }
         if let obstacle { return obstacle }
         if case .ip = name { return "\(name) needs http-01, which \(first.title) does not have" }

@@ -42,12 +42,12 @@ package struct RenewalOptions: Sendable {
     package let preferredProfile: String?
     /// The CA's profile without which nothing is ordered.
     package let requiredProfile: String?
-    /// What was read and set aside, for the operator to know: unusable values that do not stop a renewal.
+    /// What was read and ignored, for the operator to know: unusable values that do not stop a renewal.
     package let remarks: [LineageProblem]
 
     /// Let's Encrypt's production directory.
     package static let defaultServer = "https://acme-v02.api.letsencrypt.org/directory"
-    /// Let's Encrypt's staging directory, whose certificates nobody trusts and whose limits are wide.
+    /// Let's Encrypt's staging environment, whose certificates no client trusts and whose limits are wide.
     package static let stagingServer = "https://acme-staging-v02.api.letsencrypt.org/directory"
     /// Where the webroot is when nothing says otherwise.
     package static let defaultWebroot = "/var/www/certbot"
@@ -55,7 +55,7 @@ package struct RenewalOptions: Sendable {
     /// Reads the options of a conf.
     ///
     /// - Throws: the first value that certbot would refuse, too: a boolean that is neither True nor False, a number that is
-    ///   none, a key type that nobody knows.
+    ///   none, an unknown key type.
     package init(_ conf: ConfFile, defaults: CLIDefaults) throws(LineageProblem) {
         let source = OptionSource(conf: conf, defaults: defaults)
         var remarks: [LineageProblem] = []
@@ -185,7 +185,7 @@ struct OptionSource {
         return own ?? newer
     }
 
-    /// A setting of certctl's own, in the conf's section `[certctl]`.
+    /// certctl's own setting, in the conf's section `[certctl]`.
     func own(_ key: String) throws(LineageProblem) -> String? {
         switch conf.value(key, in: ["certctl"]) {
         case .string(let text): return text

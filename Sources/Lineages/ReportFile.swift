@@ -1,7 +1,7 @@
 /// A file for other programs to read that root writes where the operator says: below a directory of another user, perhaps.
 ///
 /// Debian gives `/var/lib/prometheus` to the user `prometheus`, who may rename and link there at any moment. The way to the
-/// file goes by directories that are held open (``OpenDirectory``), so that nobody leads root to what is not theirs.
+/// file goes by directories that are held open (``OpenDirectory``), so that no user leads root to what is not theirs.
 package enum ReportFile {
     /// Puts a file in its place, world-readable and never half-written.
     ///

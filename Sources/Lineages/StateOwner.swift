@@ -1,4 +1,4 @@
-/// The tree that a state directory belongs to, as a file in it says: the books are kept by the names of lineages, and a lineage
+/// The tree that a state directory belongs to, as a file in it says: the state is kept by the names of lineages, and a lineage
 /// of that name in another tree is another one.
 package enum StateOwner {
     /// Why a state directory is not to be used.
@@ -11,7 +11,7 @@ package enum StateOwner {
         package var description: String {
             switch self {
             case .another(let directory, let owner, let tree):
-                "\(directory) keeps the state of the tree \(owner), and not of \(tree)"
+                "\(directory) keeps the state of \(owner), and not of \(tree)"
             case .file(let error): "\(error)"
             }
         }
@@ -20,7 +20,7 @@ package enum StateOwner {
     /// The file that names the tree.
     package static func path(in directory: String) -> String { "\(directory)/tree" }
 
-    /// Makes sure that a state directory is not another tree's; false where it is nobody's yet, its tree is nowhere any more, or
+    /// Makes sure that a state directory is not another tree's; false where it is no tree's yet, its tree is nowhere any more, or
     /// what names the tree is empty or damaged (a full disk, a crash): then it is written again.
     @discardableResult
     package static func check(_ directory: String, for tree: Tree) throws(Failure) -> Bool {
@@ -29,7 +29,7 @@ package enum StateOwner {
         do throws(FileError) {
             guard let owner = try owner(of: directory) else { return false }
             noted = owner
-            // A tree that was moved leaves nothing to mix its books up with.
+            // A tree that was moved leaves nothing to mix its state up with.
             guard try FileSystem.status(noted, followingLinks: true) != nil else { return false }
             isOwn = try FileSystem.isSame(noted, FileSystem.resolved(tree.path))
         } catch {

@@ -53,7 +53,7 @@ package struct SwitchJournal: Sendable {
         let bytes = try FileSystem.read(path)
         // The journal is written whole or not at all: one that cannot be understood is not ours to follow.
         guard let record = try? JSONDecoder().decode(Record.self, from: Data(bytes)) else {
-            throw FileError("read", path, because: "it is not a journal of certctl's; look at it and remove it")
+            throw FileError("read", path, because: "it is not certctl's journal; look at it and remove it")
         }
         (self.record, self.path) = (record, path)
     }

@@ -24,13 +24,14 @@ struct TreeBounds {
     func problem(with paths: LineagePaths, of name: String) -> LineageProblem? {
         for directory in paths.directories {
             guard let owner = owner(of: directory, name) else { continue }
-            return LineageProblem(.anotherTree, "its conf leads to \(directory), which is of the tree \(owner)")
+            return LineageProblem(
+                .anotherTree, "its renewal config leads to \(directory), which is in the config directory \(owner)")
         }
         return moved(paths)
     }
 
     /// The problem of a lineage whose directory in live/ is not there, and would not be in this tree: the tree was moved, or its
-    /// confs were made where it is mounted at another path. An installation would go where nobody looks.
+    /// confs were made where it is mounted at another path. An installation would go where no server looks.
     private func moved(_ paths: LineagePaths) -> LineageProblem? {
         let live = paths.live
         // A new tree has no live/ yet.
@@ -41,7 +42,7 @@ struct TreeBounds {
         // By another path, such as a symlink to the tree.
         if let above = FileSystem.directory(of: parent), let root, TreeBounds.identity(above) == root { return nil }
         return LineageProblem(
-            .movedTree, "its conf leads to \(live), which does not exist and is not in \(path)")
+            .movedTree, "its renewal config leads to \(live), which does not exist and is not in \(path)")
     }
 
     /// The other tree that a directory of a lineage is of.
@@ -92,7 +93,7 @@ struct TreeBounds {
         }
     }
 
-    /// What cannot be looked at cannot be told to be another tree's.
+    /// What cannot be looked at is not taken for another tree's.
     private static func identity(_ path: String) -> FileSystem.Identity? {
         (try? FileSystem.identity(path)).flatMap(\.self)
     }

@@ -25,8 +25,7 @@ package struct TreeLock: ~Copyable {
         }
 
         private static func program(_ pid: Int32) -> String {
-            guard let bytes = try? FileSystem.readAll("/proc/\(pid)/comm") else { return "" }
-            return " (\(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)))"
+            ProcessName.of(pid).map { " (\($0))" } ?? ""
         }
     }
 
@@ -46,7 +45,7 @@ package struct TreeLock: ~Copyable {
                 guard error.code == EACCES || error.code == EAGAIN else { throw .file(error) }
                 throw .held(path: path, by: holder > 0 ? holder : nil)
             }
-            // The holder before us unlinks the file as it leaves: a lock on that inode would exclude nobody.
+            // The holder before us unlinks the file as it leaves: a lock on that inode would exclude no process.
             var ours = stat()
             var there = stat()
             let isSame =

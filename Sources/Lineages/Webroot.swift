@@ -3,7 +3,7 @@ import Glibc
 /// A web server's root, of which challenges are shown: `WEBROOT/.well-known/acme-challenge/TOKEN` (RFC 8555 §8.3).
 ///
 /// It may be another user's, who can put there what they like at any moment: see ``OpenDirectory``. The root itself may be a
-/// link, as whoever wrote the conf has it.
+/// link, as the conf has it.
 package struct Webroot: Hashable, Sendable {
     package let path: String
 
@@ -13,7 +13,7 @@ package struct Webroot: Hashable, Sendable {
         case challenges = "acme-challenge"
     }
 
-    /// As often is begun anew where somebody else's clean-up takes away a directory that a file is about to be put into.
+    /// So often it begins again where another program's clean-up removes a directory that a file is about to be put into.
     private static let mostTries = 5
 
     package init(_ path: String) { self.path = path }
@@ -38,7 +38,7 @@ package struct Webroot: Hashable, Sendable {
     /// Puts a file among the challenges, 0644, and makes the directories that are missing, 0755 and owned like the one that each
     /// is in: a server in a container can read them.
     ///
-    /// - Parameter note: is told of a directory before it is made.
+    /// - Parameter note: is called with a directory before it is made.
     package func put(_ name: String, _ bytes: [UInt8], making note: (Part) throws -> Void) throws {
         for _ in 1..<Webroot.mostTries {
             do {

@@ -34,7 +34,10 @@ package struct TLSProbe: Sendable {
     ///   - serverName: the name to ask for (SNI). Addresses and wildcards are not sent, as RFC 6066 §3 has it.
     ///   - keyType: asks a server that has certificates of several kinds for the one with such a key; one that has none is
     ///     asked as if nothing had been said.
-    package func leaf(at endpoint: TLSEndpoint, serverName: String?, keyType: KeyType? = nil) async -> ServedLeaf {
+    ///   - hasProxyHeader: begins each connection with a header of the PROXY protocol, for a server that expects one.
+    package func leaf(
+        at endpoint: TLSEndpoint, serverName: String?, keyType: KeyType? = nil, hasProxyHeader: Bool = false
+    ) async -> ServedLeaf {
         let cancellation: WakeUp
         do {
             cancellation = try WakeUp()
@@ -43,7 +46,7 @@ package struct TLSProbe: Sendable {
         }
         let search = LeafSearch(
             endpoint: endpoint, serverName: TLSProbe.indication(of: serverName), keyType: keyType,
-            limit: TimeLimit(timeout, cancellation: cancellation))
+            hasProxyHeader: hasProxyHeader, limit: TimeLimit(timeout, cancellation: cancellation))
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 do throws(SystemFailure) {
@@ -68,6 +71,7 @@ struct LeafSearch: Sendable {
     let endpoint: TLSEndpoint
     let serverName: String?
     var keyType: KeyType?
+    var hasProxyHeader = false
     let limit: TimeLimit
 
     func run() -> ServedLeaf {
@@ -115,6 +119,13 @@ struct LeafSearch: Sendable {
             connection = try TCPConnection(to: address, within: limit)
         } catch {
             return .unreachable(error.description)
+        }
+        if hasProxyHeader {
+            do {
+                try connection.sendProxyHeader()
+            } catch {
+                return .unreachable(error.description)
+            }
         }
         do {
             let handshake = try TLSHandshake(over: connection, offer: offer, serverName: serverName)

@@ -121,7 +121,7 @@ package struct HostSettings: Sendable {
     package static let knownKeys: Set = [
         "hook_timeout", "ca_bundle", "http_port", "timer", "status_file", "metrics_file", "duplicate_limit",
         "dns_resolver", "dns_port", "propagation_timeout", "dns_timeout", "certbot_venv", "verify", "verify_names",
-        "verify_timeout", "verify_recovery", "jobs",
+        "verify_timeout", "verify_recovery", "proxy_protocol", "jobs",
     ]
 
     private static func challenges(_ conf: ConfFile, at file: String) throws(Failure) -> ChallengeSettings {

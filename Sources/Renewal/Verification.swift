@@ -5,7 +5,10 @@ package import PKI
 
 /// Looks at what endpoints serve of a lineage.
 package struct Verification: Sendable {
-    private let probe: @Sendable (ProbeTarget, KeyType?) async -> ServedLeaf
+    /// What asks an endpoint, for a kind of key or any, and with a header of the PROXY protocol or without.
+    package typealias Probe = @Sendable (ProbeTarget, KeyType?, _ hasProxyHeader: Bool) async -> ServedLeaf
+
+    private let probe: Probe
     private let clock: any Clock<Duration>
 
     /// How long one endpoint may take to answer.
@@ -15,17 +18,13 @@ package struct Verification: Sendable {
 
     /// Verifies over the network.
     package init() {
-        self.init(clock: ContinuousClock()) { target, keyType in
-            await TLSProbe(timeout: Verification.probeTimeout)
-                .leaf(at: target.endpoint, serverName: target.name, keyType: keyType)
+        self.init(clock: ContinuousClock()) { target, keyType, hasProxyHeader in
+            await TLSProbe(timeout: Verification.probeTimeout).leaf(
+                at: target.endpoint, serverName: target.name, keyType: keyType, hasProxyHeader: hasProxyHeader)
         }
     }
 
-    package init(
-        clock: any Clock<Duration>, probe: @escaping @Sendable (ProbeTarget, KeyType?) async -> ServedLeaf
-    ) {
-        (self.clock, self.probe) = (clock, probe)
-    }
+    package init(clock: any Clock<Duration>, probe: @escaping Probe) { (self.clock, self.probe) = (clock, probe) }
 
     /// Probes every endpoint of a lineage once, as its renewal config and the host's settings have them; nil where it has no
     /// certificate to look for.
@@ -48,16 +47,19 @@ package struct Verification: Sendable {
                 await sideBySide(targets, most: Verification.mostAtOnce) { target, isListed in
                     ProbeReport.Observation(
                         target: target, isRequired: isListed || state.served.contains(target),
-                        verdict: await verdict(of: target, judge))
+                        verdict: await verdict(of: target, settings, judge))
                 })
         }
     }
 
-    private func verdict(of target: ProbeTarget, _ judge: Judge) async -> Verdict {
-        let verdict = judge.verdict(on: await probe(target, nil))
+    private func verdict(
+        of target: ProbeTarget, _ settings: VerificationSettings, _ judge: Judge
+    ) async -> Verdict {
+        let hasProxyHeader = settings.proxyProtocol.contains(target.endpoint)
+        let verdict = judge.verdict(on: await probe(target, nil, hasProxyHeader))
         // A server with an RSA and an ECDSA certificate shows one of them, and may have ours as well.
         guard case .other = verdict else { return verdict }
-        let other = judge.verdict(on: await probe(target, judge.expected.keyType))
+        let other = judge.verdict(on: await probe(target, judge.expected.keyType, hasProxyHeader))
         return other.isOfLineage ? other : verdict
     }
 

@@ -1,8 +1,8 @@
 package import Lineages
 package import PKI
 
-/// Where a lineage is probed, and for how long: `verify`, `verify_names`, `verify_timeout` and `verify_recovery`, in the section
-/// `[certctl]` of its renewal config or among the host's settings.
+/// Where a lineage is probed, how and for how long: `verify`, `verify_names`, `verify_timeout`, `verify_recovery` and
+/// `proxy_protocol`, in the section `[certctl]` of its renewal config or among the host's settings.
 package struct VerificationSettings: Sendable {
     /// What `verify` says.
     package enum Endpoints: Hashable, Sendable {
@@ -21,6 +21,8 @@ package struct VerificationSettings: Sendable {
     package let timeout: Duration
     /// How long an endpoint that answered before the switch may be silent after it, before the predecessor is tried.
     package let recovery: Duration
+    /// Where a probe has to speak the PROXY protocol.
+    package let proxyProtocol: ProxyProtocolEndpoints
 
     /// nginx's old workers are gone by then, unless a client keeps them.
     static let defaultTimeout: Duration = .seconds(30)
@@ -54,6 +56,7 @@ package struct VerificationSettings: Sendable {
             endpoints = .listed(listed)
         }
         names = list("verify_names")
+        proxyProtocol = try ProxyProtocolEndpoints(list("proxy_protocol") ?? [])
         func seconds(_ key: String, _ standard: Duration) throws(LineageProblem) -> Duration {
             let text: String
             switch value(key) {

@@ -14,7 +14,7 @@ struct Certctl: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, RenewCommand.self, IssueCommand.self, DeployCommand.self, RollbackCommand.self,
             RepairCommand.self, NamesCommand.self, RevokeCommand.self, DeleteCommand.self, HistoryCommand.self,
-            HooksCommand.self, DoctorCommand.self, SetupCommand.self, AccountCommand.self,
+            HooksCommand.self, DoctorCommand.self, ExplainCommand.self, SetupCommand.self, AccountCommand.self,
         ])
 }
 

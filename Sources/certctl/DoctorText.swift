@@ -28,7 +28,9 @@ struct DoctorText {
     /// The whole text, without a newline at its end.
     var text: String {
         var lines: [String] = []
-        if report.isHealthy { lines += wrapped(summary, indent: "  ", bullet: style.good("all is well") + ": ") }
+        if report.isHealthy {
+            lines += DoctorText.wrapped(summary, indent: "  ", bullet: style.good("all is well") + ": ")
+        }
         for cause in report.causes { lines += paragraph(cause, mark: style.failure("FAILURE")) + [""] }
         if report.isHealthy, !report.warnings.isEmpty { lines.append("") }
         for cause in report.warnings { lines += paragraph(cause, mark: style.warning("WARNING")) + [""] }
@@ -37,8 +39,8 @@ struct DoctorText {
         lines += skipped
         if !report.isHealthy {
             if !skipped.isEmpty { lines.append("") }
-            lines += wrapped(summary, indent: "")
-            lines.append("certctl-doctor(1) says where the names in brackets are explained")
+            lines += DoctorText.wrapped(summary, indent: "")
+            if let first = report.causes.first { lines.append("more: certctl explain \(first.check.id.rawValue)") }
         }
         while lines.last?.isEmpty == true { lines.removeLast() }
         return lines.joined(separator: "\n")
@@ -55,12 +57,14 @@ struct DoctorText {
         case .do(let text)?: lines.append("  do: " + style.command(text.plain))
         case nil: break
         }
-        lines += wrapped(check.evidence, indent: "  ")
+        lines += DoctorText.wrapped(check.evidence, indent: "  ")
         let alike = cause.alike.filter { $0.evidence != check.evidence }.map { other in
             let seen = other.lookedAt == check.lookedAt ? other.evidence : other.lookedAt
             return other.lineage == check.lineage || other.lineage == nil ? seen : "\(other.lineage ?? ""): \(seen)"
         }.filter { $0 != check.evidence }
-        for other in alike.prefix(DoctorText.most) { lines += wrapped(other, indent: "  ", bullet: "  also: ") }
+        for other in alike.prefix(DoctorText.most) {
+            lines += DoctorText.wrapped(other, indent: "  ", bullet: "  also: ")
+        }
         if alike.count > DoctorText.most { lines.append("  and \(alike.count - DoctorText.most) more alike") }
         var titles: [String] = []
         var subjects: [String: [String]] = [:]
@@ -75,7 +79,9 @@ struct DoctorText {
         }
         if !following.isEmpty {
             lines.append("  also caused by this:")
-            for line in following.prefix(DoctorText.most * 2) { lines += wrapped(line, indent: "    ", bullet: "  - ") }
+            for line in following.prefix(DoctorText.most * 2) {
+                lines += DoctorText.wrapped(line, indent: "    ", bullet: "  - ")
+            }
             if following.count > DoctorText.most * 2 {
                 lines.append("  - and \(following.count - DoctorText.most * 2) more")
             }
@@ -106,11 +112,11 @@ struct DoctorText {
             guard count < DoctorText.most else { continue }
             let head = ids.prefix(DoctorText.most).joined(separator: ", ")
             let more = ids.count > DoctorText.most ? " and \(ids.count - DoctorText.most) more" : ""
-            lines += wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
+            lines += DoctorText.wrapped("\(head)\(more): \(text)", indent: "    ", bullet: "  - ")
         }
         for (ids, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
         where count > DoctorText.most {
-            lines += wrapped(
+            lines += DoctorText.wrapped(
                 "\(ids.prefix(DoctorText.most).joined(separator: ", ")): \(count - DoctorText.most) more reasons",
                 indent: "    ", bullet: "  - ")
         }
@@ -140,7 +146,7 @@ struct DoctorText {
     }
 
     /// Words on lines of at most 80 columns; the first one begins with the bullet.
-    private func wrapped(_ text: String, indent: String, bullet: String? = nil) -> [String] {
+    static func wrapped(_ text: String, indent: String, bullet: String? = nil) -> [String] {
         var lines: [String] = []
         var line = ""
         for word in text.plain.split(separator: " ") {

@@ -196,7 +196,9 @@ enum RepairViews {
         // Three names tell what the others have.
         let targets = verification.targets(for: own, most: 3).map(\.target)
         return await sideBySide(targets) { target -> RepairPlan.Served? in
-            let found = await TLSProbe(timeout: probeTimeout).leaf(at: target.endpoint, serverName: target.name)
+            let found = await TLSProbe(timeout: probeTimeout).leaf(
+                at: target.endpoint, serverName: target.name,
+                hasProxyHeader: verification.proxyProtocol.contains(target.endpoint))
             guard case .leaf(let leaf, _) = found, Set(leaf.names) == Set(own) else { return nil }
             return RepairPlan.Served(endpoint: target.endpoint.description, leaf: leaf)
         }.compactMap(\.self)

@@ -54,8 +54,15 @@ struct ReferenceTests {
         #expect(page.terms(under: "Problem codes").sorted() == LineageProblem.Code.allCases.map(\.rawValue).sorted())
     }
 
-    @Test func `every check of doctor is explained, in the order of travel, and no other`() throws {
-        #expect(try MarkdownPage("docs/doctor.md").terms(under: "Checks") == CheckID.allCases.map(\.rawValue))
+    @Test func `every check of doctor has a heading with its cause and its fix, in order, and no other`() throws {
+        let page = try MarkdownPage("docs/doctor.md")
+        #expect(page.prose.filter { $0.hasPrefix("### ") } == CheckID.allCases.map { "### \($0.rawValue)" })
+        for id in CheckID.allCases {
+            #expect(page.anchors.contains(id.rawValue))
+            let paragraphs = CheckPage(id, CheckPage.Host(name: nil, tree: "/etc/letsencrypt", timer: nil)).paragraphs
+            #expect(
+                paragraphs.count == 2 && paragraphs.last?.hasPrefix("Fix: ") == true, "\(id.rawValue): \(paragraphs)")
+        }
     }
 }
 

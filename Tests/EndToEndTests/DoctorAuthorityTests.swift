@@ -20,8 +20,18 @@ struct DoctorAuthorityTests {
             var distrustful = host.certctl
             distrustful = Certctl(tree: host.certctl.tree, state: host.certctl.state)
             (distrustful.settings, distrustful.environment) = (host.certctl.settings, host.certctl.environment)
-            try await distrustful.diagnosed(["--resolver", host.stack.pebble.resolver, "--ca"])
+            let asking = ["--resolver", host.stack.pebble.resolver, "--ca"]
+            try await distrustful.diagnosed(asking)
                 .expectCause("ca-not-trusted", remedy: "--ca-bundle", action: "operator")
+            let settings = try #require(host.certctl.settings)
+            let plain = string(settings)
+            try await RobotOperator(certctl: distrustful, arguments: asking).follow(
+                "the CA's certificate is not trusted"
+            ) {
+                try (plain + "ca_bundle = \(host.certctl.caBundle)\n")
+                    .write(toFile: settings, atomically: false, encoding: .utf8)
+            }
+            try plain.write(toFile: settings, atomically: false, encoding: .utf8)
 
             // certbot deactivates the account, and the tree has it from a backup.
             let (accounts, backup) = ("\(host.stack.tree)/accounts", "\(host.stack.directory)/accounts")
@@ -32,11 +42,13 @@ struct DoctorAuthorityTests {
             try FileManager.default.copyItem(atPath: backup, toPath: accounts)
             try await host.diagnosed("--ca").expectCause(
                 "account-deactivated", remedy: "certctl account register --server", action: "operator")
+            try await host.follow("the account was deactivated", ["--ca"])
 
             try await check("kill", ["\(host.stack.pebble.server.pid)"])
             try await eventually("Pebble is gone") { !Daemon.isRunning(host.stack.pebble.server.pid) }
             try await host.diagnosed("--ca").expectCause(
                 "ca-unreachable", remedy: "see that this host reaches", action: "operator")
+            try await host.follow("the CA does not answer", ["--ca"], person: true)
         }
     }
 
@@ -72,11 +84,16 @@ struct DoctorAuthorityTests {
                 #expect(
                     try await certctl.diagnosed(resolver).document.causes.isEmpty, "this host's own files fit its clock"
                 )
+                let robot = RobotOperator(certctl: certctl, arguments: resolver)
+                try await robot.follow("the clock is 40 days behind", ["--ca"], simulated: ["date -u -s"]) {
+                    try ca.say()
+                }
 
                 try ca.say(account: (429, "rateLimited", "too many requests of this account"))
                 try await certctl.diagnosed(resolver + ["--ca"])
                     .expectCause(
                         "rate-limited", remedy: "wait", action: "none", evidence: "too many requests of this account")
+                try await robot.follow("the CA limits the account's requests", ["--ca"]) { try ca.say() }
 
                 // What a renewal was told is kept: the CA need not be asked.
                 try await host.makeDue()
@@ -94,7 +111,6 @@ struct DoctorAuthorityTests {
                         "Your account is temporarily prevented from requesting certificates for example.org. Please visit: \(url)"
                     ))
                 _ = try await certctl.renew("--force", "example.org")
-                let robot = RobotOperator(certctl: certctl, arguments: resolver)
                 try await robot.follow("the CA has paused the name", person: true)
                 try await certctl.diagnosed(resolver)
                     .expectCause(

@@ -25,6 +25,10 @@ struct DoctorDockerTests {
             broken.expectCause(
                 "nginx-config-invalid", remedy: "correct \(host.stack.productionConf):", action: "operator",
                 evidence: "no_such_directive")
+            try await host.follow("the configuration of a running container is broken") {
+                try write(conf, host.stack.productionConf)
+            }
+            try write(conf + "\nno_such_directive on;\n", host.stack.productionConf)
 
             // The same, when the container was started again: it ends at once, and Docker starts it over and over.
             let container = try #require(try await host.stack.container())
@@ -66,6 +70,9 @@ struct DoctorDockerTests {
                 #expect(stopped.checks(id).first { $0.verdict == "failure" }?.because == "container-stopped", "\(id)")
             }
             try await host.follow("the container is stopped")
+            _ = try await host.stack.engine.docker(["pause", container])
+            try await host.follow("the container is paused")
+                .expectCause("container-stopped", remedy: "docker unpause", evidence: "is paused")
             try await host.stack.stop()
 
             // Another program has the port: docker would not tell.
@@ -73,10 +80,16 @@ struct DoctorDockerTests {
             try await Daemon.with(
                 "python3", ["-m", "http.server", "--bind", "127.0.0.1", port], directory: "/",
                 log: "\(host.stack.directory)/squatter.log", ready: .ports([host.stack.httpPort])
-            ) { _ in
+            ) { squatter in
                 let held = try await host.diagnosed()
                 held.expectCause("port-held", action: "operator", evidence: "port \(port) is held by python3")
                 #expect(held.checks("container-stopped").first { $0.verdict == "failure" }?.because == "port-held")
+                try await host.follow("a program of the host holds the port") {
+                    try await check("kill", ["\(squatter.pid)"])
+                    try await eventually("the port is free") { !squatter.isRunning }
+                    _ = try await host.stack.engine.docker(["restart", "--time", "1", container])
+                    try await eventually("nginx answers") { Ports.accepts(host.stack.tlsPort) }
+                }
             }
             try await host.stack.stop()
 
@@ -167,10 +180,16 @@ struct DoctorDockerTests {
                 ["\(tree)/live:/etc/letsencrypt/live:ro", "\(webroot):/var/www/certbot:ro"], isUp: false)
             try await host.diagnosed().expectCause(
                 "archive-not-mounted", remedy: "\(tree):/etc/letsencrypt", action: "operator")
+            try await host.follow("live/ is mounted without archive/") {
+                try await host.mount(["\(tree):/etc/letsencrypt:ro", "\(webroot):/var/www/certbot:ro"])
+            }
 
             try await host.mount(["\(webroot):/var/www/certbot:ro"], isUp: false)
             try await host.diagnosed().expectCause(
                 "tree-not-mounted", remedy: "\(tree):/etc/letsencrypt", action: "operator")
+            try await host.follow("the config directory is not mounted") {
+                try await host.mount(["\(tree):/etc/letsencrypt:ro", "\(webroot):/var/www/certbot:ro"])
+            }
 
             let files = ["fullchain", "privkey"].map {
                 "\(live)/\($0).pem:/etc/letsencrypt/live/example.com/\($0).pem:ro"
@@ -192,6 +211,10 @@ struct DoctorDockerTests {
             var host = try served.prepared()
             host.certctl.environment["DOCKER_HOST"] = "unix://\(host.stack.directory)/no.sock"
             try await host.diagnosed().expectCause("docker-unreachable", evidence: "No such file")
+            let real = (host.stack.engine.environment["DOCKER_HOST"] ?? "").dropFirst("unix://".count)
+            try await host.follow("DOCKER_HOST names a socket that does not exist") {
+                try await check("ln", ["-s", String(real), "\(host.stack.directory)/no.sock"])
+            }
 
             // A socket that takes connections and never answers.
             let path = "\(host.stack.directory)/hung.sock"

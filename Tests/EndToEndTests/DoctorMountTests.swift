@@ -40,6 +40,23 @@ struct DoctorMountTests {
                 "config-stale", remedy: "nginx -t && docker restart", action: "operator",
                 evidence: "an older file than \(conf)")
             try await host.follow("a configuration file was replaced under the container")
+
+            // The file that has replaced it is broken: that is said before anything is restarted.
+            let text = string(conf)
+            try (text + "\nno_such_directive on;\n").write(toFile: conf, atomically: true, encoding: .utf8)
+            func containers() async throws -> String {
+                try await host.stack.engine.docker([
+                    "ps", "--all", "--quiet", "--filter", "volume=\(host.stack.webroot)",
+                ]).stdout
+            }
+            let before = try await containers()
+            #expect(!before.isEmpty)
+            try await host.diagnosed().expectCause(
+                "config-stale", remedy: "correct \(conf):", action: "operator", evidence: "no_such_directive")
+            #expect(try await containers() == before, "the container of the test is removed")
+            try await host.follow("the configuration file that replaced the container's is broken") {
+                try (text + "\n# corrected\n").write(toFile: conf, atomically: true, encoding: .utf8)
+            }
         }
     }
 

@@ -61,7 +61,7 @@ struct DoctorServerTests {
             let down = try await host.diagnosed()
             down.expectCause(
                 "http-not-listening", remedy: "systemctl start nginx",
-                evidence: "nobody listens on port \(host.stack.nginx.httpPort)")
+                evidence: "nothing listens on port \(host.stack.nginx.httpPort)")
             #expect(
                 down.checks("served-unreachable").first { $0.verdict == "failure" }?.because == "http-not-listening")
             try await host.follow("nginx of the host is stopped", programs: ["systemctl": host.startingNginx])
@@ -128,6 +128,8 @@ struct DoctorServerTests {
             // A server that does not answer at all is no word about any name.
             try await host.certctl.diagnosed(["--resolver", "127.0.0.1:1"]).expectCause(
                 "resolver-silent", remedy: "--resolver", action: "operator", evidence: "Connection refused")
+            try await RobotOperator(certctl: host.certctl, arguments: ["--resolver", "127.0.0.1:1"])
+                .follow("the DNS server does not answer", person: true)
 
             // Another server on another address of this host.
             let other =
@@ -162,6 +164,14 @@ struct DoctorServerTests {
             try await pebble.dns("add-aaaa", #"{"host": "example.org.", "addresses": ["::1"]}"#)
             if contents(ofFile: "/proc/net/if_inet6")?.contains("00000000000000000000000000000001") == true {
                 try await host.diagnosed().expectCause("addresses-differ", remedy: "listen [::]:80", action: "operator")
+                try await host.follow("nginx does not listen on IPv6") {
+                    try await host.nginx {
+                        $0.replacing(
+                            "listen 127.0.0.1:\(port) default_server;",
+                            with: "listen 127.0.0.1:\(port) default_server; listen [::1]:\(port);")
+                    }
+                }
+                try await host.nginx { $0 }
                 try await serving("::1") {
                     try await host.diagnosed().expectCause(
                         "addresses-differ", remedy: "point the AAAA record of example.org",
@@ -205,6 +215,11 @@ struct DoctorServerTests {
                 #"{"host": "example.org.", "policies": [{"tag": "issue", "value": "letsencrypt.org; validationmethods=dns-01"}]}"#
             )
             try await host.diagnosed().expectCause("caa-forbids", evidence: "does not allow http-01")
+            try await host.follow("CAA records forbid http-01") {
+                try await pebble.dns("clear-caa", #"{"host": "example.org."}"#)
+            }
+            try await pebble.dns(
+                "add-caa", #"{"host": "example.org.", "policies": [{"tag": "issue", "value": "x.example"}]}"#)
             try text.write(toFile: conf, atomically: false, encoding: .utf8)
             #expect(try await host.diagnosed().checks("caa-forbids").contains { $0.evidence.contains("--ca") })
         }
@@ -235,6 +250,12 @@ struct DoctorServerTests {
             stale.expectCause(
                 "served-stale", remedy: "certctl setup --yes && certctl deploy example.org", action: "operator",
                 evidence: "it did not help")
+            try await host.follow("a hook ends well and reloads nothing", simulated: ["certctl setup"]) {
+                try addHook("deploy", "reload", host.stack, host.stack.nginx.reloadCommand)
+                #expect(try await host.certctl.deploy("example.org").status == 0)
+            }
+            try addHook("deploy", "reload", host.stack, "true")
+            #expect(try await host.certctl.renew("--force", "--yes").status == 1)
             try FileManager.default.removeItem(atPath: "\(hooks)/reload")
             // A script that may not run is the cause where no other one reloads nginx.
             let unhooked = try await host.diagnosed()

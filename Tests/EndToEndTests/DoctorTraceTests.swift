@@ -106,22 +106,6 @@ struct DoctorTraceTests {
         }
     }
 
-    @Test func `the PROXY protocol is recognised`() async throws {
-        try await DoctorHost.with { host in
-            let port = host.stack.nginx.tlsPort
-            try await host.nginx {
-                $0.replacing("listen 127.0.0.1:\(port) ssl", with: "listen 127.0.0.1:\(port) ssl proxy_protocol")
-            }
-            try await host.diagnosed().expectCause(
-                "proxy-protocol", remedy: "with verify in certctl.conf", action: "operator",
-                evidence: "says proxy_protocol")
-            try await host.follow("nginx expects the PROXY protocol") {
-                try doctorSettings(http: host.stack.nginx.httpPort, tls: nil)
-                    .write(toFile: "\(host.stack.directory)/certctl.conf", atomically: false, encoding: .utf8)
-            }
-        }
-    }
-
     @Test(.enabled(if: access("/proc/net/if_inet6", F_OK) == 0, "there is no IPv6 here"))
     func `an address family that takes connections and never answers is a failure, whatever the other does`()
         async throws

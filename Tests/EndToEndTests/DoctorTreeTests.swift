@@ -82,7 +82,7 @@ struct DoctorTreeTests {
             for command in seen.document.checks.compactMap(\.command) {
                 #expect(!command.contains(/\b(NAME|DIR|ID|LINEAGE)\b|…/) && !command.hasPrefix("mv "), "\(command)")
             }
-            #expect(seen.text.hasSuffix("\ncertctl-doctor(1) says where the names in brackets are explained\n"))
+            #expect(seen.text.hasSuffix("\nmore: certctl explain \(seen.document.causes[0])\n"))
             let many = (1...5).map { "-d n\($0).example" }.joined(separator: " ")
             func remedy(_ id: String, _ name: String) -> String? {
                 seen.checks(id).first { $0.lineage == name && $0.verdict == "failure" }?.remedy

@@ -204,7 +204,8 @@ struct HardshipTests {
             let orders = stack.pebble.requestCount("/order-plz")
             let renewal = try await certctl.renew("--force")
             #expect(renewal.status == 0)
-            #expect(renewal.stderr.contains("a-copy: left alone: its conf leads to the certificate of a.example"))
+            #expect(
+                renewal.stderr.contains("a-copy: left alone: its renewal config leads to the certificate of a.example"))
             #expect(renewal.stdout.contains("a.example: version 2 is live"))
             #expect(stack.pebble.requestCount("/order-plz") == orders + 1)
         }

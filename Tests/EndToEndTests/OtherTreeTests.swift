@@ -23,7 +23,8 @@ struct OtherTreeTests {
                 try await copy.issue(place + ["-d", "a.example"]),
                 try await copy.issue(place + ["--name", "a.example", "-d", "b.example"]),
             ]
-            let cause = "its conf leads to \(stack.tree)/live/a.example, which is of the tree \(stack.tree)"
+            let cause =
+                "its renewal config leads to \(stack.tree)/live/a.example, which is in the config directory \(stack.tree)"
             for run in runs {
                 #expect(run.status == 1, "\(run.stdout)\(run.stderr)")
                 #expect(run.stderr.contains("a.example: \(cause)\n"), "\(run.stderr)")
@@ -53,7 +54,7 @@ struct OtherTreeTests {
             #expect(refused.status == 78, "\(refused.stdout)")
             #expect(
                 refused.stderr == """
-                    certctl: \(state) keeps the state of the tree \(tree), and not of \(other)
+                    certctl: \(state) keeps the state of \(tree), and not of \(other)
                       next: name another directory with --state-dir; if the tree was moved, remove \(state)/tree
 
                     """, "\(refused.stderr)")

@@ -18,7 +18,7 @@ struct VerificationTests {
             let places = settings.targets(for: leaf.names).map(\.target)
             // nginx is restarted, and does not listen for a moment.
             let looks = Mutex(0)
-            let verification = Verification(clock: ContinuousClock()) { _, _ in
+            let verification = Verification(clock: ContinuousClock()) { _, _, _ in
                 let number = looks.withLock { looks in
                     looks += 1
                     return looks

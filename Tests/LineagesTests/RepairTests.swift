@@ -8,117 +8,9 @@ import Testing
 /// Every damage that trees are found with, made for real, is repaired from what is on the disk.
 @Suite(.parts("openssl", "certbot"))
 struct RepairTests {
-    /// A damage of the certificate `one`, whose versions 1 and 2 are in the archive and whose version 2 is live.
-    struct Damage: Sendable, CustomTestStringConvertible {
-        let testDescription: String
-        /// Run in the config directory.
-        let script: String
-        /// The version that is live after the repair.
-        let version: Int
-        /// The version whose certificate that is.
-        var isOf = 2
-
-        init(_ name: String, version: Int = 2, isOf: Int = 2, _ script: String) {
-            (testDescription, self.script, self.version, self.isOf) = (name, script, version, isOf)
-        }
-    }
-
-    /// `each` gives the four kinds to a command, as `$k`.
-    private static let preamble = """
-        each() { for k in privkey cert chain fullchain; do eval "$1"; done; }
-        L=live/one A=archive/one
-
-        """
-
-    static let damages: [Damage] = [
-        Damage(
-            "files in place of symlinks, with the same bytes in the archive",
-            "each 'cp --remove-destination $A/${k}2.pem $L/$k.pem'"),
-        Damage(
-            "files in place of symlinks that are in no version",
-            "each 'cp --remove-destination $A/${k}2.pem $L/$k.pem; rm $A/${k}2.pem'"),
-        Damage(
-            "files in place of symlinks, and other lines' ends",
-            "each 'sed s/$/\\r/ $A/${k}2.pem > x; rm $L/$k.pem; mv x $L/$k.pem'"),
-        Damage(
-            "files in place of symlinks, and no archive", version: 1,
-            "each 'cp --remove-destination $A/${k}2.pem $L/$k.pem'; rm -r $A"),
-        Damage("one file in place of a symlink", "cp --remove-destination $A/cert2.pem $L/cert.pem"),
-        Damage(
-            "a key and a fullchain alone in live", version: 3,
-            "each 'cp --remove-destination $A/${k}2.pem $L/$k.pem; rm $A/${k}2.pem'; rm $L/cert.pem $L/chain.pem; touch $A/cert2.pem"
-        ),
-        Damage("one missing symlink", "rm $L/chain.pem"),
-        Damage("all symlinks missing", "rm $L/*.pem"),
-        Damage("no directory in live", "rm -r $L"),
-        Damage("a dangling symlink", "ln -sfn ../../archive/one/privkey9.pem $L/privkey.pem"),
-        Damage("four dangling symlinks", "each 'ln -sfn ../../archive/one/${k}9.pem $L/$k.pem'"),
-        Damage("symlinks to a directory that is gone", "each 'ln -sfn /nowhere/archive/one/${k}2.pem $L/$k.pem'"),
-        Damage(
-            "mixed versions",
-            "ln -sfn ../../archive/one/cert1.pem $L/cert.pem; ln -sfn ../../archive/one/privkey1.pem $L/privkey.pem"),
-        Damage("a symlink to another kind", "ln -sfn ../../archive/one/chain2.pem $L/cert.pem"),
-        Damage("symlinks into another certificate's archive", "each 'ln -sfn ../../archive/two/${k}1.pem $L/$k.pem'"),
-        Damage(
-            "one symlink into another certificate's archive", "ln -sfn ../../archive/two/privkey1.pem $L/privkey.pem"),
-        Damage(
-            "its own files in another directory of the archive", version: 2, isOf: 2,
-            "mkdir archive/one-0001; each 'mv $A/${k}2.pem archive/one-0001/${k}1.pem; ln -sfn ../../archive/one-0001/${k}1.pem $L/$k.pem'"
-        ),
-        Damage("a complete set of previous symlinks", "each 'ln -s ../../archive/one/${k}1.pem $L/previous_$k.pem'"),
-        Damage("a dangling previous symlink", "ln -s ../../archive/one/cert9.pem $L/previous_cert.pem"),
-        Damage(
-            "an update of certbot's that was cut short",
-            "each 'ln -s ../../archive/one/${k}1.pem $L/previous_$k.pem'; rm $L/cert.pem"),
-        Damage("a named pipe in live", "rm $L/privkey.pem; mkfifo $L/privkey.pem"),
-        Damage("a named pipe in the archive", "mkfifo $A/cert3.pem"),
-        Damage("a newer version of empty files", "each 'touch $A/${k}3.pem'"),
-        Damage(
-            "a newer version of empty files that is live",
-            "each 'touch $A/${k}3.pem; ln -sfn ../../archive/one/${k}3.pem $L/$k.pem'"),
-        Damage(
-            "a newer version with a key that does not fit",
-            "each 'cp $A/${k}2.pem $A/${k}3.pem'; cp archive/two/privkey1.pem $A/privkey3.pem"),
-        Damage("a key that does not fit", version: 1, isOf: 1, "cp archive/two/privkey1.pem $A/privkey2.pem"),
-        Damage(
-            "an encrypted key", version: 1, isOf: 1,
-            "openssl ec -aes128 -passout pass:x -in $A/privkey2.pem -out x 2>/dev/null; mv x $A/privkey2.pem"),
-        Damage(
-            "a key that is an RSA key of no use", version: 1, isOf: 1,
-            "openssl genrsa -out $A/privkey2.pem 1024 2>/dev/null"),
-        Damage(
-            "the keys of two versions swapped", version: 3,
-            "mv $A/privkey1.pem x; mv $A/privkey2.pem $A/privkey1.pem; mv x $A/privkey2.pem"),
-        Damage("a truncated certificate", version: 3, "truncate -s 100 $A/cert2.pem"),
-        Damage("a truncated fullchain", version: 3, "truncate -s 100 $A/fullchain2.pem"),
-        Damage(
-            "another certificate's fullchain", version: 3,
-            "cp archive/two/fullchain1.pem $A/fullchain2.pem; rm $A/chain2.pem; cp ../ca.pem $A/chain2.pem; cat $A/cert2.pem $A/chain2.pem > $L/combined.pem"
-        ),
-        Damage("a file of a version missing", version: 3, "rm $A/chain2.pem"),
-        Damage(
-            "a dummy certificate that nginx was to start with",
-            "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout k.pem -out c.pem -subj /CN=localhost 2>/dev/null; rm $L/*.pem; cp k.pem $L/privkey.pem; cp c.pem $L/fullchain.pem; cp c.pem $L/cert.pem; cp c.pem $L/chain.pem; rm k.pem c.pem"
-        ),
-        Damage("paths to where the directory was", "sed -i \"s,$PWD,/nowhere/letsencrypt,\" renewal/one.conf"),
-        Damage(
-            "paths and symlinks to where the directory was",
-            "sed -i \"s,$PWD,/nowhere/letsencrypt,\" renewal/one.conf; each 'ln -sfn /nowhere/letsencrypt/archive/one/${k}2.pem $L/$k.pem'"
-        ),
-        Damage("a renewal config without some paths", "sed -i '/^fullchain/d; /^chain/d' renewal/one.conf"),
-        Damage("an empty renewal config with a copy", "cp renewal/one.conf renewal/one.conf.bak; : > renewal/one.conf"),
-        Damage(
-            "a truncated renewal config, and certbot's new one",
-            "cp renewal/one.conf renewal/one.conf.new; truncate -s 30 renewal/one.conf"),
-        Damage(
-            "a named pipe in place of the renewal config, with a copy",
-            "mv renewal/one.conf renewal/one.conf~; mkfifo renewal/one.conf"),
-        Damage("a comment in Latin-1", "printf '# f\\374r uns\\n' >> renewal/one.conf"),
-    ]
-
     /// Makes the tree, damages it, and gives the leaves of both versions.
     private static func with(
-        _ damage: Damage, _ body: (TestTree, [Int: Certificate]) async throws -> Void
+        _ damage: TreeDamage, _ body: (TestTree, [Int: Certificate]) async throws -> Void
     ) async throws {
         try await TestTree.with { tree in
             let first = try await tree.add("one", conf: tree.conf("one", params: params))
@@ -130,7 +22,7 @@ struct RepairTests {
             try await tree.shell(
                 "cd letsencrypt/live/one; for k in privkey cert chain fullchain; do ln -sfn ../../archive/one/${k}2.pem $k.pem; done"
             )
-            try await tree.shell("cd letsencrypt; " + preamble + damage.script)
+            try await tree.shell("cd letsencrypt; " + damage.command)
             try await body(tree, [1: first.leaf, 2: second.leaf])
         }
     }
@@ -143,8 +35,9 @@ struct RepairTests {
 
         """
 
-    @Test(arguments: damages)
-    func `a damage is repaired so that certbot accepts it, and the undoing restores it`(damage: Damage) async throws {
+    @Test(arguments: TreeDamage.all)
+    func `a damage is repaired so that certbot accepts it, and the undoing restores it`(damage: TreeDamage) async throws
+    {
         try await Self.with(damage) { tree, leaves in
             let before = try await tree.digest()
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
@@ -219,7 +112,7 @@ struct RepairTests {
         "(echo Bag Attributes; cat $A/cert2.pem) > x; mv x $A/cert2.pem",
     ])
     func `what is unusual and works is left as it is`(script: String) async throws {
-        try await Self.with(Damage("none", script)) { tree, _ in
+        try await Self.with(TreeDamage("none", script)) { tree, _ in
             #expect(try tree.lineage("one").fatalProblem == nil)
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
             #expect(plan.isEmpty, "\(plan.steps) \(String(describing: plan.refusal))")
@@ -227,7 +120,7 @@ struct RepairTests {
     }
 
     @Test func `a version that is not served any more is never chosen before a newer one that is`() async throws {
-        try await Self.with(Damage("key", "cp archive/two/privkey1.pem $A/privkey2.pem")) { tree, leaves in
+        try await Self.with(TreeDamage("key", "cp archive/two/privkey1.pem $A/privkey2.pem")) { tree, leaves in
             let served = try #require(leaves[2])
             try #require(served.notBefore > leaves[1]?.notBefore ?? .distantFuture)
             let plan = try tree.tree().repairPlan(
@@ -239,7 +132,7 @@ struct RepairTests {
     }
 
     @Test func `a certificate that may not be installed again is not`() async throws {
-        try await Self.with(Damage("all", "rm $L/*.pem")) { tree, leaves in
+        try await Self.with(TreeDamage("all", "rm $L/*.pem")) { tree, leaves in
             let barred = try #require(leaves[2]).sha256()
             let plan = try tree.tree().repairPlan(for: "one", barred: [barred], at: Date.now)
             #expect(plan.version == 1)
@@ -249,7 +142,7 @@ struct RepairTests {
     @Test func `of versions that have expired the newest is taken, and one that has not comes before them`()
         async throws
     {
-        try await Self.with(Damage("all", "rm $L/*.pem")) { tree, _ in
+        try await Self.with(TreeDamage("all", "rm $L/*.pem")) { tree, _ in
             let later = Date.now.addingTimeInterval(40 * 86_400)
             let plan = try tree.tree().repairPlan(for: "one", at: later)
             #expect(plan.version == 2)
@@ -257,7 +150,8 @@ struct RepairTests {
     }
 
     @Test func `a renewal config that a container sees at another path is explained and left alone`() async throws {
-        try await Self.with(Damage("moved", "sed -i \"s,$PWD,/nowhere/letsencrypt,\" renewal/one.conf")) { tree, _ in
+        try await Self.with(TreeDamage("moved", "sed -i \"s,$PWD,/nowhere/letsencrypt,\" renewal/one.conf")) {
+            tree, _ in
             let plan = try tree.tree().repairPlan(for: "one", views: ["/nowhere/letsencrypt"], at: Date.now)
             #expect(plan.edits.isEmpty)
             #expect(plan.refusal == .seenElsewhere(place: "/nowhere/letsencrypt", tree: tree.path))
@@ -266,7 +160,7 @@ struct RepairTests {
 
     @Test func `paths to a place that exists are left alone`() async throws {
         try await Self.with(
-            Damage(
+            TreeDamage(
                 "copied",
                 "mkdir ../old; sed -i \"s,$PWD,$PWD/../old,\" renewal/one.conf; sed -i \"s,$PWD/../old,$(cd ..; pwd)/old,\" renewal/one.conf"
             )
@@ -286,7 +180,7 @@ struct RepairTests {
     func `what nothing on the disk helps with is refused, and nothing is changed`(script: String, reason: String)
         async throws
     {
-        try await Self.with(Damage("refused", script)) { tree, _ in
+        try await Self.with(TreeDamage("refused", script)) { tree, _ in
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
             #expect(plan.edits.isEmpty)
             #expect(plan.refusal.map { "\($0)".contains(reason) } == true, "\(String(describing: plan.refusal))")
@@ -294,7 +188,8 @@ struct RepairTests {
     }
 
     @Test func `a duplicate key is a person's task, at its line`() async throws {
-        try await Self.with(Damage("twice", "echo 'server = x' > y; sed -i '/renewalparams/r y' renewal/one.conf")) {
+        try await Self.with(TreeDamage("twice", "echo 'server = x' > y; sed -i '/renewalparams/r y' renewal/one.conf"))
+        {
             tree, _ in
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
             guard case .editor(_, let line) = plan.refusal?.remedy else {
@@ -309,7 +204,7 @@ struct RepairTests {
     }
 
     @Test func `an undoing is refused where somebody has changed a file since`() async throws {
-        try await Self.with(Damage("all", "rm $L/*.pem")) { tree, _ in
+        try await Self.with(TreeDamage("all", "rm $L/*.pem")) { tree, _ in
             let repair = Repair(stateDirectory: tree.state)
             try repair.apply(try tree.tree().repairPlan(for: "one", at: Date.now))
             try await tree.shell("ln -sfn ../../archive/one/cert1.pem letsencrypt/live/one/cert.pem")
@@ -322,7 +217,9 @@ struct RepairTests {
 
     @Test(.enabled(if: isRoot, "needs root"))
     func `a repair that a full disk cuts short puts back what it changed`() async throws {
-        try await Self.with(Damage("files", "each 'cp --remove-destination $A/${k}2.pem $L/$k.pem; rm $A/${k}2.pem'")) {
+        try await Self.with(
+            TreeDamage("files", "each 'cp --remove-destination $A/${k}2.pem $L/$k.pem; rm $A/${k}2.pem'")
+        ) {
             tree, _ in
             try await tree.shell("mkdir tiny; mount -t tmpfs -o size=256k,mode=755 tmpfs tiny")
             do {

@@ -180,7 +180,7 @@ struct ScanTests {
             try await tree.add("wild", names: ["*.wild.example"])
             let reasons = try tree.tree().lineages().map(\.reasonUnmanaged)
             #expect(reasons.count == 3)
-            #expect(reasons[0] == "its conf names no authenticator")
+            #expect(reasons[0] == "its renewal config names no authenticator")
             #expect(reasons[1]?.hasPrefix("authenticator nginx") == true)
             #expect(reasons[2]?.contains("dns-01") == true)
         }

@@ -111,7 +111,7 @@ struct TreeBoundsTests {
             let copy = try Tree("\(tree.directory)/copy")
             let lineage = try #require(try copy.lineages().first)
             #expect(lineage.fatalProblem?.code == .anotherTree, "\(lineage.problems)")
-            #expect(lineage.fatalProblem?.message.hasSuffix("which is of the tree \(tree.path)") == true)
+            #expect(lineage.fatalProblem?.message.hasSuffix("which is in the config directory \(tree.path)") == true)
             #expect(lineage.certificate != nil)
         }
     }
@@ -133,7 +133,7 @@ struct StateOwnerTests {
             let failure = #expect(throws: StateOwner.Failure.self) { try StateOwner.claim(state, for: two) }
             #expect(
                 failure?.description
-                    == "\(state) keeps the state of the tree \(directory)/one, and not of \(directory)/two")
+                    == "\(state) keeps the state of \(directory)/one, and not of \(directory)/two")
             // The tree was moved: there is none any more whose books these could be.
             try await check("mv", ["\(directory)/one", "\(directory)/three"])
             let three = try Tree("\(directory)/three")

@@ -44,7 +44,7 @@ struct VerificationTests {
         _ answers: Answers, for leaf: Certificate, _ settings: VerificationSettings,
         _ state: HostState = HostState()
     ) async -> ProbeReport {
-        await Verification(clock: NoTime()) { _, _ in answers.next() }
+        await Verification(clock: NoTime()) { _, _, _ in answers.next() }
             .wait(for: leaf, settings, state, nil, answeredBefore: [])
     }
 
@@ -77,7 +77,7 @@ struct VerificationTests {
     @Test func `of a server's two certificates the one with the lineage's kind of key is looked at`() async throws {
         try await Leaves.with { leaves in
             let (mine, other) = (try await leaves.leaf("a.example"), try await leaves.leaf("a.example", from: 0))
-            let verification = Verification(clock: NoTime()) { _, keyType in
+            let verification = Verification(clock: NoTime()) { _, keyType, _ in
                 .leaf(keyType == mine.keyType ? mine : other, failure: nil)
             }
             let settings = try settings("verify = 127.0.0.1:443\nverify_names = a.example\n")

@@ -79,7 +79,7 @@ package enum ConfRepair: Sendable {
         return FileSystem.directory(of: path).map(FileSystem.name) == name
     }
 
-    /// The bytes as UTF-8 where all that is not is in comments, and so is nobody's value; nil otherwise.
+    /// The bytes as UTF-8 where all that is not is in comments, and so is no value; nil otherwise.
     private static func latin1Comments(_ bytes: [UInt8]) -> [UInt8]? {
         guard String(validating: bytes, as: UTF8.self) == nil else { return nil }
         var result: [UInt8] = []
@@ -122,7 +122,7 @@ extension ConfRepair {
         for (_, place) in places(in: conf) where !moved.contains(place) {
             guard let other = scan.otherPlaces.first(where: { $0.path == place }) else { continue }
             if other.isView { return .failure(.seenElsewhere(place: place, tree: scan.tree)) }
-            // Another tree, or the half of this one that was left: not to be told from here.
+            // Another tree, or the half of this one that was left: which of the two cannot be seen from here.
             if other.exists { return .failure(.placeExists(place: place, tree: scan.tree)) }
             guard scan.hasFiles else { return .failure(.confLeadsNowhere(place: place)) }
             moved.append(place)

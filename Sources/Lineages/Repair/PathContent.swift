@@ -8,12 +8,12 @@ package enum PathContent: Hashable, Sendable, Codable {
     /// A symlink with its text.
     case link(String)
     case file(FileCopy)
-    /// A named pipe, which would hang whoever reads it.
+    /// A named pipe, which would hang a program that reads it.
     case fifo(Access)
     /// A directory; what is in it is not part of this.
     case directory(Access)
 
-    /// Permission bits (`07777`), owner and group; `UInt32.max` is whoever makes it.
+    /// Permission bits (`07777`), owner and group; `UInt32.max` is the user who makes it.
     package struct Access: Hashable, Sendable, Codable {
         package let mode: UInt32
         package let owner: UInt32

@@ -1,4 +1,3 @@
-import Glibc
 package import PKI
 
 /// What there is to see of a lineage's files: the entries of live/, the archive, and what they hold.
@@ -24,7 +23,7 @@ package struct RepairScan: Sendable {
     package let obstacle: String?
     /// The directory part of each symlink's text.
     package let linkDirectories: [PEMKind: String]
-    /// The mode and group that a new private key gets.
+    /// The mode, owner and group that a new private key gets.
     package let keyAccess: PathContent.Access
     /// The names that the conf has for its webroots.
     package let confNames: Set<SubjectName>
@@ -65,9 +64,9 @@ package struct RepairScan: Sendable {
         (missingDirectories, obstacle) = try RepairScan.directories(paths, links)
         let keys =
             [paths.link(.privkey)] + versions.keys.sorted(by: >).map { Archive.path(.privkey, $0, in: paths.archive) }
-        let old = keys.lazy.compactMap { try? FileSystem.status($0, followingLinks: true) }.first { $0.kind == .file }
+        let rights = keys.lazy.compactMap { try? KeyRights(ofKeyAt: $0) }.first
         keyAccess = PathContent.Access(
-            mode: 0o600 | ((old?.mode ?? 0) & 0o074), owner: geteuid(), group: old?.group ?? getegid())
+            mode: rights?.mode ?? 0o600, owner: rights?.owner ?? .max, group: rights?.group ?? .max)
     }
 
     private static func archive(

@@ -16,7 +16,7 @@ package enum RepairStep: Hashable, Sendable, CustomStringConvertible {
     case leftoversRemoved([String])
     /// A damaged version that certbot would make live, removed from the archive.
     case versionRemoved(Int)
-    /// A named pipe, which hangs whoever opens it.
+    /// A named pipe, which hangs a program that opens it.
     case pipeRemoved(path: String)
 
     package var description: String {

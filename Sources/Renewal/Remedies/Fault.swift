@@ -1,5 +1,6 @@
 package import FoundationEssentials
 package import Lineages
+package import PKI
 
 /// A cause of trouble, with what its remedy depends on. ``remedy`` is the one table of what to do about each.
 package enum Fault: Hashable, Sendable {
@@ -21,6 +22,8 @@ package enum Fault: Hashable, Sendable {
     // What a renewal needs on this host.
     case diskFull(String)
     case diskReadOnly(String)
+    case immutable(String)
+    case writeRefused(String)
     case accountMissing(server: String)
     case accountAmbiguous(conf: String, ids: [String])
     case accountUnusable(path: String, server: String)
@@ -52,6 +55,7 @@ package enum Fault: Hashable, Sendable {
     case containerSpare(name: String)
     case notMounted(volume: String, container: String)
     case bindMountStale(container: String, test: NginxTest)
+    case bindMountRefused(container: String, file: String?)
     case bindMountGone(source: String, container: String)
     case nginxConfig(WebServerPlace, file: String?)
     case upstreamStopped(containers: [String], nginx: String?)
@@ -65,17 +69,20 @@ package enum Fault: Hashable, Sendable {
     case challengeRedirected(webroot: String, server: String?)
     case webrootUnreadable(path: String)
     case challengeLocation(webroot: String, server: String?)
+    case challengePassword(location: String?, webroot: String)
+    case challengeReturned(directive: String, at: String, webroot: String)
     case challengeDenied(directive: String, at: String, webroot: String)
     case challengeLimited(directive: String, at: String)
     case challengeRoot(directive: String?, at: String, webroot: String)
 
     // Hooks.
     case noReload(name: String)
+    case hooksUnreadable(path: String)
     case hookDangling(path: String)
     case hookGone(conf: String)
     case hookNotExecutable(path: String)
     case hookNoScript
-    case hookInterpreter(path: String, isCarriageReturn: Bool)
+    case hookInterpreter(path: String, ScriptFlaw)
     case hookFailed(name: String, identity: String, isRepeated: Bool)
 
     // What is served.
@@ -83,8 +90,10 @@ package enum Fault: Hashable, Sendable {
     case servedFile(directive: String, at: String?, wanted: String, name: String)
     case serverNameMissing(name: String, at: String?, lineage: String)
     case handshakeBroken(endpoint: String, name: String, WebServerPlace)
-    case proxyProtocol(endpoint: String)
+    case proxyProtocol(endpoint: TLSEndpoint, isExpected: Bool)
+    case proxyProtocolDirect(name: String, server: String?)
     case tlsNotListening(hasDocker: Bool)
+    case tlsElsewhere(TLSEndpoint)
     case endpointUnknown
 
     // What renews.
@@ -106,8 +115,17 @@ package enum Fault: Hashable, Sendable {
     case caNotTrusted
     case rateLimited
 
-    /// What is found of other ways of proof than a webroot comes with what to do.
-    case proof(remedy: String, isCommand: Bool)
+    // Other ways of proof than a webroot.
+    case credentialsMissing(String)
+    case credentialsReadable(String)
+    case pluginUnusable
+    case challengeRecordLoop
+    case zoneNotDelegated
+    case challengeRecordStale(String)
+    case challengeRecordDiffers
+    case standalonePortTaken(Int)
+    case standaloneAddressWrong
+    case statelessWrong
 }
 
 /// Where nginx runs.
@@ -132,6 +150,16 @@ package struct NginxTest: Hashable, Sendable {
     package let network: String
 
     package init(image: String, network: String) { (self.image, self.network) = (image, network) }
+}
+
+/// What keeps a script from being run by the program in its first line.
+package enum ScriptFlaw: Hashable, Sendable {
+    /// Its lines end in CR LF.
+    case carriageReturn
+    /// A byte order mark stands before its `#!`.
+    case byteOrderMark
+    /// The program does not exist, or is not executable.
+    case interpreter
 }
 
 /// Who has a port.

@@ -1,0 +1,83 @@
+import Challenges
+import Deployment
+import FoundationEssentials
+import Lineages
+import Renewal
+import Setup
+
+/// The host: its disks, the hooks, the timer, the lock, the clock.
+extension Diagnosis {
+    func disks(_ subjects: [Subject], _ tree: Tree) -> Findings {
+        let files = subjects.compactMap(\.lineage.paths).flatMap { [$0.archive, $0.live] }
+        return DiskJudgement.findings([tree.path, "\(tree.path)/renewal"] + files + [host.stateDirectory])
+    }
+
+    func hooks(_ subjects: [Subject], _ tree: Tree, _ reports: [ProbeReport??]) -> Findings {
+        let directory = TreeHooks(configDirectory: tree.path)
+        let stale = Set(
+            zip(subjects, reports).filter { ($0.1 ?? nil)?.isStale ?? false }.map(\.0.lineage.name))
+        var findings = HookJudgement.findings(directory, isStale: !stale.isEmpty)
+        for subject in subjects where subject.lineage.reasonUnmanaged == nil {
+            let isServed = subject.verification.map { $0.endpoints != .none } ?? true
+            findings += HookJudgement.findings(
+                subject.lineage, own: HookCommands(subject.lineage.options, tree.defaults), directory: directory,
+                isServed: isServed, isStale: stale.contains(subject.lineage.name), state: subject.state)
+        }
+        return findings
+    }
+
+    // MARK: Timer, lock, clock
+
+    /// - Returns: whether systemd says that the clock is synchronized, beside what was found.
+    func schedule(_ tree: Tree) async -> (Findings, Bool?) {
+        var findings = Findings()
+        let systemd = SystemdProbe(runner: runner)
+        async let isSynchronized = timed(budget.time(SystemdProbe.timeout)) { await systemd.isClockSynchronized() }
+        if let unit = host.settings.timer {
+            var facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
+            if case .success(var found)? = facts {
+                let lineages = (try? tree.lineages()) ?? []
+                let wanted = WebrootDropIn(
+                    lineages, treePath: tree.path, statePath: host.stateDirectory, reports: host.settings.reports)
+                found.laterRun = laterRun(after: found.service.lastEnd, lineages)
+                found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
+                facts = .success(found)
+            }
+            findings += TimerJudgement.findings(
+                facts ?? .failure(NotAsked(reason: "no answer within 10 s")), unit: unit, at: host.now)
+        } else {
+            findings.skip(TimerJudgement.ids, at: "timer", because: "timer = none: something else runs certctl")
+        }
+        findings += lock(tree)
+        return (findings, await isSynchronized ?? nil)
+    }
+
+    func lock(_ tree: Tree) -> Findings {
+        let path = "\(tree.path)/\(TreeLock.fileName)"
+        return LockJudgement.findings(
+            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path, now: host.now)
+    }
+
+    func clock(_ others: [ClockFacts.Other], isSynchronized: Bool?) -> Findings {
+        var facts = ClockFacts(isSynchronized: isSynchronized)
+        facts.others = others + [ClockFacts.hardware(at: host.now)].compactMap(\.self)
+        (facts.newest, facts.setter) = (newest, ClockFacts.setterOfHost())
+        return ClockJudgement.findings(facts, at: host.now)
+    }
+}
+
+extension Diagnosis {
+    /// The last run, if it ended well after a moment and nothing is left to do for any lineage.
+    func laterRun(after moment: Date?, _ lineages: [Lineage]) -> LastRun? {
+        let ledger = StateStore(stateDirectory: host.stateDirectory)
+        guard let moment, let run = ledger.lastRun, run.exitCode == 0, run.at > moment,
+            case .known(let owed) = ledger.owedHooks(), owed.isEmpty
+        else { return nil }
+        let isDone = lineages.allSatisfy { lineage in
+            let subject = Subject(lineage, host)
+            let isFinished = subject.state.map { $0.failures == 0 && !$0.isPending } ?? true
+            return isFinished && subject.unreadableState == nil
+        }
+        return isDone ? run : nil
+    }
+}
