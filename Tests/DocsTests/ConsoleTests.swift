@@ -95,3 +95,20 @@ struct OutputMatchTests {
         text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 }
+
+/// What `make record` writes into a page.
+struct RecordingTests {
+    @Test func `a long line is wrapped at words, and dots stay where they were`() {
+        let printed = "first line\nsecond\n  " + String(repeating: "word ", count: 20) + "end\nlast line is new\n"
+        let shown = ["first line", "...", "last line"]
+        let lines = Recording.lines(for: shown, printed: printed)
+        #expect(lines == ["first line", "...", "last line is new"])
+        let all = Recording.lines(for: ["x"], printed: printed) ?? []
+        #expect(all.count == 5 && all.allSatisfy { $0.count <= 80 })
+        #expect(all[3] == "    word word word word word end")
+    }
+
+    @Test func `an output that has nothing of the page's lines is not written`() {
+        #expect(Recording.lines(for: ["a b", "..."], printed: "c d\ne f\n") == nil)
+    }
+}

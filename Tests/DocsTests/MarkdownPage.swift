@@ -65,6 +65,16 @@ struct MarkdownPage: Sendable {
     /// The whole text outside of blocks.
     var text: String { prose.joined(separator: "\n") }
 
+    /// The anchors of the headings, as they are made by GitHub.
+    var anchors: Set<String> {
+        Set(
+            prose.filter { $0.hasPrefix("#") }.map { heading in
+                let kept = heading.drop { $0 == "#" || $0 == " " }.lowercased()
+                    .filter { $0.isLetter || $0.isNumber || $0 == " " || $0 == "-" || $0 == "_" }
+                return String(kept.map { $0 == " " ? "-" : $0 })
+            })
+    }
+
     /// What stands between backquotes.
     var codeSpans: Set<String> {
         Set(text.matches(of: /`([^`\n]+)`/).map { String($0.1) })

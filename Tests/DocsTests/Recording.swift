@@ -13,16 +13,54 @@ struct Recording {
 
     static func isTooWide(_ lines: [String]) -> Bool { lines.contains { $0.count > columns } }
 
-    /// Nil unless the environment asks for recordings, and where the page leaves lines out: which ones, its author has to say.
+    /// Nil unless the environment asks for recordings, or if the lines that the page leaves out cannot be told from the others.
     init?(of shown: ShownCommand, printed: String) {
-        guard environmentVariable("RECORD") == "1", !shown.output.contains("...") else { return nil }
+        guard environmentVariable("RECORD") == "1" else { return nil }
         var output = shown.output
         // Blank lines between an output and the next command are the page's.
         while output.last?.allSatisfy(\.isWhitespace) == true { output.removeLast() }
-        (firstLine, count) = (shown.outputLine, output.count)
+        guard let lines = Recording.lines(for: output, printed: printed) else { return nil }
+        (firstLine, count, self.lines) = (shown.outputLine, output.count, lines)
+    }
+
+    /// An output as the page shows it: with the dots that the page has, and wrapped.
+    static func lines(for shown: [String], printed: String) -> [String]? {
         var printed = printed.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         while printed.last?.allSatisfy(\.isWhitespace) == true { printed.removeLast() }
-        lines = printed.flatMap(Recording.wrapped)
+        let rows = printed.flatMap(Recording.wrapped)
+        return shown.contains(dots) ? elided(rows, as: shown) : rows
+    }
+
+    private static let dots = "..."
+
+    /// The rows that stand where the page has them, with three dots for the others.
+    ///
+    /// A row of the page is the one of the output, after the row before it, that has the most words in common with it, and at least
+    /// half of them.
+    private static func elided(_ rows: [String], as shown: [String]) -> [String]? {
+        var kept: [String] = []
+        var next = 0
+        var isGap = false
+        for line in shown {
+            if line == dots {
+                kept.append(line)
+                isGap = true
+                continue
+            }
+            let likeness = rows[next...].map { Recording.likeness($0, line) }
+            guard let best = likeness.max(), best >= 0.5, let offset = likeness.firstIndex(of: best) else { return nil }
+            kept += isGap ? [rows[next + offset]] : Array(rows[next...(next + offset)])
+            next += offset + 1
+            isGap = false
+        }
+        return isGap ? kept : kept + rows[next...]
+    }
+
+    /// The share of words that two lines have in common, from 0 to 1.
+    private static func likeness(_ one: String, _ other: String) -> Double {
+        let (one, other) = (Set(one.split(separator: " ")), Set(other.split(separator: " ")))
+        guard !one.isEmpty || !other.isEmpty else { return 1 }
+        return Double(one.intersection(other).count) / Double(max(one.count, other.count))
     }
 
     static func write(_ recordings: [Recording], into page: MarkdownPage) throws {

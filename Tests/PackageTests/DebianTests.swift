@@ -42,6 +42,7 @@ struct DebianTests {
         for file in [
             "/usr/lib/systemd/system/certctl.service", "/usr/lib/systemd/system/certctl.timer",
             "/usr/share/man/man1/certctl.1.gz", "/usr/share/man/man1/certctl-renew.1.gz",
+            "/usr/share/man/man5/certctl.conf.5.gz",
             "/usr/share/bash-completion/completions/certctl", "/usr/share/zsh/vendor-completions/_certctl",
             "/usr/share/fish/vendor_completions.d/certctl.fish", "/usr/share/doc/certctl/copyright",
             "/usr/share/doc/certctl/changelog.gz", "/usr/share/doc/certctl/install.md",
