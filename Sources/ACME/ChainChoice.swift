@@ -9,7 +9,7 @@ extension Issuance {
     ///
     /// - Parameter isAccepted: whether a chain is one that could be installed.
     package func chain(
-        at url: String, wishes: Wishes = Wishes(), isAccepted: @Sendable ([UInt8]) -> Bool = { _ in true }
+        at url: String, parameters: OrderParameters = OrderParameters(), isAccepted: @Sendable ([UInt8]) -> Bool = { _ in true }
     ) async throws(ACMEError) -> [UInt8] {
         let (pem, alternates) = try await client.certificate(url)
         do throws(PKIError) {
@@ -17,7 +17,7 @@ extension Issuance {
         } catch {
             throw .malformed(url: url, what: "\(error)")
         }
-        let preference = wishes.chainPreference
+        let preference = parameters.chainPreference
         let isGood = isAccepted(pem)
         if isGood, preference.map({ $0.isMet(by: pem) }) ?? true { return pem }
         var failure: ACMEError?
@@ -70,7 +70,7 @@ enum ChainPreference: CustomStringConvertible {
     }
 }
 
-extension Issuance.Wishes {
+extension Issuance.OrderParameters {
     /// The root goes before the name.
     fileprivate var chainPreference: ChainPreference? {
         preferredRoot.map(ChainPreference.root) ?? preferredChain.map(ChainPreference.issuer)

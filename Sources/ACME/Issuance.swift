@@ -35,7 +35,7 @@ package struct Issuance: Sendable {
     }
 
     /// What is asked of the CA beyond the names.
-    package struct Wishes: Sendable {
+    package struct OrderParameters: Sendable {
         package var preferredProfile: String?
         package var requiredProfile: String?
         /// The common name of the topmost certificate's issuer, as certbot has it.
@@ -98,14 +98,14 @@ package struct Issuance: Sendable {
 
     /// What to ask for in another order, after an error of ``issued(_:request:)``: nil where that is of no use. CAs may refuse a
     /// preferred profile as late as at finalize; it is left out then.
-    package func wishes(_ wishes: Wishes, after error: ACMEError) -> Wishes? {
-        guard case .profileRefused(_, let problem) = error, let preferred = wishes.preferredProfile,
-            wishes.requiredProfile == nil
+    package func parameters(_ parameters: OrderParameters, after error: ACMEError) -> OrderParameters? {
+        guard case .profileRefused(_, let problem) = error, let preferred = parameters.preferredProfile,
+            parameters.requiredProfile == nil
         else { return nil }
         report(.fellBack("the CA does not take the profile \(preferred): \(problem); its default is taken"))
-        var wishes = wishes
-        wishes.preferredProfile = nil
-        return wishes
+        var parameters = parameters
+        parameters.preferredProfile = nil
+        return parameters
     }
 
     /// Hands in the request and waits for the certificate.
@@ -117,7 +117,7 @@ package struct Issuance: Sendable {
         var retryAfter: Duration?
         // What the CA said of the request, should the order not say it.
         var refusal: Problem?
-        var patience = Patience(client.session.stopwatch())
+        var budget = RetryBudget(client.session.stopwatch())
         if order.status == .ready { report(.finalizing) }
         while order.status == .ready {
             do throws(ACMEError) {
@@ -125,7 +125,7 @@ package struct Issuance: Sendable {
                 // An answer that still says `ready` is older than the request: the polls will tell.
                 break
             } catch {
-                guard let wait = patience.wait(afterFinalizing: error) else { throw error.atFinalize(order) }
+                guard let wait = budget.wait(afterFinalizing: error) else { throw error.atFinalize(order) }
                 if case .refused(let problem, _) = error { refusal = problem }
                 if wait > .zero { try await client.session.pause(wait) }
                 (order, retryAfter) = try await client.order(url)

@@ -16,7 +16,7 @@ extension ACMEError {
     /// What the error says about the order; nil where it says nothing, as a network fault, a 5xx or a rate limit does.
     ///
     /// It has a meaning for errors of calls that are about an order which was placed already: ``Issuance/placed(at:)``,
-    /// ``Issuance/proven(_:)``, ``Issuance/issued(_:request:)`` and ``Issuance/chain(at:wishes:)``.
+    /// ``Issuance/proven(_:)``, ``Issuance/issued(_:request:)`` and ``Issuance/chain(at:parameters:)``.
     package var orderFault: OrderFault? {
         switch self {
         case .orderGone: .gone

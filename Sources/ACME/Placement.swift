@@ -11,11 +11,11 @@ extension Issuance {
     /// profile that the CA does not have is left out. Both are reported.
     ///
     /// - Throws: ``ACMEError/noSolver(name:)`` before anything is ordered.
-    package func place(_ names: [SubjectName], wishes: Wishes = Wishes()) async throws(ACMEError) -> PlacedOrder {
+    package func place(_ names: [SubjectName], parameters: OrderParameters = OrderParameters()) async throws(ACMEError) -> PlacedOrder {
         for name in names where solver.challengeType(for: name) == nil { throw .noSolver(name: name.description) }
         var request = NewOrder(
-            identifiers: names.map(Identifier.init), profile: try await profile(wishes, for: names),
-            replaces: wishes.replaces?.description)
+            identifiers: names.map(Identifier.init), profile: try await profile(parameters, for: names),
+            replaces: parameters.replaces?.description)
         while true {
             do throws(ACMEError) {
                 let (url, order) = try await client.newOrder(request)
@@ -24,7 +24,7 @@ extension Issuance {
             } catch {
                 guard case .refused(let problem, _) = error else { throw error }
                 if let profile = request.profile, problem.type == "invalidProfile" {
-                    guard wishes.requiredProfile == nil else { throw .profileRefused(profile, problem) }
+                    guard parameters.requiredProfile == nil else { throw .profileRefused(profile, problem) }
                     report(.fellBack("the CA does not take the profile \(profile): \(problem); its default is taken"))
                     request.profile = nil
                 } else if let replaced = request.replaces, problem.refusesReplacement {
@@ -43,15 +43,15 @@ extension Issuance {
     /// The profile that takes IP addresses at Let's Encrypt (RFC 8738).
     private static let addressProfile = "shortlived"
 
-    private func profile(_ wishes: Wishes, for names: [SubjectName]) async throws(ACMEError) -> String? {
+    private func profile(_ parameters: OrderParameters, for names: [SubjectName]) async throws(ACMEError) -> String? {
         let hasAddress = names.contains { if case .ip = $0 { true } else { false } }
-        guard wishes.requiredProfile != nil || wishes.preferredProfile != nil || hasAddress else { return nil }
+        guard parameters.requiredProfile != nil || parameters.preferredProfile != nil || hasAddress else { return nil }
         let offered = try await client.session.fetchDirectory().meta?.profiles ?? [:]
-        if let required = wishes.requiredProfile {
+        if let required = parameters.requiredProfile {
             guard offered[required] != nil else { throw .unknownProfile(required, offered: offered.keys.sorted()) }
             return required
         }
-        guard let preferred = wishes.preferredProfile else {
+        guard let preferred = parameters.preferredProfile else {
             return offered[Issuance.addressProfile].map { _ in Issuance.addressProfile }
         }
         guard offered[preferred] != nil else {

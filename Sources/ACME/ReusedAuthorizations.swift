@@ -59,13 +59,13 @@ extension Issuance {
     ///   deactivated and the order is placed again. Only for a staging environment: elsewhere somebody may have validated names
     ///   by hand.
     package func placeRehearsal(
-        _ names: [SubjectName], wishes: Wishes = Wishes(), deactivating: Bool
+        _ names: [SubjectName], parameters: OrderParameters = OrderParameters(), deactivating: Bool
     ) async throws(ACMEError) -> (placed: PlacedOrder, notValidated: [ReusedAuthorization]) {
-        let placed = try await place(names, wishes: wishes)
+        let placed = try await place(names, parameters: parameters)
         let reused = try await reusedAuthorizations(of: placed)
         guard deactivating, !reused.isEmpty else { return (placed, reused) }
         try await deactivate(authorizations: reused.map(\.url))
-        let again = try await place(names, wishes: wishes)
+        let again = try await place(names, parameters: parameters)
         return (again, try await reusedAuthorizations(of: again))
     }
 }

@@ -88,7 +88,7 @@ package actor Session {
     ) async throws(ACMEError) -> HTTPResponse {
         var headers: HTTPHeaders = ["Content-Type": "application/jose+json"]
         if let accept { headers.append(name: "Accept", value: accept) }
-        var patience = Patience(stopwatch())
+        var budget = RetryBudget(stopwatch())
         var given: String?
         while true {
             let nonce = if let given { given } else { try await freshNonce() }
@@ -103,7 +103,7 @@ package actor Session {
                 if let refusal = answer.refusal { throw refusal }
                 return answer.response
             } catch {
-                guard repeatable || error.isBadNonce, let wait = patience.wait(after: error) else {
+                guard repeatable || error.isBadNonce, let wait = budget.wait(after: error) else {
                     keep(given)
                     throw error
                 }
@@ -125,7 +125,7 @@ package actor Session {
 
     /// Sends a request that needs no signature. The caller gets the nonce of a HEAD, the others' are kept.
     private func ask(_ request: HTTPRequest) async throws(ACMEError) -> Answer {
-        var patience = Patience(stopwatch())
+        var budget = RetryBudget(stopwatch())
         while true {
             do throws(ACMEError) {
                 let answer = try await send(request)
@@ -133,7 +133,7 @@ package actor Session {
                 if let refusal = answer.refusal { throw refusal }
                 return answer
             } catch {
-                guard let wait = patience.wait(after: error) else { throw error }
+                guard let wait = budget.wait(after: error) else { throw error }
                 if wait > .zero { try await pause(wait) }
             }
         }

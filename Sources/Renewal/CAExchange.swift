@@ -51,10 +51,10 @@ actor CAExchange: OrderExchange {
     }
 
     private func placed() async throws(ACMEError) -> Issuance.PlacedOrder {
-        let (names, wishes) = (certification.names, certification.wishes)
-        guard let rehearsal else { return try await issuance.place(names, wishes: wishes) }
+        let (names, parameters) = (certification.names, certification.parameters)
+        guard let rehearsal else { return try await issuance.place(names, parameters: parameters) }
         let (placed, notValidated) = try await issuance.placeRehearsal(
-            names, wishes: wishes, deactivating: rehearsal == .deactivates)
+            names, parameters: parameters, deactivating: rehearsal == .deactivates)
         for authorization in notValidated { report(.notValidated(authorization)) }
         return placed
     }
@@ -87,10 +87,10 @@ actor CAExchange: OrderExchange {
             let request = try SigningRequest(for: certification.names, key: key, mustStaple: certification.mustStaple)
             certificateURL = try await issuance.issued(order, request: request)
         } catch let error as ACMEError {
-            guard let wishes = issuance.wishes(certification.wishes, after: error) else {
+            guard let parameters = issuance.parameters(certification.parameters, after: error) else {
                 throw AcquisitionFailure(error)
             }
-            certification.wishes = wishes
+            certification.parameters = parameters
             throw AcquisitionFailure(Cause(error), .needsNewOrder)
         } catch {
             throw AcquisitionFailure(error)
@@ -101,7 +101,7 @@ actor CAExchange: OrderExchange {
         guard let certificateURL else { return }
         do {
             // Whatever keeps the chain from being fetched, the order has it.
-            let pem = try await issuance.chain(at: certificateURL, wishes: certification.wishes) { pem in
+            let pem = try await issuance.chain(at: certificateURL, parameters: certification.parameters) { pem in
                 guard let chain = try? Certificate.chain(pem: pem) else { return false }
                 if case .leadsNowhere? = try? ChainPath.judge(chain, after: predecessor, trust: trust) { return false }
                 return true

@@ -15,7 +15,7 @@ package struct Certification: Sendable {
     /// The key that the certificate is to be for.
     package let key: KeySource
     package let mustStaple: Bool
-    package internal(set) var wishes: Issuance.Wishes
+    package internal(set) var parameters: Issuance.OrderParameters
     package let solver: any ChallengeSolver
     package let paths: LineagePaths
     /// The renewal config to write; nil where it stays as it is.
@@ -68,11 +68,11 @@ package struct Certification: Sendable {
 
     package init(
         name: String, names: [SubjectName], server: String, account: String?, key: KeySource, mustStaple: Bool = false,
-        wishes: Issuance.Wishes = Issuance.Wishes(), solver: any ChallengeSolver, paths: LineagePaths,
+        parameters: Issuance.OrderParameters = Issuance.OrderParameters(), solver: any ChallengeSolver, paths: LineagePaths,
         conf: (path: String, bytes: [UInt8])? = nil, newLineage: NewLineage? = nil
     ) {
         (self.name, self.names, self.server, self.account) = (name, names, server, account)
-        (self.key, self.mustStaple, self.wishes, self.solver) = (key, mustStaple, wishes, solver)
+        (self.key, self.mustStaple, self.parameters, self.solver) = (key, mustStaple, parameters, solver)
         (self.paths, self.conf, self.newLineage) = (paths, conf, newLineage)
     }
 
@@ -104,7 +104,7 @@ extension Certification {
         let key = KeySource(options, installed: paths.link(.privkey), needsNewKey: needsNewKey)
         self.init(
             name: lineage.name, names: names, server: options.server, account: options.account, key: key,
-            mustStaple: options.mustStaple, wishes: Issuance.Wishes(options, trust: trust),
+            mustStaple: options.mustStaple, parameters: Issuance.OrderParameters(options, trust: trust),
             solver: try Challenges.solver(for: names, options: options, challenges), paths: paths)
     }
 
@@ -114,7 +114,7 @@ extension Certification {
     }
 }
 
-extension Issuance.Wishes {
+extension Issuance.OrderParameters {
     /// What a renewal config asks for.
     ///
     /// - Parameter trust: where a preferred root is looked for; one that is not there is left out.

@@ -16,7 +16,7 @@ extension Certification {
             let id = CertificateID(installed), try await session.fetchDirectory().renewalInfo != nil
         else { return self }
         var certification = self
-        certification.wishes.replaces = id
+        certification.parameters.replaces = id
         return certification
     }
 }

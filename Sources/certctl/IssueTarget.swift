@@ -256,7 +256,7 @@ struct IssueTarget {
             name: name, names: names, server: server, account: account,
             key: Certification.KeySource(wanted, installed: reusableKey, needsNewKey: needsNewKey),
             mustStaple: wanted.mustStaple,
-            wishes: Issuance.Wishes(wanted, trust: trust),
+            parameters: Issuance.OrderParameters(wanted, trust: trust),
             solver: solver, paths: existing?.paths ?? newLineage.paths,
             conf: (existing?.confPath ?? tree.confPath(name), conf.bytes),
             newLineage: existing == nil ? newLineage : nil)

@@ -107,16 +107,16 @@ struct Scenario: Sendable {
 
     /// Asks for a certificate of as many names.
     @discardableResult func issue(
-        names: Int = 1, wishes: Issuance.Wishes = Issuance.Wishes()
+        names: Int = 1, parameters: Issuance.OrderParameters = Issuance.OrderParameters()
     ) async throws -> [UInt8] {
         let names = (0..<names).map { SubjectName.dns("name\($0).example") }
         let request = try SigningRequest(for: names, key: Self.key.get())
-        return try await issuance.certificate(for: names, request: request, wishes: wishes)
+        return try await issuance.certificate(for: names, request: request, parameters: parameters)
     }
 
     /// Asks for a certificate that does not come, and gives the error; the whole script has to be played.
-    func failure(names: Int = 1, wishes: Issuance.Wishes = Issuance.Wishes()) async throws -> ACMEError {
-        let error = await #expect(throws: ACMEError.self) { try await issue(names: names, wishes: wishes) }
+    func failure(names: Int = 1, parameters: Issuance.OrderParameters = Issuance.OrderParameters()) async throws -> ACMEError {
+        let error = await #expect(throws: ACMEError.self) { try await issue(names: names, parameters: parameters) }
         #expect(ca.remaining == [])
         return try #require(error)
     }
@@ -152,15 +152,15 @@ extension Issuance {
 
     /// Orders a certificate and returns its chain in PEM, the leaf first.
     func certificate(
-        for names: [SubjectName], request: SigningRequest, wishes: Wishes = Wishes()
+        for names: [SubjectName], request: SigningRequest, parameters: OrderParameters = OrderParameters()
     ) async throws(ACMEError) -> [UInt8] {
         do throws(ACMEError) {
-            let url = try await certificateURL(of: place(names, wishes: wishes), request: request)
-            return try await chain(at: url, wishes: wishes)
+            let url = try await certificateURL(of: place(names, parameters: parameters), request: request)
+            return try await chain(at: url, parameters: parameters)
         } catch {
-            guard let others = self.wishes(wishes, after: error) else { throw error }
-            let url = try await certificateURL(of: place(names, wishes: others), request: request)
-            return try await chain(at: url, wishes: others)
+            guard let others = self.parameters(parameters, after: error) else { throw error }
+            let url = try await certificateURL(of: place(names, parameters: others), request: request)
+            return try await chain(at: url, parameters: others)
         }
     }
 
@@ -170,6 +170,6 @@ extension Issuance {
     ) async throws(ACMEError) -> (chain: [UInt8], notValidated: [ReusedAuthorization]) {
         let (placed, reused) = try await placeRehearsal(names, deactivating: deactivating)
         let url = try await certificateURL(of: placed, request: request)
-        return (try await chain(at: url, wishes: Wishes()), reused)
+        return (try await chain(at: url, parameters: OrderParameters()), reused)
     }
 }

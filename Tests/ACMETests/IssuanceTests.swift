@@ -431,7 +431,7 @@ struct IssuanceTests {
         let scenario = try Scenario(
             Step.beginning + [.newOrder("ready"), .finalize(), .certificate(chain, headers: links)]
                 + Array(repeating: alternate, count: 10))
-        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == chain)
+        #expect(try await scenario.issue(parameters: .init(preferredChain: "Other Root")) == chain)
         #expect(scenario.ca.remaining == [])
         #expect(scenario.reported.last == .fellBack("the CA offers no chain to Other Root; its default is taken"))
     }
@@ -445,7 +445,7 @@ struct IssuanceTests {
                 .problem("POST /alt/gone", 404, "malformed"), .init("POST /alt/lost", lost: .tlsNotTrusted), Step.nonce,
                 .init("POST /alt/good", 200, String(decoding: preferred, as: UTF8.self)),
             ])
-        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == preferred)
+        #expect(try await scenario.issue(parameters: .init(preferredChain: "Other Root")) == preferred)
         #expect(scenario.ca.remaining == [])
         #expect(scenario.reported.last == .finalizing)
     }
@@ -458,7 +458,7 @@ struct IssuanceTests {
                 .certificate(chain, headers: [("Link", "<https://ca.example/alt>;rel=alternate")]),
                 .problem("POST /alt", 404, "malformed", "no such chain"),
             ])
-        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == chain)
+        #expect(try await scenario.issue(parameters: .init(preferredChain: "Other Root")) == chain)
         #expect(
             scenario.reported.last
                 == .fellBack(
@@ -475,7 +475,7 @@ struct IssuanceTests {
                 .certificate(chain, headers: [("Link", "<\(target)>;rel=alternate")]),
                 .init("POST /alt/1", 200, String(decoding: preferred, as: UTF8.self)),
             ])
-        #expect(try await scenario.issue(wishes: .init(preferredChain: "Other Root")) == preferred)
+        #expect(try await scenario.issue(parameters: .init(preferredChain: "Other Root")) == preferred)
     }
 
     @Test func `a preferred chain that is the default costs nothing`() async throws {
@@ -485,7 +485,7 @@ struct IssuanceTests {
                 .newOrder("ready"), .finalize(),
                 .certificate(chain, headers: [("Link", "<https://ca.example/alt>;rel=alternate")]),
             ])
-        #expect(try await scenario.issue(wishes: .init(preferredChain: "Scripted Root")) == chain)
+        #expect(try await scenario.issue(parameters: .init(preferredChain: "Scripted Root")) == chain)
         #expect(scenario.reported.last == .finalizing)
     }
 
@@ -516,7 +516,7 @@ struct IssuanceTests {
         let scenario = try Scenario([
             .directory(Self.profiles), Step.nonce, .newOrder("ready"), .finalize(), .certificate(chain),
         ])
-        try await scenario.issue(wishes: .init(preferredProfile: preferred, requiredProfile: required))
+        try await scenario.issue(parameters: .init(preferredProfile: preferred, requiredProfile: required))
         #expect(
             scenario.ca.signed.first?.payload == """
                 {"identifiers":[{"type":"dns","value":"name0.example"}],"profile":"shortlived"}
@@ -540,7 +540,7 @@ struct IssuanceTests {
     @Test(arguments: [profiles, "{}"])
     func `a required profile that is not offered ends it before the order`(meta: String) async throws {
         let scenario = try Scenario([.directory(meta)])
-        let error = try await scenario.failure(wishes: .init(requiredProfile: "tlsserver"))
+        let error = try await scenario.failure(parameters: .init(requiredProfile: "tlsserver"))
         let offered = meta == "{}" ? "none" : "classic, shortlived"
         #expect(error.description == "the CA has no profile tlsserver, only \(offered)")
         #expect(!error.isTemporary)
@@ -549,7 +549,7 @@ struct IssuanceTests {
     @Test func `a preferred profile that is not offered is left out, and that is reported`() async throws {
         let chain = try await Scenario.chain()
         let scenario = try Scenario(Step.beginning + [.newOrder("ready"), .finalize(), .certificate(chain)])
-        try await scenario.issue(wishes: .init(preferredProfile: "tlsserver"))
+        try await scenario.issue(parameters: .init(preferredProfile: "tlsserver"))
         #expect(scenario.reported.first == .fellBack("the CA has no profile tlsserver; its default is taken"))
         #expect(scenario.ca.signed.first?.payload.contains("profile") == false)
     }

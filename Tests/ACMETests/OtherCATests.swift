@@ -33,7 +33,7 @@ struct OtherCATests {
                 let id = try #require(CertificateID(leaf))
                 #expect(ca.requests().contains { $0.contains("/renewal-info/\(id)") })
 
-                let second = try await exchange.issue(["ari.example"], wishes: .init(replaces: id))
+                let second = try await exchange.issue(["ari.example"], parameters: .init(replaces: id))
                 #expect(second.first?.names == leaf.names && second.first?.serial != leaf.serial)
                 #expect(exchange.fellBack == [])
             }
@@ -46,12 +46,12 @@ struct OtherCATests {
                 let exchange = try await Talk(ca.directoryURL, ca.caBundle)
                 let meta = try #require(try await exchange.session.fetchDirectory().meta)
                 #expect(meta.profiles?.keys.sorted() == ["classic", "short"])
-                _ = try await exchange.issue(["p.example"], wishes: .init(requiredProfile: "short"))
+                _ = try await exchange.issue(["p.example"], parameters: .init(requiredProfile: "short"))
                 let error = await #expect(throws: ACMEError.self) {
-                    try await exchange.issue(["p.example"], wishes: .init(requiredProfile: "tlsserver"))
+                    try await exchange.issue(["p.example"], parameters: .init(requiredProfile: "tlsserver"))
                 }
                 #expect(error?.description == "the CA has no profile tlsserver, only classic, short")
-                _ = try await exchange.issue(["p.example"], wishes: .init(preferredProfile: "tlsserver"))
+                _ = try await exchange.issue(["p.example"], parameters: .init(preferredProfile: "tlsserver"))
                 #expect(exchange.fellBack == ["the CA has no profile tlsserver; its default is taken"])
             }
         }
@@ -166,12 +166,12 @@ private final class Talk: Sendable {
     }
 
     @discardableResult
-    func issue(_ names: [String], wishes: Issuance.Wishes = Issuance.Wishes()) async throws -> [Certificate] {
+    func issue(_ names: [String], parameters: Issuance.OrderParameters = Issuance.OrderParameters()) async throws -> [Certificate] {
         let issuance = Issuance(client: client, solver: Mute()) { [log] step in log.steps.withLock { $0.append(step) } }
         let names = names.map { SubjectName.dns($0) }
         let request = try SigningRequest(for: names, key: PrivateKey(generating: .ec(.p256)))
         return try Certificate.chain(
-            pem: try await issuance.certificate(for: names, request: request, wishes: wishes))
+            pem: try await issuance.certificate(for: names, request: request, parameters: parameters))
     }
 
     private struct Mute: ChallengeSolver {

@@ -141,7 +141,7 @@ struct PebbleTests {
             let root = try #require(try await Certificate.chain(pem: Array(stack.pebble.rootPEM(2).utf8)).first)
             let name = try #require(root.issuerCommonName)
             let (chain, _) = try await conversation.issue(
-                ["chain.example"], account: account, wishes: .init(preferredChain: name))
+                ["chain.example"], account: account, parameters: .init(preferredChain: name))
             #expect(chain.last?.issuerCommonName == name)
             #expect(conversation.steps.withLock { $0 }.last == .finalizing, "nothing fell back")
         }
@@ -156,11 +156,11 @@ struct PebbleTests {
             for index in 0...2 {
                 let root = try #require(
                     try await Certificate.chain(pem: Array(stack.pebble.rootPEM(index).utf8)).first)
-                for wishes in [
-                    Issuance.Wishes(preferredRoot: root),
+                for parameters in [
+                    Issuance.OrderParameters(preferredRoot: root),
                     .init(preferredChain: root.issuerCommonName, preferredRoot: root),
                 ] {
-                    let (chain, _) = try await conversation.issue(["chain.example"], account: account, wishes: wishes)
+                    let (chain, _) = try await conversation.issue(["chain.example"], account: account, parameters: parameters)
                     #expect(chain.count == 4)
                     #expect(try ChainPath.hasIssued(root, #require(chain.last)))
                 }
@@ -169,7 +169,7 @@ struct PebbleTests {
             let other = try await Scenario.chain(from: "Other Root")
             let stranger = try #require(try Certificate.chain(pem: other).first)
             _ = try await conversation.issue(
-                ["chain.example"], account: account, wishes: .init(preferredRoot: stranger))
+                ["chain.example"], account: account, parameters: .init(preferredRoot: stranger))
             guard case .fellBack(let text) = conversation.steps.withLock({ $0 }).last else {
                 Issue.record("nothing fell back")
                 return
@@ -336,13 +336,13 @@ private final class Conversation: Sendable {
     }
 
     @discardableResult func issue(
-        _ names: [String], account: (url: String, key: PrivateKey), wishes: Issuance.Wishes = Issuance.Wishes()
+        _ names: [String], account: (url: String, key: PrivateKey), parameters: Issuance.OrderParameters = Issuance.OrderParameters()
     ) async throws -> (chain: [Certificate], key: PrivateKey) {
         let issuance = issuance(account)
         let leafKey = try PrivateKey(generating: .ec(.p256))
         let names = names.map { SubjectName.dns($0) }
         let pem = try await issuance.certificate(
-            for: names, request: SigningRequest(for: names, key: leafKey), wishes: wishes)
+            for: names, request: SigningRequest(for: names, key: leafKey), parameters: parameters)
         return (try Certificate.chain(pem: pem), leafKey)
     }
 

@@ -165,7 +165,7 @@ struct RenewalInfoTests {
             Step.beginning + [.problem("POST /new-order", refusal.0, refusal.1, "no")] + look + [
                 .newOrder("ready"), .finalize(), .certificate(chain),
             ])
-        try await scenario.issue(wishes: .init(replaces: id))
+        try await scenario.issue(parameters: .init(replaces: id))
         let payloads = scenario.ca.signed.filter { $0.path == "/new-order" }.map(\.payload)
         #expect(payloads.map { $0.contains(#""replaces":"\#(id)""#) } == [true, false])
         #expect(scenario.reported.contains { if case .fellBack = $0 { true } else { false } })
@@ -176,7 +176,7 @@ struct RenewalInfoTests {
         let id = try #require(CertificateID(try await Self.leaf()))
         let refused = Step.problem("POST /new-order", refusal.0, refusal.1)
         let scenario = try Scenario(Step.beginning + Array(repeating: refused, count: refusal.0 == 500 ? 3 : 1))
-        #expect(try await scenario.failure(wishes: .init(replaces: id)).isTemporary)
+        #expect(try await scenario.failure(parameters: .init(replaces: id)).isTemporary)
     }
 
     // MARK: Profiles
@@ -189,13 +189,13 @@ struct RenewalInfoTests {
         let early = try Scenario([
             .directory(Self.profiles), Step.nonce, refused, .newOrder("ready"), .finalize(), .certificate(chain),
         ])
-        try await early.issue(wishes: .init(preferredProfile: "shortlived"))
+        try await early.issue(parameters: .init(preferredProfile: "shortlived"))
         let late = try Scenario([
             .directory(Self.profiles), Step.nonce, .newOrder("ready"),
             .problem("POST /finalize", 400, "invalidProfile", "not for you"), .newOrder("ready"), .finalize(),
             .certificate(chain),
         ])
-        try await late.issue(wishes: .init(preferredProfile: "shortlived"))
+        try await late.issue(parameters: .init(preferredProfile: "shortlived"))
         for scenario in [early, late] {
             #expect(scenario.ca.remaining == [])
             let payloads = scenario.ca.signed.filter { $0.path == "/new-order" }.map(\.payload)
@@ -214,7 +214,7 @@ struct RenewalInfoTests {
             [.newOrder("ready"), .problem("POST /finalize", 400, "invalidProfile", "not for you")],
         ] {
             let scenario = try Scenario([.directory(Self.profiles), Step.nonce] + steps)
-            let error = try await scenario.failure(wishes: .init(requiredProfile: "shortlived"))
+            let error = try await scenario.failure(parameters: .init(requiredProfile: "shortlived"))
             guard case .profileRefused = error else {
                 Issue.record("\(error)")
                 return

@@ -76,6 +76,7 @@ struct OutputMatch {
             .replacing(/127\.0\.0\.1:\d+/, with: mark)
             .replacing(/\/\S*certctl-demo\.\w+/, with: mark)
             .replacing(/Pebble Intermediate CA [0-9a-f]{6}/, with: mark)
+            .replacing(/\b[0-9a-f]{4}…/, with: mark)
             .replacing(/process \d+/, with: mark)
         return reduced.split(separator: " ")
     }

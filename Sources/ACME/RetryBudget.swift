@@ -4,7 +4,7 @@ import HTTP
 ///
 /// A refused nonce is repeated at once. A fault of the server's, an answer that got lost, and a rate limit with a short
 /// Retry-After are repeated after a wait; everything else is final for this run.
-struct Patience {
+struct RetryBudget {
     /// RFC 8555 §6.5 asks for a retry with the nonce of the refusal; a CA that refuses this many in a row has another
     /// trouble. A test CA may refuse nine in ten, and then one request in two hundred is still refused.
     static let mostNonceRetries = 50
@@ -24,11 +24,11 @@ struct Patience {
 
     /// How long to wait before the request is sent again; nil when its error is final for this run.
     mutating func wait(after error: ACMEError) -> Duration? {
-        guard stopwatch.elapsed < Patience.longest else { return nil }
+        guard stopwatch.elapsed < RetryBudget.longest else { return nil }
         switch error {
         case .refused(let problem, _) where problem.type == "badNonce":
             nonceRetries += 1
-            return nonceRetries <= Patience.mostNonceRetries ? .zero : nil
+            return nonceRetries <= RetryBudget.mostNonceRetries ? .zero : nil
         // Without a Retry-After, a rate limit is measured in hours.
         case .refused(let problem, let retryAfter)
         where problem.isTemporary && !(problem.isRateLimit && retryAfter == nil):
@@ -42,7 +42,7 @@ struct Patience {
     /// How long to wait after a refused or lost finalize before the order is asked what became of it; nil when its error
     /// is final. An order that is not ready is one whose earlier finalize has arrived after all.
     mutating func wait(afterFinalizing error: ACMEError) -> Duration? {
-        guard stopwatch.elapsed < Patience.longest else { return nil }
+        guard stopwatch.elapsed < RetryBudget.longest else { return nil }
         switch error {
         case .refused(let problem, _) where problem.type == "orderNotReady": return nextFault(.zero)
         case .refused(let problem, _) where problem.type == "badNonce": return nil
@@ -53,6 +53,6 @@ struct Patience {
     private mutating func nextFault(_ asked: Duration?) -> Duration? {
         faults += 1
         let wait = asked ?? .seconds(1 << faults)
-        return faults <= Patience.mostFaultRetries && wait <= Patience.longestWait ? wait : nil
+        return faults <= RetryBudget.mostFaultRetries && wait <= RetryBudget.longestWait ? wait : nil
     }
 }
