@@ -9,7 +9,8 @@ extension Issuance {
     ///
     /// - Parameter isAccepted: whether a chain is one that could be installed.
     package func chain(
-        at url: String, parameters: OrderParameters = OrderParameters(), isAccepted: @Sendable ([UInt8]) -> Bool = { _ in true }
+        at url: String, parameters: OrderParameters = OrderParameters(),
+        isAccepted: @Sendable ([UInt8]) -> Bool = { _ in true }
     ) async throws(ACMEError) -> [UInt8] {
         let (pem, alternates) = try await client.certificate(url)
         do throws(PKIError) {

@@ -11,7 +11,9 @@ extension Issuance {
     /// profile that the CA does not have is left out. Both are reported.
     ///
     /// - Throws: ``ACMEError/noSolver(name:)`` before anything is ordered.
-    package func place(_ names: [SubjectName], parameters: OrderParameters = OrderParameters()) async throws(ACMEError) -> PlacedOrder {
+    package func place(_ names: [SubjectName], parameters: OrderParameters = OrderParameters()) async throws(ACMEError)
+        -> PlacedOrder
+    {
         for name in names where solver.challengeType(for: name) == nil { throw .noSolver(name: name.description) }
         var request = NewOrder(
             identifiers: names.map(Identifier.init), profile: try await profile(parameters, for: names),

@@ -68,7 +68,8 @@ package struct Certification: Sendable {
 
     package init(
         name: String, names: [SubjectName], server: String, account: String?, key: KeySource, mustStaple: Bool = false,
-        parameters: Issuance.OrderParameters = Issuance.OrderParameters(), solver: any ChallengeSolver, paths: LineagePaths,
+        parameters: Issuance.OrderParameters = Issuance.OrderParameters(), solver: any ChallengeSolver,
+        paths: LineagePaths,
         conf: (path: String, bytes: [UInt8])? = nil, newLineage: NewLineage? = nil
     ) {
         (self.name, self.names, self.server, self.account) = (name, names, server, account)

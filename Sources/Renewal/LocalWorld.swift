@@ -121,7 +121,9 @@ package struct LocalWorld: RenewalWorld {
             let planned = try certification(request.lineage, report: report)
             let client = try await authorities.client(for: planned.server, account: planned.account)
             let certification = try await planned.replacing(lineages[request.lineage], at: client.session)
-            if let root = lineages[request.lineage]?.options?.preferredChainRoot, planned.parameters.preferredRoot == nil {
+            if let root = lineages[request.lineage]?.options?.preferredChainRoot,
+                planned.parameters.preferredRoot == nil
+            {
                 report(
                     .step(
                         name: planned.name, .fellBack("this host has no root with SHA-256 \(root), which is preferred"))

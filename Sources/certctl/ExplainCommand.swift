@@ -41,7 +41,9 @@ struct ExplainCommand: ParsableCommand {
                 name: name ?? (host.lineages.count == 1 ? host.lineages[0].name : nil), tree: host.treePath,
                 timer: settings.timer))
         var lines = ["\(id.rawValue): \(id.title)"]
-        for paragraph in page.paragraphs { lines += [""] + DoctorText.wrapped(paragraph, indent: "", to: Screen.output.width) }
+        for paragraph in page.paragraphs {
+            lines += [""] + DoctorText.wrapped(paragraph, indent: "", to: Screen.output.width)
+        }
         lines += [""] + found(Diagnosis(host).localChecks().filter { $0.id == id })
         print(lines.joined(separator: "\n"))
         try StandardStreams.finishOutput()

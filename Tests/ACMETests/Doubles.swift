@@ -115,7 +115,9 @@ struct Scenario: Sendable {
     }
 
     /// Asks for a certificate that does not come, and gives the error; the whole script has to be played.
-    func failure(names: Int = 1, parameters: Issuance.OrderParameters = Issuance.OrderParameters()) async throws -> ACMEError {
+    func failure(names: Int = 1, parameters: Issuance.OrderParameters = Issuance.OrderParameters()) async throws
+        -> ACMEError
+    {
         let error = await #expect(throws: ACMEError.self) { try await issue(names: names, parameters: parameters) }
         #expect(ca.remaining == [])
         return try #require(error)

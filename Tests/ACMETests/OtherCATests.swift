@@ -166,7 +166,9 @@ private final class Talk: Sendable {
     }
 
     @discardableResult
-    func issue(_ names: [String], parameters: Issuance.OrderParameters = Issuance.OrderParameters()) async throws -> [Certificate] {
+    func issue(_ names: [String], parameters: Issuance.OrderParameters = Issuance.OrderParameters()) async throws
+        -> [Certificate]
+    {
         let issuance = Issuance(client: client, solver: Mute()) { [log] step in log.steps.withLock { $0.append(step) } }
         let names = names.map { SubjectName.dns($0) }
         let request = try SigningRequest(for: names, key: PrivateKey(generating: .ec(.p256)))

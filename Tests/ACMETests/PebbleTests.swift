@@ -160,7 +160,8 @@ struct PebbleTests {
                     Issuance.OrderParameters(preferredRoot: root),
                     .init(preferredChain: root.issuerCommonName, preferredRoot: root),
                 ] {
-                    let (chain, _) = try await conversation.issue(["chain.example"], account: account, parameters: parameters)
+                    let (chain, _) = try await conversation.issue(
+                        ["chain.example"], account: account, parameters: parameters)
                     #expect(chain.count == 4)
                     #expect(try ChainPath.hasIssued(root, #require(chain.last)))
                 }
@@ -336,7 +337,8 @@ private final class Conversation: Sendable {
     }
 
     @discardableResult func issue(
-        _ names: [String], account: (url: String, key: PrivateKey), parameters: Issuance.OrderParameters = Issuance.OrderParameters()
+        _ names: [String], account: (url: String, key: PrivateKey),
+        parameters: Issuance.OrderParameters = Issuance.OrderParameters()
     ) async throws -> (chain: [Certificate], key: PrivateKey) {
         let issuance = issuance(account)
         let leafKey = try PrivateKey(generating: .ec(.p256))

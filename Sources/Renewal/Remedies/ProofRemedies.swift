@@ -14,7 +14,8 @@ extension Fault {
             .do("see why the secondary servers do not follow", by: .person)
         case .propagationSlow(let waited):
             .do(
-                "raise propagation_timeout in /etc/certctl/certctl.conf above \(waited), or see why these servers are slow")
+                "raise propagation_timeout in /etc/certctl/certctl.conf above \(waited), or see why these servers are slow"
+            )
         case .standalonePortTaken(let port):
             .do(
                 "stop what listens on port \(port) in a hook of renewal-hooks/pre, and start it in one of renewal-hooks/post"

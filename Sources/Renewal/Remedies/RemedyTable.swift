@@ -46,7 +46,8 @@ extension Fault {
         case .caNotTrusted: Fault.trust
         case .rateLimited: Fault.wait
         case .credentialsMissing, .credentialsReadable, .pluginUnusable, .challengeRecordLoop, .zoneNotDelegated,
-            .challengeRecordStale, .challengeRecordDiffers, .propagationSlow, .standalonePortTaken, .standaloneAddressWrong,
+            .challengeRecordStale, .challengeRecordDiffers, .propagationSlow, .standalonePortTaken,
+            .standaloneAddressWrong,
             .statelessWrong:
             proof
         }
