@@ -21,7 +21,7 @@ package struct RenewalRun: Sendable {
 
     /// An acquisition may take this long, then its order waits for the next run.
     static let acquisitionBudget: Duration = .seconds(600)
-    /// After this much of a run nothing new is ordered: the roll-out has to come to its end before systemd's patience does.
+    /// After this much of a run nothing new is ordered: the roll-out needs the rest of the hour that systemd gives a run.
     static let orderingBudget: Duration = .seconds(1500)
     /// After this much of a run no further version is suspected: systemd ends it after an hour.
     static let judgingBudget: Duration = .seconds(2400)

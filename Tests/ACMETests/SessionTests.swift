@@ -29,7 +29,7 @@ struct SessionTests {
     }
 
     @Test func `a CA that refuses every nonce is left alone after a while`() async throws {
-        let refusals = (0...Patience.mostNonceRetries).map { _ in Step.problem("POST /authz/0", 400, "badNonce") }
+        let refusals = (0...RetryBudget.mostNonceRetries).map { _ in Step.problem("POST /authz/0", 400, "badNonce") }
         let scenario = try Scenario(Step.beginning + refusals)
         let error = await #expect(throws: ACMEError.self) {
             try await scenario.client.authorization("https://ca.example/authz/0")
