@@ -160,24 +160,18 @@ struct RevokeTests {
         }
     }
 
-    // Killed at the chain's way into the staging directory, and at the key's way into archive/.
-    @Test(
-        .parts("strace"),
-        arguments: [("ordered", "state/staged/a.example", 2), ("issued", "tree/archive/a.example", 1)])
-    func `a new key replaces what an earlier run has begun with the old one`(
-        stage: String, directory: String, number: Int
-    ) async throws {
+    // Killed at the key's way into archive/.
+    @Test(.parts("strace"))
+    func `a new key replaces what an earlier run has issued for the old one`() async throws {
         try await Self.withLineage(["--reuse-key"]) { _, certctl in
             let first = try await Self.publicKey(certctl)
-            let path = directory.replacing("state/", with: "\(certctl.state)/").replacing(
-                "tree/", with: "\(certctl.tree)/")
             var killed = certctl
             killed.prefix = [
-                "strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e",
-                "inject=renameat2:signal=SIGKILL:when=\(number)",
+                "strace", "-f", "-qq", "-o", "/dev/null", "-P", "\(certctl.tree)/archive/a.example", "-e",
+                "inject=renameat2:signal=SIGKILL:when=1",
             ]
             #expect(try await killed.renew("--force", "--yes", "a.example").status == 137)
-            #expect(try await certctl.lineage("a.example").stage == stage)
+            #expect(try await certctl.lineage("a.example").stage == "issued")
             let rotated = try await certctl.renew("--new-key", "a.example")
             #expect(rotated.status == 0 && rotated.stderr.contains("is given up for a new key"), "\(rotated.stderr)")
             let entry = try await certctl.lineage("a.example")
