@@ -1,5 +1,6 @@
 import ACME
 import ArgumentParser
+import Challenges
 import FoundationEssentials
 import Glibc
 import Lineages

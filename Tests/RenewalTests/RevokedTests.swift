@@ -23,14 +23,14 @@ struct RevokedTests {
             let lineages = try Tree("\(directory)/letsencrypt").lineages()
             let store = StateStore(stateDirectory: "\(directory)/state")
             #expect(store.revoked() == RevokedCertificates())
-            try store.note(revoked: first, .superseded, of: nil, among: lineages, by: "terminal", at: Date.now)
+            try store.note(revoked: first, .superseded, of: nil, among: lineages, by: .manual, at: Date.now)
             #expect(store.state(of: lineages[0], at: Date.now) == nil)
             #expect(store.revoked().bars(first) && !store.revoked().bars(second))
             #expect(!store.revoked().isCompromised(keyAt: "\(directory)/leaf.key"))
 
             let key = Array(try Data(contentsOf: URL(filePath: "\(directory)/leaf.key")))
             try store.staging("a.example").stage(key: key)
-            try store.note(revoked: first, .keyCompromise, of: nil, among: lineages, by: "terminal", at: Date.now)
+            try store.note(revoked: first, .keyCompromise, of: nil, among: lineages, by: .manual, at: Date.now)
             #expect(
                 store.state(of: lineages[0], at: Date.now)?.liveRevocation == "keyCompromise", "its key is the same")
             #expect(store.staging("a.example").key == nil, "an order in the making would use the key again")
@@ -54,7 +54,7 @@ struct RevokedTests {
             let (first, second) = (try #require(lineages[0].certificate), try #require(lineages[1].certificate))
             let store = StateStore(stateDirectory: "\(directory)/state")
             let all = lineages
-            try store.note(revoked: first, .keyCompromise, of: all[0], among: all, by: "terminal", at: Date.now)
+            try store.note(revoked: first, .keyCompromise, of: all[0], among: all, by: .manual, at: Date.now)
             let events = try History(stateDirectory: "\(directory)/state").events()
             #expect(events.map(\.event) == [.revoked] && events[0].from == first.serial, "\(events)")
             let barred = store.revoked().barred(in: "\(tree)/archive/b.example")
@@ -63,7 +63,7 @@ struct RevokedTests {
             try Data("{".utf8).write(to: URL(filePath: "\(directory)/state/revoked.json"))
             #expect(store.revoked() == RevokedCertificates())
             #expect(throws: FileError.self) {
-                try store.note(revoked: second, .superseded, of: nil, among: lineages, by: "terminal", at: Date.now)
+                try store.note(revoked: second, .superseded, of: nil, among: lineages, by: .manual, at: Date.now)
             }
         }
     }
