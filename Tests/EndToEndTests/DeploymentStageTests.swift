@@ -276,7 +276,7 @@ struct DeploymentStageTests {
             try addHook("check", "10-test", stack, "[ -e \(shellQuoted(mended)) ] || \(accepts(old))")
             let refused = try await certctl.renew("--force")
             #expect(refused.status == 1)
-            #expect(refused.stderr.contains("version 1 is live again"), "\(refused.stderr)")
+            #expect(refused.stderr.contains("version 1 is installed again"), "\(refused.stderr)")
             #expect(try takeHookLog(stack).filter { $0.hasPrefix("check") }.count == 3)
             let held = try await certctl.lineage("one.example")
             #expect((held.serial, held.version, held.state) == (old, 1, "pending"))

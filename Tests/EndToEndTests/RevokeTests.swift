@@ -24,7 +24,7 @@ struct RevokeTests {
     private static func isShownAsRevoked(_ certctl: Certctl, _ serial: String) async throws {
         let entry = try await certctl.lineage("a.example")
         #expect(entry.state == "due" && entry.problems.map(\.code) == ["revoked"], "\(entry)")
-        #expect(entry.renewal.because == "revoked (superseded)")
+        #expect(entry.renewal.reason == "revoked (superseded)")
         let check = try await certctl.status("--check")
         #expect(check.status == 2 && check.stdout.contains("is revoked (superseded)"), "\(check)")
         let explained = try await certctl.status("--explain", "a.example")

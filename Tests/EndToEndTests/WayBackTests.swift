@@ -81,7 +81,7 @@ struct WayBackTests {
             #expect(try await certctl.lineage("one.example").version == 2)
             let run = try await certctl.renew(next)
             #expect(run.status == 1)
-            #expect(run.stderr.contains("version 1 is live again"), "\(run.stderr)")
+            #expect(run.stderr.contains("version 1 is installed again"), "\(run.stderr)")
             #expect(try await certctl.lineage("one.example").serial == old)
             let archive = try Archive(directory: "\(stack.tree)/archive/one.example")
             #expect(archive.latestComplete == 1, "certbot would make another live again: \(archive.versions)")
@@ -259,7 +259,7 @@ struct TrialTests {
             try addHook("check", "10-test", stack, accepts(old))
             let run = try await Self.issue(stack, certctl, keyType: "rsa")
             #expect(run.status == 1)
-            #expect(run.stderr.contains("version 1 is live again"), "\(run.stderr)")
+            #expect(run.stderr.contains("version 1 is installed again"), "\(run.stderr)")
             let entry = try await certctl.lineage("one.example")
             #expect((entry.serial, entry.version, entry.state) == (old, 1, "pending"))
         }
