@@ -244,7 +244,8 @@ struct DeploymentStageTests {
             let broken = try await certctl.renew("--force")
             #expect(broken.status == 1)
             #expect(
-                broken.stderr.contains("version 1 is installed again, and the new certificate is quarantined"), "\(broken.stderr)")
+                broken.stderr.contains("version 1 is installed again, and the new certificate is quarantined"),
+                "\(broken.stderr)")
             let held = try await certctl.lineage("one.example")
             #expect((held.serial, held.version, held.state) == (old, 1, "pending"))
             #expect(try await stack.nginx.servedSerial(name: "one.example") == old.uppercased())

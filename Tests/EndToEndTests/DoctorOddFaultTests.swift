@@ -182,7 +182,8 @@ struct DoctorOddFaultTests {
             first.expectCause(
                 "nginx-config-invalid", remedy: "correct /etc/nginx/nginx.conf:2", evidence: "no_such_directive")
             #expect(
-                first.checks("http-not-listening").first { $0.verdict == "failure" }?.causedBy == "nginx-config-invalid")
+                first.checks("http-not-listening").first { $0.verdict == "failure" }?.causedBy == "nginx-config-invalid"
+            )
             try await check("sh", ["-c", "kill $(cat \(nginx.directory)/nginx.pid)"])
         }
     }
