@@ -95,7 +95,7 @@ struct CommandLineTests {
                 let output = try await Self.certctl([command] + place + options)
                 #expect(output.status == 0, "\(output.stderr)")
                 return output.stdout.split(separator: "\n").filter {
-                    !$0.contains("generatedAt") && !$0.contains("daysLeft")
+                    !$0.contains("generatedAt") && !$0.contains("daysLeft") && !$0.contains("\"at\" :")
                 }.joined()
             }
             for command in ["status", "history"] {
@@ -105,7 +105,7 @@ struct CommandLineTests {
                     let output = try await Self.certctl([command] + place + options)
                     #expect(
                         output.stdout.split(separator: "\n").filter {
-                            !$0.contains("generatedAt") && !$0.contains("daysLeft")
+                            !$0.contains("generatedAt") && !$0.contains("daysLeft") && !$0.contains("\"at\" :")
                         }.joined() == json)
                 }
             }
