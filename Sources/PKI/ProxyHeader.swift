@@ -39,9 +39,8 @@ extension TCPConnection {
         if let failure { throw Unreachable(failure) }
         func text(_ characters: [CChar]) -> String {
             String(
-                decoding: characters.prefix { $0 != 0 && $0 != CChar(bitPattern: UInt8(ascii: "%")) }.map {
-                    UInt8(bitPattern: $0)
-                }, as: UTF8.self)
+                decoding: characters.map { UInt8(truncatingIfNeeded: $0) }
+                    .prefix { $0 != 0 && $0 != UInt8(ascii: "%") }, as: UTF8.self)
         }
         return (text(host), text(port))
     }

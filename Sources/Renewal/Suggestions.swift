@@ -29,10 +29,8 @@ extension RenewalRun {
 
     /// When the next run is expected: what a CA suggests before it is done in this one. Nil where that makes no difference to any.
     func nextRun(_ suggestions: [SuggestedRenewal]) async -> Date? {
-        let (now, day) = (world.now, world.now.addingTimeInterval(Backoff.day))
-        guard suggestions.contains(where: { $0.window.map { now < $0.moment && $0.moment <= day } ?? false }) else {
-            return nil
-        }
+        let day = world.now.addingTimeInterval(Backoff.day)
+        guard suggestions.contains(where: { $0.window.map { $0.moment <= day } ?? false }) else { return nil }
         return await world.nextRun() ?? day
     }
 

@@ -55,7 +55,7 @@ struct OtherTreeTests {
             #expect(
                 refused.stderr == """
                     certctl: \(state) keeps the state of \(tree), and not of \(other)
-                      next: name another directory with --state-dir; if the tree was moved, remove \(state)/tree
+                      next: name another directory with --state-dir; if the config directory was moved, remove \(state)/tree
 
                     """, "\(refused.stderr)")
             #expect(try await Certctl(tree: other, state: "\(state)-of-other").renew().status == 0)
