@@ -132,7 +132,7 @@ extension ProofPlan {
         case "nginx", "apache":
             self.init(
                 methods: methods,
-                obstacle: "authenticator \(name) is certbot's own: certctl setup has it proven by files in a webroot")
+                obstacle: "authenticator \(name) is certbot's own: certctl setup --webroot DIR converts it")
             return
         case "": break
         default:

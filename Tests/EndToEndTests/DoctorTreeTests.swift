@@ -255,16 +255,13 @@ struct DoctorTreeTests {
     }
 
     @Test(.parts("python3"))
-    func `a thousand certificates with the same faults are a few paragraphs, within half a minute`() async throws {
+    func `a thousand certificates with the same faults are a few paragraphs`() async throws {
         try await withForge { forge, certctl in
             let directory = "/" + forge.tree.split(separator: "/").dropLast().joined(separator: "/")
             try await check("\(BuiltProgram.repository)/Tests/benchmark-tree", ["\(directory)/many", "1000"])
             var many = Certctl(tree: "\(directory)/many/letsencrypt", state: certctl.state)
             (many.settings, many.environment) = (certctl.settings, certctl.environment)
-            let start = ContinuousClock.now
             let doctor = try await many.doctor(["--resolver", "127.0.0.1:1"])
-            // The probes have 30 s; the program was built for debugging.
-            #expect(start.duration(to: .now) < .seconds(60))
             #expect(doctor.status == 1)
             let lines = doctor.stdout.split(separator: "\n")
             #expect(lines.count < 60, "\(doctor.stdout)")

@@ -64,7 +64,7 @@ struct SetupHostTests {
             let before = try await picture(host)
             let unasked = try await host.exec("certctl", ["setup"])
             #expect(unasked.status == 64 && unasked.stderr.contains("certctl setup --yes"), "\(unasked.stderr)")
-            let dry = try await host.exec("certctl", ["setup", "--dry-run", "--diff"])
+            let dry = try await host.exec("certctl", ["setup", "--dry-run", "--diff", "--webroot", "/srv/my web"])
             #expect(dry.status == 0 && dry.stdout.contains("nothing was changed: this is a dry run"), "\(dry)")
             #expect(dry.stdout.contains("\n--- /dev/null\n+++ /etc/systemd/system/certctl.service\n@@ -0,0 +1,"))
             #expect(dry.stdout.contains("\n--- root's crontab\n+++ root's crontab\n"), "\(dry.stdout)")
