@@ -49,7 +49,9 @@ struct RunProcessTests {
                 #expect(refused.status == 75 && daemon.isRunning, "\(refused.stdout)")
                 let deployed = try await atTerminal("y")
                 #expect(deployed.status == 0, "\(deployed.stdout)")
-                #expect(deployed.stdout.replacing(/\s+/, with: " ").contains("Stop it in good order, and go on then? [y/N]"))
+                #expect(
+                    deployed.stdout.replacing(/\s+/, with: " ").contains("Stop it in good order, and go on then? [y/N]")
+                )
                 try await eventually("the run has ended") { !daemon.isRunning }
                 #expect(daemon.output().contains("interrupted: the next run continues"), "\(daemon.output())")
             }

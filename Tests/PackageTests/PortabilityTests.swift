@@ -24,7 +24,8 @@ struct PortabilityTests {
     /// `CChar` is signed on x86 and unsigned on arm64: a conversion by bit pattern is none there.
     @Test func `a char is signed nowhere`() async throws {
         #expect(
-            try await lines(matching: "(UInt8|CChar)(\\.init)?\\(bitPattern|Int8\\(bitPattern", in: "Sources", "Tests/Rig")
+            try await lines(
+                matching: "(UInt8|CChar)(\\.init)?\\(bitPattern|Int8\\(bitPattern", in: "Sources", "Tests/Rig")
                 == [])
     }
 }
