@@ -70,7 +70,7 @@ struct DockerInterruptionTests {
                 try await eventually("certctl ends") { !certctl.isRunning }
                 return certctl.output()
             }
-            #expect(said.contains("interrupted: what is not done yet is taken up by the next run"), "\(said)")
+            #expect(said.contains("interrupted: the next run continues what is not done"), "\(said)")
             #expect(host.challengeFiles == [])
             #expect(try host.takeHookLog().map { $0.prefix(8) } == ["pre/10-p", "post/20-"])
             // A run that was asked to stop is no failed attempt, which the next one would wait after.

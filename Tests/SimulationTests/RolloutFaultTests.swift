@@ -55,26 +55,36 @@ struct RolloutFaultTests {
         #expect(host.state().isPending)
     }
 
-    @Test(arguments: [(names: 1, minutes: 12.0), (names: 40, minutes: 55)])
-    func `a run over a server that died ends in time, and the predecessor of each is tried once`(
-        names: Int, minutes: Double
-    ) throws {
-        let host = try Scenario((0..<names).map { "site\($0).example" })
-        host.becomeDue()
-        host.set { $0.diesAtReload = true }
-        for _ in 0..<8 {
-            let start = host.host.time.uptime
-            host.run(jobs: 4)
-            #expect(host.host.time.uptime - start < .seconds(60 * minutes))
-            host.wait(hours: 4)
+    @Test func `a run over a server that died ends in time, and the predecessor of each is tried once`() async throws {
+        struct Seen: Sendable {
+            var longest = Duration.zero
+            var live: [Int] = []
+            var excursions: [Int] = []
+            var exitCode: Int32?
         }
-        for name in host.names {
-            #expect(host.live(name) == 2)
-            #expect(host.count("show \(name) 1") == 1)
+        // Much is probed: on a separate thread, for other tests need those of Swift's pool.
+        let seen = try await onThread { () -> Seen in
+            var seen = Seen()
+            guard let host = try? Scenario((0..<12).map { "site\($0).example" }) else { return seen }
+            host.becomeDue()
+            host.set { $0.diesAtReload = true }
+            for _ in 0..<4 {
+                let start = host.host.time.uptime
+                host.run(jobs: 4)
+                seen.longest = max(seen.longest, host.host.time.uptime - start)
+                host.wait(hours: 4)
+            }
+            seen.live = host.names.map { host.live($0) }
+            seen.excursions = host.names.map { host.count("show \($0) 1") }
+            host.only()
+            host.wait(days: 2)
+            seen.exitCode = host.run().exitCode
+            return seen
         }
-        host.only()
-        host.wait(days: 2)
-        #expect(host.run().exitCode == 0)
+        #expect(seen.longest < .seconds(1800))
+        #expect(seen.live == Array(repeating: 2, count: 12))
+        #expect(seen.excursions == Array(repeating: 1, count: 12))
+        #expect(seen.exitCode == 0)
     }
 
     @Test func `a predecessor that was tried in vain before an order is not tried again`() throws {

@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Glibc
-import PKI
 import Synchronization
 import Testing
 
@@ -62,22 +61,6 @@ private final class Seeds: Sendable {
                 found = ["\(error)"]
             }
             state.withLock { state in state.failures += found.map { "seed \(seed): \($0)" } }
-        }
-    }
-}
-
-/// Runs something on a thread of its own: a year never waits, and would keep a thread of Swift's pool from all other tests.
-private func onThread(_ body: @escaping @Sendable () -> Void) async throws {
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        do {
-            try startThread {
-                // The other tests go first: some of them wait for programs.
-                _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10)
-                body()
-                continuation.resume()
-            }
-        } catch {
-            continuation.resume(throwing: error)
         }
     }
 }
