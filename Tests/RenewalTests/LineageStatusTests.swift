@@ -40,4 +40,10 @@ struct LineageStatusTests {
     @Test func `fields that a later certctl adds are passed over`() throws {
         #expect(try report("ok", #","somethingNew":[1,2]"#).lineages.count == 1)
     }
+
+    @Test func `a report keeps the page where the CA says why it suggests a time`() throws {
+        let report = try report(
+            "ok", renewal: #""reason":"suggested by the CA","explanationURL":"https://ca.example/why""#)
+        #expect(report.lineages[0].renewal.explanationURL == "https://ca.example/why")
+    }
 }
