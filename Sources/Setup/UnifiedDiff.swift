@@ -1,19 +1,15 @@
+import Lineages
+
 /// The difference of two texts in the unified format of diff(1).
 package enum UnifiedDiff {
     /// Unchanged lines before and after a change.
     private static let context = 3
 
-    private enum Line {
-        case same(String), removed(String), added(String)
-
-        var isChange: Bool { if case .same = self { false } else { true } }
-    }
-
     /// - Parameters:
     ///   - before: nil if the file does not exist.
     ///   - after: nil if the file is removed.
     package static func lines(_ path: String, from before: [UInt8]?, to after: [UInt8]?) -> [String] {
-        let script = script(texts(before), texts(after))
+        let script = LineDiff.script(from: texts(before), to: texts(after))
         guard script.contains(where: \.isChange) else { return [] }
         var result = ["--- \(before == nil ? "/dev/null" : path)", "+++ \(after == nil ? "/dev/null" : path)"]
         var (index, old, new) = (0, 1, 1)
@@ -32,13 +28,7 @@ package enum UnifiedDiff {
             let oldCount = hunk.count { if case .added = $0 { false } else { true } }
             let newCount = hunk.count { if case .removed = $0 { false } else { true } }
             result.append("@@ -\(range(old, oldCount)) +\(range(new, newCount)) @@")
-            for line in hunk {
-                switch line {
-                case .same(let text): result.append(" " + text)
-                case .removed(let text): result.append("-" + text)
-                case .added(let text): result.append("+" + text)
-                }
-            }
+            result += hunk.map(\.text)
             (index, old, new) = (hunk.endIndex, old + oldCount, new + newCount)
         }
         return result
@@ -49,35 +39,8 @@ package enum UnifiedDiff {
 
     private static func texts(_ bytes: [UInt8]?) -> [String] {
         guard let bytes, !bytes.isEmpty else { return [] }
-        var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            .map { String(decoding: $0, as: UTF8.self) }
+        var lines = LineDiff.lines(of: bytes)
         if lines.last == "" { lines.removeLast() }
-        return lines
-    }
-
-    private static func script(_ before: [String], _ after: [String]) -> [Line] {
-        var (removed, added): (Set<Int>, Set<Int>) = ([], [])
-        for change in after.difference(from: before) {
-            switch change {
-            case .remove(let offset, _, _): removed.insert(offset)
-            case .insert(let offset, _, _): added.insert(offset)
-            }
-        }
-        var lines: [Line] = []
-        var (left, right) = (0, 0)
-        while left < before.count || right < after.count {
-            if removed.contains(left) {
-                lines.append(.removed(before[left]))
-                left += 1
-            } else if added.contains(right) {
-                lines.append(.added(after[right]))
-                right += 1
-            } else {
-                lines.append(.same(before[left]))
-                left += 1
-                right += 1
-            }
-        }
         return lines
     }
 }
