@@ -1,9 +1,16 @@
 extension String {
     /// The word of a list that this one is a misspelling of, with so many letters wrong at most; nil where none is near enough.
-    package func nearest(in words: some Sequence<String>, most: Int) -> String? {
+    package func nearest(in words: some Sequence<String>, most: Int) -> String? { nearest(in: words) { _ in most } }
+
+    /// The same with a limit for each word.
+    package func nearest(in words: some Sequence<String>, most: (String) -> Int) -> String? {
         let bytes = Array(utf8)
-        let near = words.map { ($0, String.distance(bytes, Array($0.utf8), most: most)) }.filter { $0.1 <= most }
-        return near.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
+        let near = words.compactMap { word -> (word: String, distance: Int)? in
+            let limit = most(word)
+            let distance = String.distance(bytes, Array(word.utf8), most: limit)
+            return distance <= limit ? (word, distance) : nil
+        }
+        return near.min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
     }
 
     /// How many letters have to be added, removed, changed or swapped with their neighbour (optimal string alignment).

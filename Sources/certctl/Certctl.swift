@@ -29,7 +29,7 @@ struct Main {
             try requireProc()
             let line = try TypedCommand(Array(CommandLine.arguments.dropFirst()))
             typed = line
-            var command = try Certctl.parseAsRoot(CertbotSpelling.translated(line.words))
+            var command = try Certctl.parseAsRoot(line.words)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Renewal
 import Setup
 
@@ -14,7 +13,7 @@ struct NextRun: Sendable {
 
     /// Nil where that is not known.
     func date(at now: Date = .now) async -> Date? {
-        guard isTimed, unsafe access("/run/systemd/system", F_OK) == 0 else { return nil }
+        guard isTimed, SetupHost().runsSystemd else { return nil }
         if let start = try? await Systemd().state(of: "certctl.timer").nextStart, start > now { return start }
         return isTimersOwn ? estimate(at: now) : nil
     }

@@ -75,7 +75,7 @@ import Setup
 
     /// When the timer starts the next run; nil where no lineage waits for it, or systemd does not say.
     func nextStart(_ report: StatusReport) async -> Date? {
-        guard options.isHostsOwn, unsafe access("/run/systemd/system", F_OK) == 0,
+        guard options.isHostsOwn, SetupHost().runsSystemd,
             report.lineages.contains(where: { [.due, .pending, .expired, .expiring].contains($0.state) })
         else { return nil }
         guard let timer = try? await Systemd().state(of: "certctl.timer") else { return nil }

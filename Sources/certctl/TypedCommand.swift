@@ -46,7 +46,7 @@ struct TypedCommand {
         var between: [String] = []
         (path, between, rest) = try TypedCommand.resolve(rest, after: leading)
         let arguments = try CertbotHabits.translated(leading + between + Array(rest), of: path)
-        words = path + arguments
+        words = CertbotSpelling.translated(path + arguments)
     }
 
     /// Splits off the options that stand before a command.
@@ -93,7 +93,9 @@ struct TypedCommand {
         if path.isEmpty, let answer = CertbotHabits.answer(to: word, words) { return answer }
         let names = commands.compactMap { $0.configuration.commandName }
         let group = (["certctl"] + path).joined(separator: " ")
-        guard let nearest = NearestWord.find(word, among: names) else {
+        // With more than a third of its letters wrong it is another word.
+        let typed = word.lowercased()
+        guard let nearest = typed.nearest(in: names, most: { max(1, max(typed.utf8.count, $0.utf8.count) / 3) }) else {
             return CommandFailure(
                 .usage, "unknown command: \(word.line(atMost: 100))",
                 next: path.isEmpty ? "certctl help" : "certctl help \(path.joined(separator: " "))")
