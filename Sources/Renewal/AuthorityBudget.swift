@@ -61,14 +61,8 @@ package struct AuthorityBudget: Hashable, Sendable {
     /// How many certificates of a lineage were made in the last seven days: those of its archive.
     private static func recent(of lineage: Lineage, at now: Date) -> Int {
         guard let paths = lineage.paths, let archive = try? Archive(directory: paths.archive) else { return 0 }
-        let leaves = archive.versions.keys.compactMap { version -> [UInt8]? in
-            guard let pem = try? FileSystem.read(archive.path(.cert, version)),
-                let leaf = try? Certificate.chain(pem: pem).first,
-                now.timeIntervalSince(leaf.notBefore) < CertificateBudget.window
-            else { return nil }
-            return leaf.der
-        }
-        return Set(leaves).count
+        return Set(archive.versions.keys.compactMap { CertificateBudget.recent(archive.path(.cert, $0), at: now)?.der })
+            .count
     }
 
     /// Second-level labels below which countries register domains, such as `co.uk`: the common ones, without the Public Suffix List.

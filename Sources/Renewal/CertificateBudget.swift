@@ -49,9 +49,7 @@ package struct CertificateBudget: Hashable, Sendable {
         self.limit = limit ?? (server == RenewalOptions.defaultServer ? CertificateBudget.letsEncrypt : nil)
         var seen: Set<[UInt8]> = []
         func count(_ path: String) {
-            guard let pem = try? FileSystem.read(path), let leaf = try? Certificate.chain(pem: pem).first,
-                Set(leaf.names) == names, now.timeIntervalSince(leaf.notBefore) < CertificateBudget.window
-            else { return }
+            guard let leaf = CertificateBudget.recent(path, at: now), Set(leaf.names) == names else { return }
             seen.insert(leaf.der)
         }
         for other in all where other.options?.server == server && Set(other.certificate?.names ?? []) == names {
@@ -61,5 +59,13 @@ package struct CertificateBudget: Hashable, Sendable {
             for version in archive.versions.keys { count(archive.path(.cert, version)) }
         }
         used = seen.count
+    }
+
+    /// The certificate in a file, where it was made in the last seven days.
+    static func recent(_ path: String, at now: Date) -> Certificate? {
+        guard let pem = try? FileSystem.read(path), let leaf = try? Certificate.chain(pem: pem).first,
+            now.timeIntervalSince(leaf.notBefore) < window
+        else { return nil }
+        return leaf
     }
 }

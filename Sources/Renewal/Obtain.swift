@@ -170,8 +170,7 @@ extension RenewalRun {
             authorities.noteSuccess(request.server)
             let order = SavedOrder(
                 url: placed.url, server: request.server, account: request.account, names: request.names, need: need,
-                placedAt: world.now,
-                expires: placed.expires)
+                placedAt: world.now, expires: placed.expires)
             let isYoung = context.leaf.map { SuggestedRenewal.isYoung($0.validity, at: world.now) } ?? false
             try committing(.orderPlaced(order, isEarly: isYoung && urgency == .suggested), &context)
             return true

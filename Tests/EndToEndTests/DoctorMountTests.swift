@@ -27,12 +27,7 @@ struct DoctorMountTests {
     @Test func `a configuration file that is mounted singly and was replaced is named`() async throws {
         try await DockerHost.serving { served in
             let host = try served.prepared()
-            let conf = host.stack.productionConf
-            try await host.mount(
-                [
-                    "\(host.stack.tree):/etc/letsencrypt:ro", "\(host.stack.webroot):/var/www/certbot:ro",
-                    "\(conf):/etc/nginx/conf.d/production.conf:ro",
-                ], directory: false)
+            let conf = try await host.mountingConfSingly()
             try await host.diagnosed().expectWell()
             // As an editor does it, or sed -i.
             try (string(conf) + "\n# edited\n").write(toFile: conf, atomically: true, encoding: .utf8)
@@ -63,12 +58,7 @@ struct DoctorMountTests {
     @Test func `a container that Docker cannot start is not started again and again`() async throws {
         try await DockerHost.serving { served in
             let host = try served.prepared()
-            let conf = host.stack.productionConf
-            try await host.mount(
-                [
-                    "\(host.stack.tree):/etc/letsencrypt:ro", "\(host.stack.webroot):/var/www/certbot:ro",
-                    "\(conf):/etc/nginx/conf.d/production.conf:ro",
-                ], directory: false)
+            let conf = try await host.mountingConfSingly()
             let container = try #require(try await host.stack.container())
             try await host.stack.stop()
             // As Docker itself makes it where a file is missing.
@@ -234,5 +224,18 @@ extension DockerHost {
     func docker(_ arguments: [String]) async throws {
         let output = try await stack.engine.docker(arguments)
         guard output.status == 0 else { throw RigError(output.stderr) }
+    }
+}
+
+extension DockerHost {
+    /// Mounts nginx's configuration as a single file instead of its directory, and gives the file's path on the host.
+    fileprivate func mountingConfSingly() async throws -> String {
+        let conf = stack.productionConf
+        try await mount(
+            [
+                "\(stack.tree):/etc/letsencrypt:ro", "\(stack.webroot):/var/www/certbot:ro",
+                "\(conf):/etc/nginx/conf.d/production.conf:ro",
+            ], directory: false)
+        return conf
     }
 }
