@@ -72,6 +72,17 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The names that the CA refuses for good, where it says which: those that it could not validate, or those of its subproblems
+    /// (RFC 8555 §6.7.1).
+    package var refusedNames: [String] {
+        switch self {
+        case .authorizationFailed(let refusals): refusals.compactMap(\.name)
+        case .refused(let problem, _), .orderInvalid(let problem?):
+            problem.isTemporary ? [] : problem.subproblems.compactMap(\.identifier?.value)
+        default: []
+        }
+    }
+
     /// Whether the CA says that it has no such account.
     var isUnknownAccount: Bool {
         if case .refused(let problem, _) = self { problem.type == "accountDoesNotExist" } else { false }

@@ -77,11 +77,12 @@ package struct Findings: Sendable {
     /// Something to know, and to correct by day.
     package mutating func warn(
         _ id: CheckID, _ lineage: String? = nil, at lookedAt: String, _ evidence: String, _ fault: Fault? = nil,
-        title: String? = nil
+        title: String? = nil, explainedBy: Set<CheckID>? = nil
     ) {
         checks.append(
             Check(
-                id, .warning, lineage: lineage, lookedAt: lookedAt, evidence: evidence, fault: fault, title: title))
+                id, .warning, lineage: lineage, lookedAt: lookedAt, evidence: evidence, fault: fault, title: title,
+                explainedBy: explainedBy))
     }
 
     /// What could not be looked at.

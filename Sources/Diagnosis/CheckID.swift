@@ -39,6 +39,7 @@ package enum CheckID: String, Sendable, CaseIterable, Codable {
     case expired = "expired"
     case notYetValid = "not-yet-valid"
     case revoked = "revoked"
+    case namesOmitted = "names-omitted"
     case clockWrong = "clock-wrong"
 
     // What a renewal needs on this host.

@@ -32,6 +32,7 @@ extension CheckID {
         case .expired: "the certificate has expired"
         case .notYetValid: "the certificate is not valid yet"
         case .revoked: "the certificate is revoked"
+        case .namesOmitted: "the certificate goes without names that are wanted"
         case .clockWrong: "this host's clock is wrong"
         case .diskFull: "the disk is full"
         case .diskReadOnly: "the file system is read-only"

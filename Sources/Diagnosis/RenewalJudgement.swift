@@ -10,7 +10,7 @@ import Renewal
 enum RenewalJudgement {
     static let accountIDs: [CheckID] = [.accountMissing, .accountUnusable]
     static let webrootIDs: [CheckID] = [.webrootMissing, .webrootNotWritable]
-    static let pastIDs: [CheckID] = [.revoked, .renewalFailed, .rateLimited, .accountPaused]
+    static let pastIDs: [CheckID] = [.revoked, .namesOmitted, .renewalFailed, .rateLimited, .accountPaused]
 
     static func account(_ result: Result<StoredAccount?, AccountError>, of lineage: Lineage, server: String) -> Findings
     {
@@ -110,6 +110,12 @@ enum RenewalJudgement {
             findings.fail(
                 .revoked, name, at: place, "the installed certificate was revoked from this host (\(reason))",
                 .revoked(name: name))
+        }
+        if let omitted = state.liveOmitted {
+            findings.warn(
+                .namesOmitted, name, at: place, "the installed certificate is \(omitted)",
+                .namesOmitted(name: name, names: omitted.names),
+                explainedBy: causes(of: RecordedCause(omitted.cause)))
         }
         if let retry = state.acquisition.retry {
             judge(retry, state, lineage, place, now, &findings)

@@ -42,6 +42,8 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
         case fullchainMismatch = "fullchain-mismatch"
         /// The installed certificate is revoked.
         case revoked
+        /// The installed certificate goes without names that are wanted.
+        case namesOmitted = "names-omitted"
         /// A hook has failed for the live version.
         case hookFailed = "hook-failed"
         /// A renewal has failed.
@@ -76,7 +78,7 @@ package struct LineageProblem: Error, Hashable, Sendable, CustomStringConvertibl
             .newerVersion, .archiveDamaged:
             true
         case .anotherTree, .optionInvalid, .optionIgnored, .optionMisplaced, .optionMisspelled, .renewBeforeExpiry,
-            .revoked, .hookFailed, .renewalFailed, .servedWrongly:
+            .revoked, .namesOmitted, .hookFailed, .renewalFailed, .servedWrongly:
             false
         }
     }

@@ -22,6 +22,8 @@ package struct RenewalOptions: Sendable {
     package let reuseKey: Bool
     /// Whether the request asks for the TLS feature extension.
     package let mustStaple: Bool
+    /// Whether a certificate without the names that the CA refuses is better than none.
+    package let allowsSubset: Bool
     /// False when the lineage is renewed by force only.
     package let autorenew: Bool
     /// Whether the hooks of `renewal-hooks/` run.
@@ -95,12 +97,7 @@ package struct RenewalOptions: Sendable {
         }
         preferredProfile = try source.string("preferred_profile")
         requiredProfile = try source.string("required_profile")
-        if try source.boolean("allow_subset_of_names") == true {
-            remarks.append(
-                LineageProblem(
-                    .optionIgnored, "allow_subset_of_names is not supported: a renewal needs every name to validate",
-                    isFatal: false))
-        }
+        allowsSubset = try source.boolean("allow_subset_of_names") ?? false
         let span: String? =
             switch conf.value("renew_before_expiry") {
             case .string(let text): text

@@ -153,7 +153,7 @@ extension AcquisitionFailure {
             }
         self.init(
             Cause(error), verdict, stage: stage, retryAfter: acme?.retryAfter,
-            concernsWholeCA: acme?.isOfWholeCA ?? false)
+            concernsWholeCA: acme?.isOfWholeCA ?? false, names: acme?.refusedNames ?? [])
     }
 }
 

@@ -8,13 +8,15 @@ package import PKI
 package struct Certification: Sendable {
     /// The lineage's name.
     package let name: String
-    package let names: [SubjectName]
+    package private(set) var names: [SubjectName]
     /// The CA's directory URL, and the account there.
     package let server: String
     package let account: String?
     /// The key that the certificate is to be for.
     package let key: KeySource
     package let mustStaple: Bool
+    /// Whether a certificate without the names that the CA refuses is better than none.
+    package let allowsSubset: Bool
     package internal(set) var parameters: Issuance.OrderParameters
     package let solver: any ChallengeSolver
     package let paths: LineagePaths
@@ -68,17 +70,27 @@ package struct Certification: Sendable {
 
     package init(
         name: String, names: [SubjectName], server: String, account: String?, key: KeySource, mustStaple: Bool = false,
-        parameters: Issuance.OrderParameters = Issuance.OrderParameters(), solver: any ChallengeSolver,
-        paths: LineagePaths,
+        allowsSubset: Bool = false, parameters: Issuance.OrderParameters = Issuance.OrderParameters(),
+        solver: any ChallengeSolver, paths: LineagePaths,
         conf: (path: String, bytes: [UInt8])? = nil, newLineage: NewLineage? = nil
     ) {
         (self.name, self.names, self.server, self.account) = (name, names, server, account)
-        (self.key, self.mustStaple, self.parameters, self.solver) = (key, mustStaple, parameters, solver)
+        (self.key, self.mustStaple, self.allowsSubset) = (key, mustStaple, allowsSubset)
+        (self.parameters, self.solver) = (parameters, solver)
         (self.paths, self.conf, self.newLineage) = (paths, conf, newLineage)
     }
 
     var request: OrderRequest {
-        OrderRequest(lineage: name, server: server, account: account, names: names.map(\.description))
+        OrderRequest(
+            lineage: name, server: server, account: account, names: names.map(\.description), allowsSubset: allowsSubset
+        )
+    }
+
+    /// The same for those of its names that are ordered.
+    func limited(to ordered: [String]) -> Certification {
+        var limited = self
+        limited.names = names.filter { ordered.contains($0.description) }
+        return limited
     }
 }
 
@@ -86,18 +98,20 @@ extension Certification {
     /// The renewal of a lineage as its renewal config has it.
     ///
     /// - Parameters:
+    ///   - omitted: names that are wanted beside those of the installed certificate.
     ///   - trust: where `preferred_chain_root` is looked for.
     ///   - needsNewKey: whether the key at a path is not to be used again, whatever `reuse_key` says.
     /// - Throws: what is wrong with the lineage, or keeps its names from being proven.
     package init(
-        renewing lineage: Lineage, _ challenges: ChallengeSettings = ChallengeSettings(),
+        renewing lineage: Lineage, with omitted: [String] = [], _ challenges: ChallengeSettings = ChallengeSettings(),
         trust: TrustStore = TrustStore(), needsNewKey: (String) -> Bool = { _ in false }
     ) throws {
         guard let options = lineage.options, let paths = lineage.paths, let certificate = lineage.certificate else {
             throw lineage.fatalProblem ?? LineageProblem(.confIncomplete, "\(lineage.confPath) is not complete")
         }
         // What stands in a certificate and is no name cannot be ordered (`SubjectName.isWellFormed`).
-        let names = certificate.names.filter { $0.isWellFormed || $0.isAddressAsDNS }
+        var names = certificate.names.filter { $0.isWellFormed || $0.isAddressAsDNS }
+        names += omitted.compactMap { SubjectName($0) }.filter { !certificate.names.contains($0) }
         guard !names.isEmpty else {
             throw LineageProblem(.certificateMalformed, "the certificate in \(paths.live) is for no name")
         }
@@ -105,7 +119,8 @@ extension Certification {
         let key = KeySource(options, installed: paths.link(.privkey), needsNewKey: needsNewKey)
         self.init(
             name: lineage.name, names: names, server: options.server, account: options.account, key: key,
-            mustStaple: options.mustStaple, parameters: Issuance.OrderParameters(options, trust: trust),
+            mustStaple: options.mustStaple, allowsSubset: options.allowsSubset,
+            parameters: Issuance.OrderParameters(options, trust: trust),
             solver: try Challenges.solver(for: names, options: options, challenges), paths: paths)
     }
 

@@ -82,7 +82,8 @@ extension RenewalRun {
 extension LineageState {
     /// Whether nothing would be lost with the file but what the config directory and the endpoints tell again.
     fileprivate var isRediscoverable: Bool {
-        guard acquisition == .idle, revoked == nil, host.move == nil, host.quarantine == nil, !host.notified.isFailure
+        guard acquisition == .idle, revoked == nil, omitted == nil, host.move == nil, host.quarantine == nil,
+            !host.notified.isFailure
         else {
             return false
         }

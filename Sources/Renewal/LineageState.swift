@@ -19,6 +19,8 @@ package struct LineageState: Codable, Equatable, Sendable {
     package internal(set) var suggested: SuggestedRenewal?
     /// That the installed certificate is revoked; nil where nothing is known of that.
     package internal(set) var revoked: RevokedVersion?
+    /// The names that were wanted and not validated when the CA issued last; nil where there are none.
+    package internal(set) var omitted: OmittedNames?
     package internal(set) var host = HostState()
 
     package init(name: String) { self.name = name }
@@ -103,6 +105,8 @@ package struct SavedOrder: Codable, Equatable, Sendable {
     package let account: String?
     /// The names, sorted.
     package let names: [String]
+    /// What it goes without; nil where it is for every name that is wanted.
+    package let omitted: OmittedNames?
     package let need: Need
     package let placedAt: Date
     /// When the CA forgets it (RFC 8555 §7.1.3); nil where it does not say.
@@ -118,12 +122,16 @@ package struct SavedOrder: Codable, Equatable, Sendable {
     static let lifetime: TimeInterval = 86_400
 
     package init(
-        url: String, server: String, account: String? = nil, names: [String], need: Need, placedAt: Date, expires: Date?
+        url: String, server: String, account: String? = nil, names: [String], omitted: OmittedNames? = nil, need: Need,
+        placedAt: Date, expires: Date?
     ) {
         (self.url, self.server, self.account) = (url, server, account)
-        (self.names, self.need) = (names.sorted(), need)
+        (self.names, self.omitted, self.need) = (names.sorted(), omitted, need)
         (self.placedAt, self.expires) = (placedAt, expires)
     }
+
+    /// The names of the certificate that was wanted.
+    var wantedNames: Set<String> { Set(names + (omitted?.names ?? [])) }
 
     func hasExpired(at now: Date) -> Bool {
         now >= expires ?? placedAt.addingTimeInterval(SavedOrder.lifetime) || placedAt > now.addingTimeInterval(3600)

@@ -195,6 +195,10 @@ package struct LineageStatus: Codable, Equatable, Sendable {
                     .revoked, "the installed certificate is revoked (\(reason)): it has to be replaced", isFatal: false)
             )
         }
+        if let omitted = state?.liveOmitted {
+            problems.append(
+                LineageProblem(.namesOmitted, "the installed certificate is \(omitted)", isFatal: false))
+        }
         if let retry = state?.acquisition.retry {
             problems.append(
                 LineageProblem(

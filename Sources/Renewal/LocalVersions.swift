@@ -49,9 +49,9 @@ extension LocalWorld {
             guard let key = staging.key, let chain = staging.chain else {
                 throw FileError("read", "the staged certificate", because: "it is not there any more")
             }
-            let names = issuing?.name == name ? issuing?.names : lineages[name]?.certificate?.names
             let set = try CertificateSet(
-                key: PrivateKey(pem: key), chain: chain, names: names ?? [], after: certificate(of: name), now: now)
+                key: PrivateKey(pem: key), chain: chain, names: orderedNames(of: name), after: certificate(of: name),
+                now: now)
             if !isUrgent(name) { try set.requirePath(after: self.chain(of: name), trust: trust) }
             return set
         case .quarantine:
@@ -65,6 +65,13 @@ extension LocalWorld {
             }
             return set
         }
+    }
+
+    /// The names that a staged certificate has to be for.
+    private func orderedNames(of name: String) -> [SubjectName] {
+        let omitted = store.knowledge(of: name).state?.acquisition.savedOrder?.omitted?.names ?? []
+        let wanted = issuing?.name == name ? issuing?.names : lineages[name]?.certificate?.names
+        return (wanted ?? []).filter { !omitted.contains($0.description) }
     }
 
     /// Whether so little of the installed certificate's lifetime is left that a new one is installed whatever its chain leads to.

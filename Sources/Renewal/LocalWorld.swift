@@ -85,16 +85,19 @@ package struct LocalWorld: RenewalWorld {
 
     package func clearStaging(_ name: String) throws(FileError) { try store.staging(name).clear() }
 
-    package func prepare(_ name: String) throws(Cause) -> OrderRequest { try certification(name).request }
+    package func prepare(_ name: String, with omitted: [String]) throws(Cause) -> OrderRequest {
+        try certification(name, with: omitted).request
+    }
 
+    /// - Parameter omitted: names that are wanted beside those of the installed certificate.
     func certification(
-        _ name: String, report: (@Sendable (RenewalEvent) -> Void)? = nil
+        _ name: String, with omitted: [String] = [], report: (@Sendable (RenewalEvent) -> Void)? = nil
     ) throws(Cause) -> Certification {
         if let issuing, issuing.name == name { return issuing }
         do {
             guard let lineage = lineages[name] else { throw Cause(.lineage, "there is no lineage \(name)") }
             return try Certification(
-                renewing: lineage, report.map { challenges.of(name, store, report: $0) } ?? challenges,
+                renewing: lineage, with: omitted, report.map { challenges.of(name, store, report: $0) } ?? challenges,
                 trust: trust, needsNewKey: { path in rotatesKeys || store.revoked().isCompromised(keyAt: path) })
         } catch {
             throw Cause(error)
@@ -118,7 +121,8 @@ package struct LocalWorld: RenewalWorld {
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
         do {
-            let planned = try certification(request.lineage, report: report)
+            let planned = try certification(request.lineage, with: request.names, report: report)
+                .limited(to: request.names)
             let client = try await authorities.client(for: planned.server, account: planned.account)
             let certification = try await planned.replacing(lineages[request.lineage], at: client.session)
             if let root = lineages[request.lineage]?.options?.preferredChainRoot,

@@ -1,5 +1,4 @@
 import Challenges
-import Deployment
 import FoundationEssentials
 import Lineages
 import PKI
@@ -58,7 +57,7 @@ extension RenewalRun {
     /// fails, what is staged stays.
     private func fetchChainAgain(_ context: LineageContext) async {
         guard context.state.acquisition.retry?.cause.code == .chain, let order = context.state.acquisition.savedOrder,
-            !order.hasExpired(at: world.now), let request = try? world.prepare(context.name),
+            !order.hasExpired(at: world.now), let request = try? requested(context).like(order),
             let exchange = try? await world.exchange(request, report: report),
             (try? await exchange.resume(order.url)) != nil
         else { return }
@@ -68,11 +67,13 @@ extension RenewalRun {
 
     /// Whether what is staged is what is asked for. The planner has seen to it where a renewal was begun.
     private func isStaged(_ context: LineageContext, _ need: Need) -> Bool {
-        guard need == .issue, let request = try? world.prepare(context.name) else { return need != .issue }
+        guard need == .issue, let request = try? world.prepare(context.name, with: []) else { return need != .issue }
         let staged = world.staged(context.name)
+        let omitted = request.allowsSubset ? context.state.acquisition.savedOrder?.omitted?.names ?? [] : []
         // A chain that cannot be read is for the installation to refuse. Some CAs add a name of their own accord.
         return staged.hasKey && staged.hasChain && world.takesStagedKey(of: context.name)
-            && (staged.leaf.map { Set(request.names).isSubset(of: $0.names.map(\.description)) } ?? true)
+            && (staged.leaf.map { Set(request.names).subtracting(omitted).isSubset(of: $0.names.map(\.description)) }
+                ?? true)
     }
 
     /// Why nothing is ordered in this run any more; nil where there is time.
@@ -80,118 +81,6 @@ extension RenewalRun {
         if Task.isCancelled { return Cause(.interrupted, "interrupted") }
         guard world.uptime - startedAt >= RenewalRun.orderingBudget else { return nil }
         return Cause(.outOfTime, "this run has taken long: the next one goes on with it", isTemporary: true)
-    }
-
-    /// The whole exchange, from the webroot's check to the staged chain.
-    private func acquire(_ context: inout LineageContext, _ need: Need, because reason: String)
-        async throws(AcquisitionFailure)
-    {
-        let request = try prepared(context)
-        context.server = request.server
-        report(.started(name: context.name, names: request.names, because: reason))
-        let exchange = try await world.exchange(request, report: report)
-        try await runPreHooks(context)
-        var isNew = try await takeUp(&context, exchange, request, need)
-        do throws(AcquisitionFailure) {
-            try await exchange.validate()
-        } catch {
-            // An authorization that has expired fails the order, and not the renewal.
-            guard error.verdict == .needsNewOrder, !isNew else { throw error }
-            apply(.acquisitionEnded, to: &context)
-            isNew = try await takeUp(&context, exchange, request, need)
-            try await exchange.validate()
-        }
-        do throws(AcquisitionFailure) {
-            try await finalize(&context, exchange)
-        } catch {
-            // A preferred profile that the CA does not take is left out of another order.
-            guard error.verdict == .needsNewOrder, error.cause.code == .profile else { throw error }
-            apply(.acquisitionEnded, to: &context)
-            _ = try await takeUp(&context, exchange, request, need)
-            try await exchange.validate()
-            try await finalize(&context, exchange)
-        }
-        try await exchange.download()
-        try committing(.issued, &context)
-        report(.obtained(name: context.name))
-    }
-
-    private func finalize(
-        _ context: inout LineageContext, _ exchange: any OrderExchange
-    ) async throws(AcquisitionFailure) {
-        try committing(.finalizing, &context)
-        try await exchange.finalize()
-    }
-
-    private func prepared(_ context: LineageContext) throws(AcquisitionFailure) -> OrderRequest {
-        do throws(FileError) {
-            try world.requireWritableState()
-        } catch {
-            throw AcquisitionFailure(Cause(error), stage: .preparation)
-        }
-        do throws(Cause) {
-            return try world.prepare(context.name)
-        } catch {
-            throw AcquisitionFailure(error, stage: .preparation)
-        }
-    }
-
-    private func runPreHooks(_ context: LineageContext) async throws(AcquisitionFailure) {
-        let commands = context.subject.commands
-        let failures = await hooks.pre(conf: commands.pre, post: commands.post)
-        guard let first = failures.first else { return }
-        recorder.update { report in
-            for failure in failures where !report.hookFailures.contains(failure) { report.hookFailures.append(failure) }
-        }
-        throw AcquisitionFailure(Cause(first), stage: .preparation)
-    }
-
-    /// Takes up the order that an earlier run placed, or places one; returns whether it is a new one.
-    private func takeUp(
-        _ context: inout LineageContext, _ exchange: any OrderExchange, _ request: OrderRequest, _ need: Need
-    ) async throws(AcquisitionFailure) -> Bool {
-        if let saved = context.state.acquisition.order {
-            if saved.server == request.server, saved.names == request.names.sorted() {
-                do throws(AcquisitionFailure) {
-                    _ = try await exchange.resume(saved.url)
-                    return false
-                } catch {
-                    guard error.verdict == .ends || error.verdict == .needsNewOrder else { throw error }
-                }
-            }
-            apply(.acquisitionEnded, to: &context)
-        }
-        let urgency = urgency(context, need)
-        if let cause = authorities.obstacle(to: request.server, urgency, at: world.now) {
-            throw AcquisitionFailure(cause, stage: .waiting)
-        }
-        do throws(AcquisitionFailure) {
-            let placed = try await exchange.place()
-            authorities.noteSuccess(request.server)
-            let order = SavedOrder(
-                url: placed.url, server: request.server, account: request.account, names: request.names, need: need,
-                placedAt: world.now, expires: placed.expires)
-            let isYoung = context.leaf.map { SuggestedRenewal.isYoung($0.validity, at: world.now) } ?? false
-            try committing(.orderPlaced(order, isEarly: isYoung && urgency == .suggested), &context)
-            return true
-        } catch {
-            authorities.noteFailure(request.server, error, at: world.now)
-            throw error
-        }
-    }
-
-    private func urgency(_ context: LineageContext, _ need: Need) -> AuthorityWatch.Urgency {
-        if context.isExplicit || need.live == nil || need.isForced { return .asked }
-        return context.plan.isOnlySuggested ? .suggested : .due
-    }
-
-    private func committing(_ event: StateEvent, _ context: inout LineageContext) throws(AcquisitionFailure) {
-        do throws(FileError) {
-            try commit(event, to: &context)
-        } catch {
-            recorder.update { $0.stateFailed = true }
-            throw AcquisitionFailure(Cause(error))
-        }
     }
 
     /// Notes why no certificate has come of it.

@@ -112,7 +112,7 @@ package struct Planner: Sendable {
             (isDue, because) = (false, "begun earlier")
             plan.outcome = .leftAlone(because: "\(reason)")
         }
-        var begun = self.begun(subject, leaf, state.acquisition, staged, isDue: isDue, at: now)
+        var begun = self.begun(subject, leaf, state, staged, isDue: isDue, at: now)
         if begun.goesOn, exceptions.makesNewKeys {
             begun.isOver = true
             begun.remark = "what an earlier run has begun is given up for a new key"
@@ -163,17 +163,17 @@ package struct Planner: Sendable {
     }
 
     private func begun(
-        _ subject: Subject, _ leaf: Leaf, _ acquisition: Acquisition,
+        _ subject: Subject, _ leaf: Leaf, _ state: LineageState,
         _ staged: (hasKey: Bool, hasChain: Bool, leaf: Leaf?), isDue: Bool, at now: Date
     ) -> Begun {
-        let names = Set(subject.domains)
-        switch acquisition {
+        let names = subject.wantedNames(state)
+        switch state.acquisition {
         case .idle: return Begun()
         case .failing(let need, _):
             // A forced attempt is history once it has failed, and a need that has passed by itself is none.
             return isDue && !(need.isForced && !policy.isForced) ? Begun() : Begun(isOver: !isDue)
         case .ordered(let order, let retry):
-            guard Set(order.names) == names else {
+            guard order.wantedNames == names else {
                 let list = order.names.joined(separator: ", ")
                 return Begun(isOver: true, remark: "the order for \(list), begun with certctl issue, is abandoned")
             }
@@ -181,9 +181,11 @@ package struct Planner: Sendable {
             if !staged.hasKey || order.hasExpired(at: now) { return Begun(isOver: true) }
             if policy.isForced, retry != nil || order.refusals > 0 { return Begun(isOver: true) }
             return Begun(goesOn: true)
-        case .issued(let need, _, _):
+        case .issued(let need, let order, _):
             guard staged.hasKey, staged.hasChain else { return Begun(isOver: true) }
-            guard let found = staged.leaf, Set(found.names) != Set(leaf.names) else {
+            guard let found = staged.leaf,
+                Set(found.names.map(\.description)).union(order?.omitted?.names ?? []) != names
+            else {
                 // A chain that cannot be read is for the installation to refuse. One that a wrong clock dates into the future is
                 // no reason to wait for an operator who wants another.
                 let isEarly = staged.leaf.map { $0.notBefore > now.addingTimeInterval(Backoff.day) } ?? false

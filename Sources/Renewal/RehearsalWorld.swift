@@ -43,9 +43,13 @@ package struct RehearsalWorld: RenewalWorld {
 
     // MARK: The exchange
 
-    package func prepare(_ name: String) throws(Cause) -> OrderRequest {
-        let request = try base.prepare(name)
-        return OrderRequest(lineage: name, server: target(for: request.server), names: request.names)
+    package func prepare(_ name: String, with omitted: [String]) throws(Cause) -> OrderRequest {
+        let known =
+            base.lineages[name]?.options?.allowsSubset == true ? base.knowledge(of: name).state?.liveOmitted : nil
+        let request = try base.prepare(name, with: omitted + (known?.names ?? []))
+        return OrderRequest(
+            lineage: name, server: target(for: request.server), names: request.names, allowsSubset: request.allowsSubset
+        )
     }
 
     private func target(for own: String) -> String {
@@ -58,7 +62,9 @@ package struct RehearsalWorld: RenewalWorld {
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
         do {
-            let certification = try base.certification(request.lineage)
+            let certification = try base.certification(request.lineage, with: request.names)
+                .limited(to: request.names)
+            areas.area(request.lineage).expect(certification.names)
             // An operator with an account at the CA has agreed to the terms that its staging environment shows as well.
             let registration = try await authorities.registration(
                 at: request.server, account: request.server == certification.server ? certification.account : nil,
@@ -80,10 +86,9 @@ package struct RehearsalWorld: RenewalWorld {
 
     package func candidate(_ source: InstallSource, of name: String) throws(InstallFailure) -> Leaf {
         do {
-            let (area, certification) = (areas.area(name), try base.certification(name))
+            let area = areas.area(name)
             let set = try CertificateSet(
-                key: PrivateKey(pem: area.key ?? []), chain: area.chain ?? [], names: certification.names, after: nil,
-                now: now)
+                key: PrivateKey(pem: area.key ?? []), chain: area.chain ?? [], names: area.names, after: nil, now: now)
             return try Leaf(set.leaf)
         } catch {
             throw InstallFailure(Cause(error), .drops)
@@ -117,6 +122,11 @@ private final class Areas: Sendable {
 
     final class Area: StagingArea {
         private let files = Mutex<(key: [UInt8]?, chain: [UInt8]?)>((nil, nil))
+        private let expected = Mutex<[SubjectName]>([])
+
+        /// The names that the certificate has to be for.
+        var names: [SubjectName] { expected.withLock(\.self) }
+        func expect(_ names: [SubjectName]) { expected.withLock { $0 = names } }
 
         var key: [UInt8]? { files.withLock(\.key) }
         var chain: [UInt8]? { files.withLock(\.chain) }

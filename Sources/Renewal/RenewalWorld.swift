@@ -41,7 +41,9 @@ package protocol RenewalWorld: Sendable {
     func takesStagedKey(of name: String) -> Bool
     func clearStaging(_ name: String) throws(FileError)
     /// Checks everything that a renewal needs here, before anybody is asked for anything; returns what is ordered.
-    func prepare(_ name: String) throws(Cause) -> OrderRequest
+    ///
+    /// - Parameter omitted: names that are wanted beside those of the installed certificate.
+    func prepare(_ name: String, with omitted: [String]) throws(Cause) -> OrderRequest
     /// Asks the CA of a lineage when the installed certificate is to be renewed; nil where it could not be asked.
     func renewalAnswer(_ name: String) async -> RenewalAnswer?
     /// Begins to talk to the CA of a lineage: its directory has answered, and the account is known.
@@ -124,9 +126,17 @@ package struct OrderRequest: Sendable {
     package let account: String?
     /// As they are to be in the certificate.
     package let names: [String]
+    /// Whether a certificate without the names that the CA refuses is better than none.
+    package let allowsSubset: Bool
+    /// What it goes without; nil where it is for every name.
+    package let omitted: OmittedNames?
 
-    package init(lineage: String, server: String, account: String? = nil, names: [String]) {
+    package init(
+        lineage: String, server: String, account: String? = nil, names: [String], allowsSubset: Bool = false,
+        omitted: OmittedNames? = nil
+    ) {
         (self.lineage, self.server, self.account, self.names) = (lineage, server, account, names)
+        (self.allowsSubset, self.omitted) = (allowsSubset, omitted)
     }
 }
 

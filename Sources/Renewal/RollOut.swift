@@ -88,7 +88,9 @@ extension RenewalRun {
         (context.leaf, context.outcome) = (leaf, .renewed(number: number, leaf))
         (context.rollout, context.isExplicit, context.isChanged) = (.all, true, true)
         report(.installed(name: context.name, number: number, leaf))
-        note(source.isChosen ? .rolledBack : .installed, context)
+        let omitted = context.state.liveOmitted
+        if let omitted { report(.alarm(name: context.name, "installed \(omitted)")) }
+        note(source.isChosen ? .rolledBack : .installed, context, error: omitted?.description)
     }
 
     /// Checks what a dry run has got as an installation would.

@@ -24,6 +24,11 @@ package enum StateEvent: Sendable {
     case installationFailed(Cause, need: Need, keepsStaged: Bool, retry: RetryRule)
     /// What was begun is of no use any more.
     case acquisitionEnded
+    /// The order is of no use any more, and another one takes its place at once.
+    case orderReplaced(need: Need)
+
+    /// Names that the installed certificate goes without are wanted no more.
+    case namesForgotten([String])
 
     // What live/ shows.
     /// live/ is about to show another version.
@@ -113,12 +118,14 @@ package struct AcquisitionFailure: Error, Sendable {
     package let concernsWholeCA: Bool
     /// How far the attempt had come.
     package let stage: RenewalFailure.Stage
+    /// The names that the CA refuses, where it says which.
+    package let names: [String]
 
     package init(
         _ cause: Cause, _ verdict: Verdict = .keeps, stage: RenewalFailure.Stage = .issuance,
-        retryAfter: TimeInterval? = nil, concernsWholeCA: Bool = false
+        retryAfter: TimeInterval? = nil, concernsWholeCA: Bool = false, names: [String] = []
     ) {
         (self.cause, self.verdict, self.stage) = (cause, verdict, stage)
-        (self.retryAfter, self.concernsWholeCA) = (retryAfter, concernsWholeCA)
+        (self.retryAfter, self.concernsWholeCA, self.names) = (retryAfter, concernsWholeCA, names)
     }
 }

@@ -30,6 +30,12 @@ extension LineageState {
         case .installationFailed(let cause, let need, let keepsStaged, let rule):
             return installationFailed(cause, need, keepsStaged: keepsStaged, rule, at: now)
         case .acquisitionEnded: return endAcquisition()
+        case .orderReplaced(let need):
+            let retry = acquisition.retry
+            defer { if let retry { acquisition = .failing(need: need, retry: retry) } }
+            return endAcquisition()
+
+        case .namesForgotten(let names): omitted = omitted?.without(names)
 
         case .switching(let sha256, let predecessor): host.move = .forward(to: sha256, predecessor: predecessor)
         case .switchFailed:
@@ -63,6 +69,7 @@ extension LineageState {
         // The state was lost, or is of a certctl that did not write the switch down.
         if staged == leaf.sha256 { return installed(leaf, number, at: now) }
         var effects = forgetOvertaken(by: leaf)
+        omitted = omitted.flatMap { $0.areMissing(in: leaf) ? $0.of(leaf) : nil }
         host.remember(host.live.version, besides: leaf)
         (host.live, host.move) = (.adopted(version: Version(leaf, number: number, at: now)), nil)
         // Going back to what was quarantined before would be a step back.
@@ -79,6 +86,7 @@ extension LineageState {
         case .forward, .back, nil: break
         }
         let isIssued = acquisition.isIssued
+        if isIssued { omitted = acquisition.savedOrder?.omitted?.of(leaf) }
         let effects = forgetOvertaken(by: leaf)
         host.remember(host.live.version, besides: leaf)
         host.live = .installed(version: Version(leaf, number: number, at: now), rollout: rollout)

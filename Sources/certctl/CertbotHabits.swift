@@ -101,7 +101,8 @@ enum CertbotHabits {
         "issue": [
             "-d", "--name", "--webroot", "--email", "--agree-tos", "--server", "--account", "--key-type", "--pre-hook",
             "--deploy-hook", "--post-hook", "--preferred-chain", "--preferred-profile", "--required-profile",
-            "--reuse-key", "--config-dir", "--dry-run", "--standalone", "--manual-auth-hook", "--manual-cleanup-hook",
+            "--reuse-key", "--allow-subset-of-names", "--config-dir", "--dry-run", "--standalone", "--manual-auth-hook",
+            "--manual-cleanup-hook",
             "--preferred-challenges", "-q", "--quiet", "-v", "--verbose",
         ],
         "account": ["--server", "--account", "--email", "--agree-tos", "--eab-kid", "--eab-hmac-alg", "--config-dir"],

@@ -97,7 +97,13 @@ struct IssueTarget {
             }
             return lineage
         }
-        let same = lineages.filter { Set($0.certificate?.names ?? []) == Set(names) && $0.original == nil }
+        let store = StateStore(stateDirectory: command.tree.statePath)
+        let wanted = Set(names.map(\.description))
+        let same = lineages.filter { lineage in
+            let missing = store.state(of: lineage, at: Date.now)?.liveOmitted?.names ?? []
+            return lineage.original == nil
+                && Set((lineage.certificate?.names ?? []).map(\.description) + missing) == wanted
+        }
         let taken = lineages.first { $0.name == lineageName(names[0]) }
         // Of several, the one without a -0001.
         if let found = same.first(where: { $0.name == taken?.name }) ?? same.first { return found }
@@ -255,7 +261,7 @@ struct IssueTarget {
         return Certification(
             name: name, names: names, server: server, account: account,
             key: Certification.KeySource(wanted, installed: reusableKey, needsNewKey: needsNewKey),
-            mustStaple: wanted.mustStaple,
+            mustStaple: wanted.mustStaple, allowsSubset: wanted.allowsSubset,
             parameters: Issuance.OrderParameters(wanted, trust: trust),
             solver: solver, paths: existing?.paths ?? newLineage.paths,
             conf: (existing?.confPath ?? tree.confPath(name), conf.bytes),

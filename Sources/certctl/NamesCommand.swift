@@ -1,6 +1,8 @@
 import ArgumentParser
+import FoundationEssentials
 import Lineages
 import PKI
+import Renewal
 
 /// `certctl names`: more or fewer names for a certificate.
 struct NamesCommand: AsyncParsableCommand {
@@ -40,8 +42,12 @@ struct NamesCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let names = try newNames(of: tree.tree().selected([name])[0])
-        var words = tree.words + ca.words + output.words + ["--name", name]
+        let tree = try tree.tree()
+        let lineage = try tree.selected([name])[0]
+        let store = StateStore(stateDirectory: self.tree.statePath)
+        let missing = store.state(of: lineage, at: Date.now)?.liveOmitted?.names.compactMap { SubjectName($0) } ?? []
+        guard let names = try newNames(of: lineage, missing) else { return try forget(lineage, store, tree) }
+        var words = self.tree.words + ca.words + output.words + ["--name", name]
         if let webroot { words += ["--webroot", webroot.text] }
         if yes { words.append("--yes") }
         if newKey { words.append("--new-key") }
@@ -49,19 +55,36 @@ struct NamesCommand: AsyncParsableCommand {
         try await issue.run()
     }
 
-    private func newNames(of lineage: Lineage) throws -> [SubjectName] {
+    /// Names that the CA has refused, and that the certificate goes without, need no order to be removed.
+    private func forget(_ lineage: Lineage, _ store: StateStore, _ tree: Tree) throws {
+        let lock = try RunLock.take(tree, state: self.tree.statePath)
+        defer { withExtendedLifetime(lock) {} }
+        let names = try DomainArgument.names(remove).map(\.description)
+        do throws(FileError) {
+            try store.forget(names, of: lineage, at: Date.now)
+        } catch {
+            throw CommandFailure(error)
+        }
+        StandardStreams.print(
+            line: "\(name): \(names.joined(separator: ", ")) is not ordered any more; the certificate was without it")
+    }
+
+    /// - Parameter missing: the names that are wanted, and that the installed certificate goes without.
+    /// - Returns: nil where nothing but those is to be removed.
+    private func newNames(of lineage: Lineage, _ missing: [SubjectName]) throws -> [SubjectName]? {
         guard let certificate = lineage.certificate, let options = lineage.options else {
             throw CommandFailure(
                 .failed, lineage.fatalProblem?.message ?? "\(lineage.confPath) cannot be used",
                 next: "certctl repair \(name)")
         }
         let (added, removed) = (try DomainArgument.names(add), try DomainArgument.names(remove))
-        if let unknown = removed.first(where: { !certificate.names.contains($0) }) {
-            let list = certificate.names.map(\.description).joined(separator: ", ")
+        let wanted = certificate.names + missing.filter { !certificate.names.contains($0) }
+        if let unknown = removed.first(where: { !wanted.contains($0) }) {
+            let list = wanted.map(\.description).joined(separator: ", ")
             throw CommandFailure(.usage, "\(name) is not for \(unknown), but for \(list)")
         }
-        let names =
-            certificate.names.filter { !removed.contains($0) } + added.filter { !certificate.names.contains($0) }
+        if added.isEmpty, removed.allSatisfy(missing.contains) { return nil }
+        let names = wanted.filter { !removed.contains($0) } + added.filter { !wanted.contains($0) }
         guard !names.isEmpty else {
             throw CommandFailure(.usage, "no name would be left", next: "certctl delete \(name) removes a certificate")
         }

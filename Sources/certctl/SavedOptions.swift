@@ -32,6 +32,9 @@ struct SavedOptions: ParsableArguments {
     @Flag(name: .long, inversion: .prefixedNo, help: "Keep the private key at renewals.")
     var reuseKey: Bool?
 
+    @Flag(name: .long, help: "Leave out names that the CA refuses, and order the others.")
+    var allowSubsetOfNames = false
+
     /// Each key of `[certctl]` with its value: what certbot has no option for.
     var ownLines: [(key: String, value: String)] { preferredChainRoot.map { [("preferred_chain_root", $0)] } ?? [] }
 
@@ -61,7 +64,7 @@ struct SavedOptions: ParsableArguments {
         let flags: [(key: String, value: Bool?)] = [
             ("reuse_key", reuse == nil ? try defaults.flag("reuse_key") : reuse),
             ("must_staple", try defaults.flag("must_staple")),
-            ("allow_subset_of_names", try defaults.flag("allow_subset_of_names")),
+            ("allow_subset_of_names", allowSubsetOfNames ? true : try defaults.flag("allow_subset_of_names")),
         ]
         for (key, value) in flags {
             if let value { lines.append((key, value ? "True" : "False")) }

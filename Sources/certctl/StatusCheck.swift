@@ -109,7 +109,7 @@ struct StatusCheck {
         case .broken, .pending: return (.warning, "\(row.name): \(row.renewal.reason)")
         default: break
         }
-        return row.problems.first { $0.code == "hook-failed" || $0.code == "renewal-failed" }
+        return row.problems.first { ["hook-failed", "renewal-failed", "names-omitted"].contains($0.code) }
             .map { (.warning, "\(row.name): \($0.message)") }
     }
 

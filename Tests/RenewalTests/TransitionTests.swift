@@ -169,6 +169,12 @@ private let ways: [Way] = [
         "failures go on to be counted with the next order", served + [failed(.keeps), .orderPlaced(order())],
         Picture("ordered failed 1", "old deployed verified")),
     Way(
+        "an order that another takes the place of is abandoned", placed + [.orderReplaced(need: due)],
+        Picture("idle", "old deployed verified"), [.clearStaging, abandoned()]),
+    Way(
+        "and what has failed before goes on to be counted", placed + [failed(.keeps), .orderReplaced(need: due)],
+        Picture("failing 1", "old deployed verified"), [.clearStaging, abandoned()]),
+    Way(
         "an interruption leaves everything where it was",
         placed + [
             .acquisitionFailed(AcquisitionFailure(Cause(.interrupted, "interrupted")), need: due, retry: .nextRun)

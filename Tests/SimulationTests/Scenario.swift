@@ -20,10 +20,14 @@ final class Scenario {
     /// - Parameters:
     ///   - lifetime: of every certificate, in days.
     ///   - isKnown: whether a run has adopted the lineages; else they are as certbot has left them.
-    init(_ names: [String] = ["a.example"], lifetime: Double = 90, isKnown: Bool = true) throws {
+    ///   - domains: the names of each certificate, where they are others than its lineage's.
+    init(
+        _ names: [String] = ["a.example"], lifetime: Double = 90, isKnown: Bool = true,
+        domains: [String: [String]] = [:]
+    ) throws {
         (self.names, self.lifetime) = (names, lifetime)
         options = try SimulatedHost.options()
-        host.look { $0.lifetime = lifetime * 86_400 }
+        host.look { ($0.lifetime, $0.domains) = (lifetime * 86_400, domains) }
         for name in names { host.begin(name) }
         host.reload()
         if isKnown { run() }

@@ -6,11 +6,14 @@ import Lineages
 /// A conversation with the simulated CA.
 actor SimulatedExchange: OrderExchange {
     private let name: String
+    private let names: [String]
     private let host: SimulatedHost
     private var url: String?
     private var asksForProfile = true
 
-    init(_ name: String, _ host: SimulatedHost) { (self.name, self.host) = (name, host) }
+    init(_ request: OrderRequest, _ host: SimulatedHost) {
+        (name, names, self.host) = (request.lineage, request.names, host)
+    }
 
     /// Whether the CA answers at all; takes its time.
     func ask() async throws(AcquisitionFailure) {
@@ -30,7 +33,7 @@ actor SimulatedExchange: OrderExchange {
     }
 
     func place() async throws(AcquisitionFailure) -> PlacedOrder {
-        let (name, now) = (name, host.realNow)
+        let (name, names, now) = (name, names, host.realNow)
         host.effect { world in
             world.serial += 1
             world.disk.staged[name] = (world.serial, nil)
@@ -42,7 +45,8 @@ actor SimulatedExchange: OrderExchange {
             world.serial += 1
             let live = world.disk.live[name].flatMap { world.disk.archive[name]?[$0]?.leaf.sha256 }
             let url = "https://ca.example/order/\(world.serial)"
-            world.orders[url] = SimulatedOrder(lineage: name, live: live, expires: now.addingTimeInterval(7 * 86_400))
+            world.orders[url] = SimulatedOrder(
+                lineage: name, names: names, live: live, expires: now.addingTimeInterval(7 * 86_400))
             return url
         }
         guard let url = url ?? nil else { throw AcquisitionFailure(Cause(.interrupted, "killed")) }
@@ -100,6 +104,11 @@ actor SimulatedExchange: OrderExchange {
             host.effect { $0.orders[url] = nil }
             throw AcquisitionFailure(Cause(.notValidated, "not validated"), .ends)
         }
+        let refused = host.look { $0.faults.refusedNames }.intersection(order.names)
+        guard refused.isEmpty else {
+            host.effect { $0.orders[url] = nil }
+            throw AcquisitionFailure(Cause(.notValidated, "not validated"), .ends, names: refused.sorted())
+        }
         host.effect { $0.orders[url]?.isValidated = true }
         host.log("validated \(name)")
         try answer()
@@ -136,7 +145,7 @@ actor SimulatedExchange: OrderExchange {
 
     private func finalizeOnce(_ url: String, _ order: SimulatedOrder) {
         let (name, now) = (name, host.realNow)
-        let version = host.issue(name, key: host.look { $0.disk.staged[name]?.key ?? 0 })
+        let version = host.issue(name, order.names, key: host.look { $0.disk.staged[name]?.key ?? 0 })
         host.effect { world in
             let other = world.orders.first { other in
                 other.key != url && other.value.lineage == name && other.value.isFinalized && !other.value.isDelivered

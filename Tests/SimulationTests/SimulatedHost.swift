@@ -20,6 +20,8 @@ struct Faults {
     var lostAnswers: Double?
     /// It validates nothing.
     var validatesNothing = false
+    /// It validates every name but these.
+    var refusedNames: Set<String> = []
     /// It never comes to an end with a validation.
     var validatesForEver = false
     /// It forgets orders at once, or refuses everything about them.
@@ -89,6 +91,7 @@ struct SimulatedVersion: Equatable {
 /// An order at the simulated CA.
 struct SimulatedOrder {
     let lineage: String
+    let names: [String]
     /// What live/ showed when it was placed.
     let live: String?
     let expires: Date
@@ -148,6 +151,8 @@ final class SimulatedHost: Sendable {
         var lifetime: TimeInterval = 90 * 86_400
         /// Nil where the CA suggests nothing.
         var suggests: Suggestion?
+        /// The names of each lineage's certificate, where they are others than its own.
+        var domains: [String: [String]] = [:]
     }
 
     let time = VirtualTime()
@@ -181,13 +186,15 @@ final class SimulatedHost: Sendable {
     }
 
     /// A new certificate for a lineage.
-    func issue(_ name: String, key: Int) -> SimulatedVersion {
+    ///
+    /// - Parameter names: what it is for; nil for all that the lineage is to have.
+    func issue(_ name: String, _ names: [String]? = nil, key: Int) -> SimulatedVersion {
         let now = realNow
         return state.withLock { world in
             world.serial += 1
             let leaf = Leaf(
                 sha256: "\(name)#\(world.serial)", serial: "\(world.serial)",
-                names: SubjectName(name).map { [$0] } ?? [],
+                names: (names ?? world.domains[name] ?? [name]).compactMap { SubjectName($0) },
                 notBefore: now.addingTimeInterval(world.faults.datedAhead - 3600),
                 notAfter: now.addingTimeInterval(world.faults.datedAhead + world.lifetime - 3600))
             let isBad = world.faults.rejectsNew || world.faults.rejectsNewOf == name

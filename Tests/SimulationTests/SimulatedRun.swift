@@ -58,7 +58,7 @@ extension SimulatedHost {
 
     /// The options of a lineage that is proven through a webroot.
     static func options() throws -> RenewalOptions {
-        let text = "[renewalparams]\nauthenticator = webroot\nkey_type = ecdsa\n"
+        let text = "[renewalparams]\nauthenticator = webroot\nkey_type = ecdsa\nallow_subset_of_names = True\n"
         return try RenewalOptions(ConfFile(bytes: Array(text.utf8)), defaults: CLIDefaults([]))
     }
 

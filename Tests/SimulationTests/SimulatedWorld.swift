@@ -50,8 +50,11 @@ struct SimulatedWorld: RenewalWorld {
     }
     func takesStagedKey(of name: String) -> Bool { true }
     func clearStaging(_ name: String) throws(FileError) { try write { $0.disk.staged[name] = nil } }
-    func prepare(_ name: String) throws(Cause) -> OrderRequest {
-        OrderRequest(lineage: name, server: "https://ca.example/dir", names: [name])
+    func prepare(_ name: String, with omitted: [String]) throws(Cause) -> OrderRequest {
+        let names = live(of: name)?.leaf.names.map(\.description) ?? [name]
+        return OrderRequest(
+            lineage: name, server: "https://ca.example/dir", names: names + omitted,
+            allowsSubset: host.look { $0.domains[name] != nil })
     }
     func renewalAnswer(_ name: String) async -> RenewalAnswer? {
         guard !host.look({ $0.faults.caIsDown }), let leaf = live(of: name)?.leaf else { return nil }
@@ -63,7 +66,7 @@ struct SimulatedWorld: RenewalWorld {
     func exchange(
         _ request: OrderRequest, report: @escaping @Sendable (RenewalEvent) -> Void
     ) async throws(AcquisitionFailure) -> any OrderExchange {
-        let exchange = SimulatedExchange(request.lineage, host)
+        let exchange = SimulatedExchange(request, host)
         do throws(AcquisitionFailure) {
             try await exchange.ask()
         } catch {

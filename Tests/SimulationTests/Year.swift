@@ -37,7 +37,9 @@ final class Year {
         let lifetime = [6.0, 45, 90][dice.number(0...2)]
         let hasCheck = dice.once(in: 2)
         let suggests = dice.once(in: 2)
+        let domains = Dictionary(uniqueKeysWithValues: names.map { ($0, [$0, "www.\($0)"]) })
         host.look { world in
+            world.domains = domains
             world.suggests = suggests ? .usual : nil
             world.lifetime = lifetime * 86_400
             world.hasCheckHook = hasCheck
@@ -61,7 +63,8 @@ final class Year {
             { _ in { $0.rejectsNew = true } }, { _ in { $0.restartSeconds = 45 } }, { _ in { $0.diskIsFull = true } },
             { _ in { $0.suggests = .now } }, { _ in { $0.suggests = .backwards } }, { _ in { $0.suggests = .late } },
             { _ in { $0.suggests = .restless } }, { _ in { $0.clockError = 40 * 86_400 } },
-            { _ in { $0.clockError = -3 * 86_400 } },
+            { _ in { $0.clockError = -3 * 86_400 } }, { _ in { $0.refusedNames = ["www.site0.example"] } },
+            { _ in { $0.refusedNames = ["www.site0.example", "site1.example", "site2.example"] } },
         ]
         for _ in 0..<dice.number(0...12) {
             let from = 2 + dice.fraction() * (Year.days - 2 - Year.quietDays)

@@ -44,7 +44,7 @@ extension Fault {
         case .unreadable: .do("make what \(subject.live) leads to readable for root, or restore it from a backup")
         case .newerVersion: .renew([subject.name], cost: .free)
         case .revoked: .replacing(subject.name)
-        case .hookFailed, .renewalFailed, .servedWrongly: nil
+        case .hookFailed, .renewalFailed, .servedWrongly, .namesOmitted: nil
         case .liveMissing, .liveNotALink, .liveInconsistent, .certificateMalformed, .keyMalformed, .keyMismatch,
             .fullchainMismatch, .movedTree, .archiveDamaged:
             subject.reissue()
@@ -57,6 +57,10 @@ extension Fault {
         case .chain(let name): .renew([name], isForced: true)
         case .expired(let name): .renew([name])
         case .revoked(let name): .replacing(name)
+        case .namesOmitted(let name, let names):
+            .do(
+                "correct what the CA says of \(names.count == 1 ? "it" : "them"), then: certctl renew --force \(name.shellWord); or go without: certctl names \(name.shellWord)"
+                    + names.map { " --remove \($0)" }.joined(), cost: .order)
         case .notYetValid(let name):
             .do("see that the clock is right; if it is: certctl renew --force \(name.shellWord)", cost: .order)
         case .clock(.timedatectl, _): .run("timedatectl set-ntp true")

@@ -18,6 +18,8 @@ package enum Fault: Hashable, Sendable {
     case expired(name: String)
     case notYetValid(name: String)
     case revoked(name: String)
+    /// The certificate goes without them, as `allow_subset_of_names` has it.
+    case namesOmitted(name: String, names: [String])
     case clock(ClockSetter, right: Date?)
 
     // What a renewal needs on this host.

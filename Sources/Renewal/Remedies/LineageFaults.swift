@@ -20,6 +20,7 @@ extension Fault {
             .hookFailed(name: name, identity: $0.identity, isRepeated: $0.failures > 1)
         }
         if rollout?.trouble != nil { faults.append(.served(name: name, tried: false, restart: nil)) }
+        if let omitted = state.liveOmitted { faults.append(.namesOmitted(name: name, names: omitted.names)) }
         if let retry = state.acquisition.retry {
             faults.append(.renewal(RecordedCause(retry.cause), subject, isRepeated: retry.failures > 1))
         }

@@ -11,7 +11,7 @@ extension Fault {
             .noCertificate:
             configDirectory
         case .lineage(let code, let subject): Fault.remedy(code, subject)
-        case .mustStaple, .chain, .expired, .notYetValid, .revoked, .clock: certificate
+        case .mustStaple, .chain, .expired, .notYetValid, .revoked, .namesOmitted, .clock: certificate
         case .diskFull, .diskReadOnly, .immutable, .writeRefused, .accountMissing, .accountAmbiguous, .accountUnusable,
             .accountRefused,
             .serverInvalid, .webrootMissing, .webrootNoDirectory, .webrootUnknown, .webrootObstructed,
