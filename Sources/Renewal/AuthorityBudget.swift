@@ -44,10 +44,10 @@ package struct AuthorityBudget: Hashable, Sendable {
     ) {
         guard let server, server == RenewalOptions.defaultServer else { return nil }
         var counts: [String: Int] = [:]
-        let wanted = Set(names.map { AuthorityBudget.registeredDomain($0.description) })
+        let wanted = Set(names.map { PublicSuffixes.ofHost.registeredDomain(of: $0.description) })
         for lineage in all where lineage.options?.server == server && lineage.original == nil {
             let domains = Set(
-                (lineage.certificate?.names ?? []).map { AuthorityBudget.registeredDomain($0.description) })
+                (lineage.certificate?.names ?? []).map { PublicSuffixes.ofHost.registeredDomain(of: $0.description) })
             guard !domains.isDisjoint(with: wanted) else { continue }
             let recent = AuthorityBudget.recent(of: lineage, at: now)
             for domain in domains.intersection(wanted) { counts[domain, default: 0] += recent }
@@ -63,20 +63,5 @@ package struct AuthorityBudget: Hashable, Sendable {
         guard let paths = lineage.paths, let archive = try? Archive(directory: paths.archive) else { return 0 }
         return Set(archive.versions.keys.compactMap { CertificateBudget.recent(archive.path(.cert, $0), at: now)?.der })
             .count
-    }
-
-    /// Second-level labels below which countries register domains, such as `co.uk`: the common ones, without the Public Suffix List.
-    private static let registries: Set<String> = [
-        "ac", "co", "com", "edu", "gob", "gov", "gv", "ne", "net", "or", "org",
-    ]
-
-    /// What was registered of a DNS name; an address is one by itself.
-    static func registeredDomain(_ name: String) -> String {
-        let labels = name.split(separator: ".")
-        guard labels.count > 2, let top = labels.last, top.contains(where: \.isLetter), !name.contains(":") else {
-            return name
-        }
-        let isCountry = top.utf8.count == 2 && registries.contains(String(labels[labels.count - 2]))
-        return labels.suffix(isCountry ? 3 : 2).joined(separator: ".")
     }
 }

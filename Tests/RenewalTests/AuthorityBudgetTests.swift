@@ -9,15 +9,6 @@ import Testing
 /// The limits of Let's Encrypt that an operator's order may meet besides that of its exact names.
 @Suite(.parts("openssl"))
 struct AuthorityBudgetTests {
-    @Test(arguments: [
-        ("example.org", "example.org"), ("a.b.example.org", "example.org"), ("*.example.org", "example.org"),
-        ("www.example.co.uk", "example.co.uk"), ("example.com.au", "example.com.au"), ("a.example.de", "example.de"),
-        ("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1"), ("localhost", "localhost"),
-    ])
-    func `names of one registered domain count together`(name: String, domain: String) {
-        #expect(AuthorityBudget.registeredDomain(name) == domain)
-    }
-
     @Test(arguments: [(48, 298, false), (49, 0, true), (0, 299, true)])
     func `the last certificate or order takes a yes`(certificates: Int, orders: Int, isLow: Bool) {
         let budget = AuthorityBudget(domain: "example.org", certificates: certificates, orders: orders)
