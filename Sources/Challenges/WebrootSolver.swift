@@ -39,7 +39,7 @@ package struct WebrootSolver: ChallengeSolver {
         }
 
         /// What clears the way; nil where something else is wrong.
-        package var wayOut: String? {
+        package var advice: String? {
             guard case .obstructed(_, let error) = self else { return nil }
             return
                 "put a directory there, or a link of root's to one (chown -h root \(error.path), if it leads where it should)"

@@ -40,7 +40,7 @@ enum CertbotHabits {
         let lost = line.unknown.isEmpty ? "" : "; certctl has no \(line.unknown.joined(separator: ", "))"
         let arguments = path.first == "help" ? [] : line.words.map(\.shellWord)
         return CommandFailure(
-            .usage, message + lost, next: (["certctl"] + path + arguments).joined(separator: " "))
+            .usage, message + lost, next: .run((["certctl"] + path + arguments).joined(separator: " ")))
     }
 
     // MARK: Options
@@ -56,7 +56,7 @@ enum CertbotHabits {
         let list = line.dropped.joined(separator: ", ")
         throw CommandFailure(
             .usage, "\(list) \(line.dropped.count == 1 ? "is an option" : "are options") of certbot",
-            next: (["certctl"] + path + line.words.map(\.shellWord)).joined(separator: " "))
+            next: .run((["certctl"] + path + line.words.map(\.shellWord)).joined(separator: " ")))
     }
 
     /// certbot's options that have a value, and those of certctl that a value may follow which looks like an option.

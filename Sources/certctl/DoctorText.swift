@@ -179,19 +179,9 @@ struct DoctorText {
 
     /// Words on lines of at most 80 columns, or of as many as the screen has if these are fewer; the first one begins with the bullet.
     static func wrapped(_ text: String, indent: String, bullet: String? = nil, to width: Int?) -> [String] {
-        var lines: [String] = []
-        var line = ""
+        let head = bullet ?? indent
+        let lead = head.prefix { $0 == " " }.count
         let limit = min(width ?? DoctorText.width, DoctorText.width)
-        for word in text.plain.split(separator: " ") {
-            let prefix = lines.isEmpty ? bullet ?? indent : indent
-            if !line.isEmpty, prefix.columns + line.columns + 1 + String(word).columns > limit {
-                lines.append(prefix + line)
-                line = String(word)
-            } else {
-                line += (line.isEmpty ? "" : " ") + word
-            }
-        }
-        if !line.isEmpty { lines.append((lines.isEmpty ? bullet ?? indent : indent) + line) }
-        return lines
+        return TextLayout.lines(head + text, to: limit, hanging: indent.count - lead)
     }
 }

@@ -1,6 +1,7 @@
 import ACME
 import Lineages
 import PKI
+import Renewal
 import Text
 
 /// The values of `-d`, and what to say about one that is no name.
@@ -23,7 +24,7 @@ enum DomainArgument {
     }
 
     /// What is wrong with it, and what to give instead.
-    static func complaint(_ text: String) -> (message: String, next: String) {
+    static func complaint(_ text: String) -> (message: String, next: Remedy.Step) {
         let plain = text.plain
         if let scheme = text.firstRange(of: "://") {
             let host = text[scheme.upperBound...].prefix { !"/?#".contains($0) }
@@ -51,7 +52,7 @@ enum DomainArgument {
         return ("\(plain) is neither a DNS name nor an IP address", "give a name such as www.example.org")
     }
 
-    private static func suggestion(_ name: String) -> String {
+    private static func suggestion(_ name: String) -> Remedy.Step {
         SubjectName(name) != nil ? "-d \(name)" : "give a name such as www.example.org"
     }
 

@@ -1,4 +1,5 @@
 import Glibc
+import Renewal
 import Text
 
 /// Exit codes, after sysexits.h where it has one.
@@ -17,11 +18,16 @@ enum ExitStatus: Int32 {
 struct CommandFailure: Error {
     let status: ExitStatus
     let message: String
-    let next: String?
+    let next: Remedy.Step?
 
-    init(_ status: ExitStatus, _ message: String, next: String? = nil) {
+    init(_ status: ExitStatus, _ message: String, next: Remedy.Step? = nil) {
         (self.status, self.message, self.next) = (status, message, next)
     }
+}
+
+/// What is written where a step is taken is for a person, unless it says `.run`.
+extension Remedy.Step: ExpressibleByStringInterpolation {
+    init(stringLiteral text: String) { self = .do(text) }
 }
 
 /// The error stream, where everything goes that is not a result.

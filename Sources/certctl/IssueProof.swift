@@ -24,7 +24,7 @@ struct IssueProof {
         try IssueProof.requireAgreement(of: ProofSettings.authenticator(methods), defaults)
         plan = ProofPlan(methods: methods)
         if let reason = plan.reasonUnproven(names) {
-            throw CommandFailure(.usage, reason, next: IssueProof.advice(names))
+            throw CommandFailure(.usage, reason, next: .do(IssueProof.advice(names)))
         }
         self.names = names
         let isWebroot = ProofSettings.authenticator(methods) == "webroot"
@@ -87,7 +87,8 @@ struct IssueProof {
             throw CommandFailure(obstacle)
         } catch let failure as WebrootSolver.Failure {
             throw CommandFailure(
-                .failed, "\(failure)", next: failure.wayOut ?? "name the directory that nginx serves with --webroot")
+                .failed, "\(failure)",
+                next: .do(failure.advice ?? "name the directory that nginx serves with --webroot"))
         } catch {
             throw CommandFailure(.failed, "\(error)")
         }
@@ -105,7 +106,7 @@ extension CommandFailure {
             self.init(
                 .failed,
                 "the credentials file \(path) is world-readable (mode \(String(mode & 0o7777, radix: 8)))",
-                next: "chmod 600 \(path.shellWord)")
+                next: .run("chmod 600 \(path.shellWord)"))
         case .credentialsUnusable(let error): self.init(.failed, "\(error)")
         case .programUnusable(let words, let isWithoutCredentials):
             self.init(
@@ -117,8 +118,10 @@ extension CommandFailure {
             self.init(
                 .failed, "\(words)\(holder)",
                 next: isTaken
-                    ? "stop it with --pre-hook COMMAND and start it with --post-hook COMMAND, or have it serve the challenges "
-                        + "from a directory with --webroot DIR" : nil)
+                    ? """
+                    stop it with --pre-hook COMMAND and start it with --post-hook COMMAND, or let it serve the challenges from \
+                    a directory with --webroot DIR
+                    """ : nil)
         }
     }
 }

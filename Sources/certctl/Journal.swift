@@ -1,4 +1,5 @@
 import Glibc
+import Renewal
 import Text
 
 /// The error stream as systemd's journal reads it, which takes each line for an entry of its own (sd-daemon(3)).
@@ -30,12 +31,19 @@ extension StandardError {
     }
 
     /// Writes what is wrong and what is next: two lines for a person, one entry of the journal, which names certctl by itself.
-    static func write(fault: String, next: String?) {
+    static func write(fault: String, next: Remedy.Step?) {
         if Journal.isErrorStream {
-            write(line: fault + (next.map { "; next: \($0)" } ?? ""), .error)
+            write(line: fault + (next.map { "; next: \($0.text)" } ?? ""), .error)
         } else {
             write(line: "certctl: \(fault)", .error)
-            if let next { write(line: "  next: \(next)", .error, hanging: 6) }
+            switch next {
+            case nil: break
+            case .do(let text)?: write(line: "  next: \(text)", .error, hanging: 6)
+            case .run(let command)?:
+                for line in TextLayout.command(command, after: "  next: ", to: Screen.error.width) {
+                    write(line + "\n")
+                }
+            }
         }
     }
 }

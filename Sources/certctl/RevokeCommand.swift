@@ -176,7 +176,7 @@ struct RevokeCommand: AsyncParsableCommand {
 
     private func failure(_ error: any Error, _ target: Target) -> CommandFailure {
         let acme = error as? ACMEError
-        var next: String?
+        var next: Remedy.Step?
         if target.key == nil, acme?.isTemporary != true, let paths = target.lineage?.paths {
             next =
                 "by its own key: certctl revoke --cert \(paths.link(.cert).shellWord) --key \(paths.link(.privkey).shellWord)"

@@ -175,7 +175,7 @@ final class RunPrinter: Sendable {
         if !options.quiet { write(text, priority) }
     }
 
-    func fault(_ text: String, next: String?) {
+    func fault(_ text: String, next: Remedy.Step?) {
         above { StandardError.write(fault: text, next: next) }
     }
 

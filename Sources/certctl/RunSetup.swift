@@ -184,7 +184,7 @@ struct RunSetup: ~Copyable {
         do throws(StateOwner.Failure) {
             try body()
         } catch {
-            let next: String? =
+            let next: Remedy.Step? =
                 switch error {
                 case .another(let directory, _, _):
                     "name another directory with --state-dir; if the config directory was moved, remove \(StateOwner.path(in: directory))"

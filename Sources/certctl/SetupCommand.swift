@@ -55,7 +55,7 @@ struct SetupCommand: AsyncParsableCommand {
         do {
             if undo { try await takeBack() } else { try await setUp() }
         } catch let error as SetupFailure {
-            throw CommandFailure(.failed, error.description, next: error.next)
+            throw CommandFailure(.failed, error.description, next: error.next.map { .do($0) })
         }
     }
 

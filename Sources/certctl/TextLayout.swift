@@ -2,11 +2,13 @@ import Text
 
 /// Text that has to fit a width, in columns of a terminal.
 enum TextLayout {
-    /// Lines of at most `width`, broken between words, that a terminal takes literally. Only a word that is longer than a line is
-    /// broken itself.
+    /// Lines of at most `width`, broken between words, that a terminal takes literally.
     ///
-    /// - Parameter indent: spaces before every line but the first.
-    static func wrapped(_ text: String, to width: Int?, indent: Int = 0) -> [String] {
+    /// - Parameters:
+    ///   - indent: spaces before every line but the first.
+    ///   - breaksWords: whether a word that is longer than a line is broken itself, as in a column of a table. Elsewhere it stays in one
+    ///     piece, to be searched for and copied.
+    static func wrapped(_ text: String, to width: Int?, indent: Int = 0, breaksWords: Bool = true) -> [String] {
         let text = text.plain
         guard let width, text.utf8.count > width, text.columns > width, width > indent + 1 else { return [text] }
         var lines: [String] = []
@@ -19,7 +21,7 @@ enum TextLayout {
         for word in text.split(separator: " ") {
             if !line.isEmpty, line.columns + 1 + String(word).columns > room() { end() }
             var rest = String(word)
-            while rest.columns > room() {
+            while breaksWords, rest.columns > room() {
                 line = String(rest.prefix(columns: room()))
                 rest = String(rest.dropFirst(line.count))
                 end()
@@ -37,7 +39,8 @@ enum TextLayout {
         let text = line.plain
         let lead = text.prefix { $0 == " " }
         guard let width, text.columns > width, width > lead.count + hanging + 1 else { return [text] }
-        return wrapped(String(text.dropFirst(lead.count)), to: width - lead.count, indent: hanging).map { lead + $0 }
+        return wrapped(String(text.dropFirst(lead.count)), to: width - lead.count, indent: hanging, breaksWords: false)
+            .map { lead + $0 }
     }
 
     /// A command for a shell: where it is longer than a line, each line but the last ends with a backslash, so that it can be pasted.
@@ -48,7 +51,7 @@ enum TextLayout {
     static func command(_ command: String, after head: String, to width: Int?) -> [String] {
         let text = command.plain
         guard let width, head.columns + text.columns > width else { return [head + text] }
-        var words: [String] = [""]
+        var parts: [String] = [""]
         var quote: Character?
         for character in text {
             if let open = quote {
@@ -56,7 +59,16 @@ enum TextLayout {
             } else if character == "'" || character == "\"" {
                 quote = character
             }
-            if character == " ", quote == nil { words.append("") } else { words[words.count - 1].append(character) }
+            if character == " ", quote == nil { parts.append("") } else { parts[parts.count - 1].append(character) }
+        }
+        // An option and its value stay together.
+        var words: [String] = []
+        for part in parts {
+            if let last = words.last, last.hasPrefix("-"), !last.contains(" "), !part.hasPrefix("-") {
+                words[words.count - 1] = "\(last) \(part)"
+            } else {
+                words.append(part)
+            }
         }
         var lines: [String] = []
         var line = head + words[0]

@@ -72,7 +72,7 @@ struct CAOptions: ParsableArguments {
 
 extension CommandFailure {
     init(_ failure: Tree.Failure) {
-        let next =
+        let next: Remedy.Step =
             switch failure {
             case .badDefaults: "fix that line: certbot fails on it as well"
             case .unreadable where failure.isPermission:

@@ -101,7 +101,8 @@ struct TypedCommand {
                 next: path.isEmpty ? "certctl help" : "certctl help \(path.joined(separator: " "))")
         }
         let line = ([group, nearest] + words.map(\.shellWord)).joined(separator: " ")
-        return CommandFailure(.usage, "unknown command: \(word.line(atMost: 100)) (nearest: \(nearest))", next: line)
+        return CommandFailure(
+            .usage, "unknown command: \(word.line(atMost: 100)) (nearest: \(nearest))", next: .run(line))
     }
 
     /// Ends the process with what the parser, or a command, could not accept: one line, and where its options are explained.
@@ -128,7 +129,7 @@ struct TypedCommand {
                 Certctl.exit(withError: ExitCode(StatusCheck.Level.unknown.rawValue))
             }
             if !path.isEmpty { message = "\(path.joined(separator: " ")): \(message)" }
-            StandardError.write(fault: message, next: (["certctl", "help"] + path).joined(separator: " "))
+            StandardError.write(fault: message, next: .run((["certctl", "help"] + path).joined(separator: " ")))
         }
         Certctl.exit(withError: ExitCode(code.rawValue))
     }

@@ -133,7 +133,7 @@ struct WebrootSolverTests {
 
             let early = #expect(throws: WebrootSolver.Failure.self) { try site.responder }
             #expect(early?.description == "webroot \(site.webroot) takes no challenge files: \(words)")
-            #expect(early?.wayOut?.contains("chown -h root \(path)") == true)
+            #expect(early?.advice?.contains("chown -h root \(path)") == true)
         }
     }
 

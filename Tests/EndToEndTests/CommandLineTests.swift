@@ -172,6 +172,30 @@ struct CommandLineTests {
         }
     }
 
+    @Test func `a long command to type next can be pasted from a terminal of 80 columns`() async throws {
+        let words =
+            "-d a.example,b.example --deploy-hook 'systemctl reload nginx && echo ok' -m admin@a.example --agree-tos"
+        let output = try await sh(
+            "script",
+            [
+                "-qec", "stty cols 80; exec \(Certctl.path) certonly --webroot -w /var/www/certbot \(words)",
+                "/dev/null",
+            ],
+            environment: ["TERM": "xterm", "NO_COLOR": "1", "HOME": "/nonexistent"])
+        let lines = output.stdout.split(whereSeparator: \.isNewline).map(String.init)
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines)")
+        let next = lines.drop { !$0.hasPrefix("  next: ") }
+        #expect(next.count > 1 && next.dropLast().allSatisfy { $0.hasSuffix(" \\") }, "\(lines)")
+        let pasted = "printf '%s\\n' " + next.joined(separator: "\n").dropFirst("  next: ".count)
+        let arguments = try await check("sh", ["-ec", pasted])
+            .split(whereSeparator: \.isNewline).map(String.init)
+        #expect(
+            arguments == [
+                "certctl", "issue", "--webroot", "/var/www/certbot", "-d", "a.example,b.example", "--deploy-hook",
+                "systemctl reload nginx && echo ok", "--email", "admin@a.example", "--agree-tos",
+            ])
+    }
+
     @Test func `on a terminal of 80 columns nothing is cut within a word`() async throws {
         try await TemporaryDirectory.with { directory in
             let ca = try await DatedCA(in: directory)

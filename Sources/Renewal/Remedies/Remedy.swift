@@ -6,6 +6,12 @@ package struct Remedy: Hashable, Sendable {
         case run(String)
         /// What no command can do for everybody, such as an edit of nginx's configuration.
         case `do`(String)
+
+        package var text: String {
+            switch self {
+            case .run(let text), .do(let text): text
+            }
+        }
     }
 
     /// Who takes the step.
@@ -79,11 +85,7 @@ package struct Remedy: Hashable, Sendable {
         (["certctl \(verb)"] + names.map(\.shellWord)).joined(separator: " ")
     }
 
-    package var text: String {
-        switch step {
-        case .run(let text), .do(let text): text
-        }
-    }
+    package var text: String { step.text }
 
     /// Nil for what is no command.
     package var command: String? { if case .run(let text) = step { text } else { nil } }
