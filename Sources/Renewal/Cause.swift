@@ -82,6 +82,8 @@ package struct Cause: Error, Codable, Hashable, Sendable, CustomStringConvertibl
         case server
         /// The run has used up its time.
         case outOfTime
+        /// An operator was asked, and does not want it.
+        case declined
         /// The run was asked to stop.
         case interrupted
         /// What a certctl of another version wrote: its words are all that is known.

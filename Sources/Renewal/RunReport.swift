@@ -30,8 +30,8 @@ package struct RenewalFailure: Error, Equatable, Sendable, CustomStringConvertib
     /// Whether a later run may succeed with nothing changed.
     package var isTemporary: Bool { cause.isTemporary || cause.code == .budget }
 
-    /// Whether the run was asked to stop.
-    var isInterruption: Bool { cause.code == .interrupted && stage != .installation }
+    /// Whether nothing has failed: the run was asked to stop, or an operator declined.
+    var isInterruption: Bool { [.interrupted, .declined].contains(cause.code) && stage != .installation }
 
     package var description: String { cause.message }
 }

@@ -44,7 +44,7 @@ struct ForceDialogue: Sendable {
         }
         if !wantsAll(healthy) {
             for review in healthy {
-                exceptions.refused[review.name] = Cause(.interrupted, "not ordered: nothing is wrong with it")
+                exceptions.refused[review.name] = Cause(.declined, "not ordered: nothing is wrong with it")
             }
         }
         let ordered = lineages.filter { lineage in

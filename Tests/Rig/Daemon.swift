@@ -52,7 +52,11 @@ package struct Daemon: Sendable {
             await execution.teardown(using: [.gracefulShutDown(allowedDurationToNextStep: .seconds(5))])
             return outcome
         }
-        return try result.closureResult.get()
+        do {
+            return try result.closureResult.get()
+        } catch let early as EndedEarly {
+            throw RigError("\(early.description), with \(result.terminationStatus); its log:\n\(early.log)")
+        }
     }
 
     /// Whether the program still runs.
@@ -71,7 +75,7 @@ package struct Daemon: Sendable {
     private func wait(for ready: Readiness, name: String) async throws {
         let deadline = ContinuousClock.now + Self.startLimit
         while true {
-            guard isRunning else { throw RigError("\(name): ended before it was ready; its log:\n\(tail)") }
+            guard isRunning else { throw EndedEarly(name: name, log: tail) }
             switch ready {
             case .ports(let ports): if ports.allSatisfy(Ports.accepts) { return }
             case .predicate(let isReady): if try await isReady() { return }
@@ -86,6 +90,13 @@ package struct Daemon: Sendable {
     private var tail: String {
         output().split(separator: "\n").suffix(20).joined(separator: "\n")
     }
+}
+
+/// A program has ended before it was ready.
+private struct EndedEarly: Error, CustomStringConvertible {
+    let name: String
+    let log: String
+    var description: String { "\(name): ended before it was ready" }
 }
 
 /// A file's text with invalid UTF-8 repaired, or nil when the file cannot be read; also for files of /proc.

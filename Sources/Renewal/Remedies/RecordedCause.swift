@@ -57,7 +57,7 @@ package enum RecordedCause: Hashable, Sendable {
         case .budget: self = .budget
         case .server: self = .server
         case .malformed, .orderInvalid, .noChallenge, .unfit, .chain, .unmanaged, .stale, .otherCertificate,
-            .brokenHandshake, .silent, .interrupted, .unknown:
+            .brokenHandshake, .silent, .interrupted, .declined, .unknown:
             self = .other
         }
     }
