@@ -55,7 +55,9 @@ extension Diagnosis {
     func lock(_ tree: Tree) -> Findings {
         let path = "\(tree.path)/\(TreeLock.fileName)"
         return LockJudgement.findings(
-            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path, now: host.now)
+            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path,
+            service: host.settings.timer?.replacing(".timer", with: ".service"), hookTimeout: host.settings.hookTimeout,
+            now: host.now)
     }
 
     func clock(_ others: [ClockFacts.Other], isSynchronized: Bool?) -> Findings {

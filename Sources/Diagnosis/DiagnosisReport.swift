@@ -113,8 +113,10 @@ package struct DiagnosisReport: Sendable {
 }
 
 extension DiagnosisReport.Cause {
-    /// What clients see now comes before what will go wrong; then the order of travel.
+    /// What clients see now comes before what will go wrong; then the order of travel. A lock that does not go away comes before
+    /// all: no command of certctl's helps before.
     fileprivate var urgency: (Int, Int) {
+        if check.id == .lockHeld { return (-1, 0) }
         let seen = ([check] + consequences).contains { DiagnosisReport.seenByClients.contains($0.id) }
         return (seen ? 0 : 1, check.id.place)
     }

@@ -22,6 +22,8 @@ package struct UnitState: Equatable, Sendable {
     package let restart: Date?
     /// When a timer last started its service; nil before the first time.
     package let lastStart: Date?
+    /// Since when it has been in its state; nil for one that has been in no other since the boot.
+    package let since: Date?
 
     package var isThere: Bool { load != "not-found" }
     package var isEnabled: Bool { file.hasPrefix("enabled") }
@@ -50,10 +52,11 @@ package struct UnitState: Equatable, Sendable {
         }
         // Of two ways in which a timer may elapse, the first one starts it.
         nextStart = [values["NextElapseUSecRealtime"].flatMap(UnitState.date), monotonic].compactMap(\.self).min()
-        let failed = values["StateChangeTimestamp"].flatMap(UnitState.date)
+        let since = values["StateChangeTimestamp"].flatMap(UnitState.date)
+        self.since = since
         restart =
             values["SubState"] == "auto-restart"
-            ? failed.flatMap { failed in
+            ? since.flatMap { failed in
                 values["RestartUSec"].flatMap(UnitState.span).map { failed.addingTimeInterval($0) }
             } : nil
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)

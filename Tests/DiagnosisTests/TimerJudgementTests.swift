@@ -211,12 +211,37 @@ private struct NoTransport: HTTPTransport {
 struct LockAndClockJudgementTests {
     private let now = Date(timeIntervalSince1970: 1_764_100_000)
 
-    @Test(arguments: [(60.0, Check.Verdict.warning), (7200, .failure)])
+    @Test(arguments: [(60.0, Check.Verdict.skipped), (7200, .failure)])
     func `a lock is a failure only when it is held for long`(age: Double, verdict: Check.Verdict) {
         let facts = LockFacts.held(
             LockHolder(pid: 12, program: "certbot", since: now.addingTimeInterval(-age)))
         let check = LockJudgement.findings(facts, at: "/t/.certbot.lock", now: now).checks[0]
         #expect(check.verdict == verdict && check.evidence.contains("process 12 (certbot)"))
+    }
+
+    @Test func `a process that hangs is ended by its unit where that does nothing else, and once`() {
+        func check(_ unit: String?, _ state: ProcessState = .running, step: String? = nil) -> Check {
+            var holder = LockHolder(
+                pid: 12, program: "certctl", unit: unit, since: now.addingTimeInterval(-7200), step: step)
+            holder.state = state
+            return LockJudgement.findings(
+                .held(holder), at: "/t/.certbot.lock", service: "renew.service", hookTimeout: .seconds(600), now: now
+            ).checks[0]
+        }
+        for unit in ["renew.service", "certbot.service", "snap.certbot.renew.service"] {
+            #expect(check(unit).remedy?.command == "systemctl stop \(unit)")
+        }
+        #expect(check("cron.service").remedy?.command?.contains("kill -TERM 12 && kill -CONT 12 && timeout 30 ") == true)
+        #expect(check(nil, step: "post hook").remedy?.command?.contains("timeout 630 ") == true)
+        #expect(check("renew.service", .unending).remedy?.line.hasPrefix("do: see dmesg") == true)
+        #expect(check(nil, .stopped).title == "process 12 (certctl) is stopped, and locks the config directory")
+
+        #expect(ProcessState(status: "State:\tT (stopped)\nSigPnd:\t0000000000000000\n") == .stopped)
+        let killed = "State:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n"
+        #expect(ProcessState(status: killed) == .unending)
+        #expect(ProcessState(status: killed.replacing("D (disk sleep)", with: "T (stopped)")) == .stopped)
+        #expect(ProcessState(status: killed.replacing("100", with: "000")) == .running)
+        #expect(ProcessState(status: "") == .running)
     }
 
     @Test func `the step of a run is believed of the process that holds the lock only`() async throws {

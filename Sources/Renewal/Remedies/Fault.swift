@@ -44,7 +44,7 @@ package enum Fault: Hashable, Sendable {
     case caaForbids(owner: String, tag: String, identity: String)
 
     // Docker and nginx.
-    case dockerStopped
+    case dockerSilent(EngineState)
     case dockerHostWrong(variable: String, origin: String?, defaultAnswers: Bool)
     case dockerContextWrong(name: String, defaultAnswers: Bool)
     case portHeld(PortHolder, container: String)
@@ -108,8 +108,11 @@ package enum Fault: Hashable, Sendable {
     case serviceFailedBefore(again: String)
     case certbotTimer(String)
     case sandboxOutdated
-    case lockHung(pid: Int32)
-    case lockHeld(pid: Int32)
+    /// - Parameters:
+    ///   - unit: the service that it is of, where that does nothing but renew.
+    ///   - isUnending: whether it was killed already, in vain.
+    ///   - patience: the seconds that it gets to end in good order.
+    case lockHung(pid: Int32, unit: String?, isUnending: Bool, patience: Int)
 
     // The CA.
     case renewal(RecordedCause, FaultSubject, isRepeated: Bool)
@@ -200,4 +203,19 @@ package enum ClockSetter: Hashable, Sendable {
     case timedatectl
     case chrony
     case none
+}
+
+/// What is known of a Docker Engine that does not answer at its own socket.
+package enum EngineState: Hashable, Sendable {
+    /// systemd has no service of it: who has the socket, where a process has.
+    case unmanaged(socket: String, process: Int32?, name: String)
+    case inactive
+    case masked
+    /// It was started in vain.
+    case failed
+    case starting
+    /// It runs, and does not answer, or has lost its socket.
+    case active(hasSocketUnit: Bool)
+    /// The same, and it was started a short while ago.
+    case restarted
 }

@@ -18,7 +18,7 @@ extension Fault {
             .webrootNotWritable:
             renewalNeeds
         case .nameUnresolved, .resolverSilent, .addressRefused, .wrongAddress, .caaForbids: names
-        case .dockerStopped, .dockerHostWrong, .dockerContextWrong, .portHeld, .containerNotThere, .containerMissing,
+        case .dockerSilent, .dockerHostWrong, .dockerContextWrong, .portHeld, .containerNotThere, .containerMissing,
             .containerStopped, .containerEnds, .containerRestarting, .containerUnhealthy, .containerSpare,
             .hookSettings:
             docker
@@ -37,7 +37,7 @@ extension Fault {
             .proxyProtocolDirect, .tlsNotListening, .tlsElsewhere, .endpointUnknown:
             served
         case .timerMissing, .timerMasked, .timerDisabled, .certbotRenews, .serviceFailed, .serviceFailedBefore,
-            .certbotTimer, .sandboxOutdated, .lockHung, .lockHeld:
+            .certbotTimer, .sandboxOutdated, .lockHung:
             schedule
         case .renewal(let cause, let subject, let isRepeated): Fault.remedy(cause, subject, isRepeated: isRepeated)
         case .quarantined(let name): .deploy([name])

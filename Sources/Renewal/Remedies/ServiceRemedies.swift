@@ -73,8 +73,14 @@ extension Fault {
             )
         case .serviceFailedBefore(let again): .run(again)
         case .certbotTimer(let unit): .run("systemctl disable --now \(unit)")
-        case .lockHung(let pid): .do("see what process \(pid) does; if it hangs: kill \(pid)")
-        case .lockHeld: .do("wait until the run has ended", by: .certctl)
+        case .lockHung(let pid, _, true, _):
+            .do("see dmesg for the device or file system that process \(pid) waits for; if it does not answer, restart the host")
+        case .lockHung(_, let unit?, _, _): .run("systemctl stop \(unit.shellWord)")
+        case .lockHung(let pid, nil, _, let patience):
+            // A stopped process gets the first signal with the second one. A zombie has ended.
+            .run(
+                "kill -TERM \(pid) && kill -CONT \(pid) && timeout \(patience) sh -c 'while grep -qs \"^State:.[^Z]\" /proc/\(pid)/status; do sleep 1; done' || kill -KILL \(pid)"
+            )
         default: nil
         }
     }
