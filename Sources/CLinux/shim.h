@@ -6,11 +6,8 @@
 // Without _GNU_SOURCE, as Swift's Glibc is built: the same structs would otherwise have two definitions.
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
-#include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -76,21 +73,6 @@ static inline int certctl_open_place_in_root(int root, const char *path) {
 static inline int certctl_open_file_in_root(int root, const char *path) {
     struct { unsigned long long flags, mode, resolve; } how = {O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0, 0x10};
     return (int)syscall(437 /* openat2 */, root, path, &how, sizeof how);
-}
-
-/// The process that has made a Unix socket ready for connections, 0 if none has (SO_PEERCRED, socket(7)). Connects, and never waits.
-static inline pid_t certctl_socket_owner(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) return 0;
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return 0;
-    struct { pid_t pid; uid_t uid; gid_t gid; } peer = {0};
-    socklen_t size = sizeof peer;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0
-        || getsockopt(fd, SOL_SOCKET, 17 /* SO_PEERCRED */, &peer, &size) != 0) peer.pid = 0;
-    close(fd);
-    return peer.pid;
 }
 
 #ifndef CERTCTL_COMMIT

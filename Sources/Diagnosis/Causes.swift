@@ -58,6 +58,7 @@ package enum Causes {
         .proxyProtocol: [.servedBroken, .renewalFailed],
         .servedStale: [.timerFailing], .servedOther: [.timerFailing], .servedBroken: [.timerFailing],
 
+        .sandboxOutdated: [.timerFailing, .renewalFailed],
         .lockHeld: [.renewalFailed, .timerFailing, .hookFailed, .servedStale, .newerVersion],
         .renewalFailed: [.expired, .timerFailing],
         .rateLimited: [.renewalFailed], .accountPaused: [.renewalFailed, .rateLimited],

@@ -1,4 +1,3 @@
-import CLinux
 import FoundationEssentials
 import Glibc
 import Lineages
@@ -29,7 +28,9 @@ struct EngineFacts: Sendable {
                 async let socketUnit = try? systemd.state(of: "docker.socket")
                 return [await service, await socketUnit].compactMap(\.self)
             }
-            if let states, states.count == 2, states[0].isThere { (facts.service, facts.socketUnit) = (states[0], states[1]) }
+            if let states, states.count == 2, states[0].isThere {
+                (facts.service, facts.socketUnit) = (states[0], states[1])
+            }
         }
         facts.process = peer(of: socket)
         return facts
@@ -63,8 +64,28 @@ struct EngineFacts: Sendable {
 
     /// The process that has made a socket ready for connections (SO_PEERCRED, socket(7)): the engine, or systemd on its behalf.
     private static func peer(of path: String) -> (pid: Int32, name: String)? {
-        let pid = unsafe certctl_socket_owner(path)
-        guard pid > 1 else { return nil }
-        return (pid, ProcessName.of(pid) ?? "?")
+        var address = sockaddr_un()
+        let bytes = Array(path.utf8)
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        guard bytes.count < room else { return nil }
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        // An engine that takes no more connections holds nothing up.
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        let descriptor = Glibc.socket(AF_UNIX, kind, 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        let isConnected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+        // Process, user and group.
+        var peer: [Int32] = [0, 0, 0]
+        var size = socklen_t(MemoryLayout<Int32>.size * peer.count)
+        guard isConnected, unsafe getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0, peer[0] > 1 else {
+            return nil
+        }
+        return (peer[0], ProcessName.of(peer[0]) ?? "?")
     }
 }

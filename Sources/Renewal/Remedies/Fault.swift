@@ -13,6 +13,9 @@ package enum Fault: Hashable, Sendable {
 
     // A certificate's files and settings.
     case lineage(LineageProblem.Code, FaultSubject)
+    /// The same, after a new certificate was to be issued for it, in vain.
+    case lineageReissued(LineageProblem.Code, FaultSubject)
+    case confMissing(FaultSubject, canRepair: Bool)
     case mustStaple(conf: String)
     case chain(name: String)
     case expired(name: String)
@@ -25,10 +28,11 @@ package enum Fault: Hashable, Sendable {
     case diskReadOnly(String)
     case immutable(String)
     case writeRefused(String)
-    case accountMissing(server: String)
+    /// - Parameter failure: why `certctl account register` has failed since; nil where it was not tried.
+    case accountMissing(server: String, failure: RecordedCause?)
     case accountAmbiguous(conf: String, ids: [String])
     case accountUnusable(path: String, server: String)
-    case accountRefused(server: String)
+    case accountRefused(server: String, failure: RecordedCause?)
     case serverInvalid(conf: String)
     case webrootMissing(String)
     case webrootNoDirectory(String)
@@ -101,13 +105,18 @@ package enum Fault: Hashable, Sendable {
 
     // What renews.
     case timerMissing
+    case unitOutdated
+    case unitBroken(UnitFile?, unit: String, service: String?)
     case timerMasked(String)
     case timerDisabled(String)
     case certbotRenews
-    case serviceFailed(String)
-    case serviceFailedBefore(again: String)
+    case serviceFailed(String, ServiceFailure)
+    case serviceMasked(String)
+    case serviceFailedBefore(String)
     case certbotTimer(String)
     case sandboxOutdated
+    /// The sandbox keeps a renewal from its work: whether setup opens it, else the line that closes it.
+    case sandboxClosed(service: String, setupHelps: Bool, UnitFile?)
     /// - Parameters:
     ///   - unit: the service that it is of, where that does nothing but renew.
     ///   - isUnending: whether it was killed already, in vain.
@@ -203,19 +212,4 @@ package enum ClockSetter: Hashable, Sendable {
     case timedatectl
     case chrony
     case none
-}
-
-/// What is known of a Docker Engine that does not answer at its own socket.
-package enum EngineState: Hashable, Sendable {
-    /// systemd has no service of it: who has the socket, where a process has.
-    case unmanaged(socket: String, process: Int32?, name: String)
-    case inactive
-    case masked
-    /// It was started in vain.
-    case failed
-    case starting
-    /// It runs, and does not answer, or has lost its socket.
-    case active(hasSocketUnit: Bool)
-    /// The same, and it was started a short while ago.
-    case restarted
 }
