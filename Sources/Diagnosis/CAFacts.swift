@@ -71,9 +71,11 @@ struct CAProbe: Sendable {
 enum CAJudgement {
     static let ids: [CheckID] = [.caUnreachable, .caNotTrusted, .accountDeactivated, .rateLimited]
 
-    static func findings(_ facts: CAFacts) -> Findings {
+    /// - Parameter failure: that an account was to be made since, in vain.
+    static func findings(_ facts: CAFacts, failure registration: RegistrationFailure? = nil) -> Findings {
         var findings = Findings()
         let place = facts.server
+        let (cause, since) = (registration.map { RecordedCause($0.cause) }, RenewalJudgement.tried(registration))
         if let failure = facts.failure {
             judge(failure, place, &findings)
             findings.skip([.accountDeactivated], at: place, because: "the CA could not be asked")
@@ -83,16 +85,16 @@ enum CAJudgement {
             case .success("valid"): break
             case .success(let status):
                 findings.fail(
-                    .accountDeactivated, at: place, "the account \(account) is \(status) at the CA",
-                    .accountRefused(server: place))
+                    .accountDeactivated, at: place, "the account \(account) is \(status) at the CA\(since)",
+                    .accountRefused(server: place, failure: cause))
             case .failure(let error):
                 guard error.isRefusal, !error.isTemporary else {
                     judge(error, place, &findings)
                     continue
                 }
                 findings.fail(
-                    .accountDeactivated, at: place, "the CA does not take the account \(account): \(error)",
-                    .accountRefused(server: place))
+                    .accountDeactivated, at: place, "the CA does not take the account \(account): \(error)\(since)",
+                    .accountRefused(server: place, failure: cause))
             }
         }
         findings.pass(ids, at: place)

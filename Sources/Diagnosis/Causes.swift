@@ -58,7 +58,8 @@ package enum Causes {
         .proxyProtocol: [.servedBroken, .renewalFailed],
         .servedStale: [.timerFailing], .servedOther: [.timerFailing], .servedBroken: [.timerFailing],
 
-        .lockHeld: [.renewalFailed, .timerFailing],
+        .sandboxOutdated: [.timerFailing, .renewalFailed],
+        .lockHeld: [.renewalFailed, .timerFailing, .hookFailed, .servedStale, .newerVersion],
         .renewalFailed: [.expired, .timerFailing],
         .rateLimited: [.renewalFailed], .accountPaused: [.renewalFailed, .rateLimited],
         .caUnreachable: [.renewalFailed], .caNotTrusted: [.renewalFailed], .accountDeactivated: [.renewalFailed],

@@ -72,10 +72,12 @@ package struct Diagnosis: Sendable {
         async let proofs = proofs(subjects)
         async let schedule = schedule(tree)
         async let authorities = authorities(subjects, tree)
+        findings += orphans(tree)
         findings += disks(subjects, tree)
         for subject in subjects {
             findings += RenewalJudgement.past(
-                subject.state, unreadable: subject.unreadableState, of: subject.lineage, at: host.now)
+                subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: registrationFailures,
+                at: host.now)
         }
         let (facts, webFindings) = await web
         findings += webFindings
@@ -118,8 +120,10 @@ extension Diagnosis {
         for subject in subjects {
             findings += subject.findings(at: host.now)
             findings += RenewalJudgement.past(
-                subject.state, unreadable: subject.unreadableState, of: subject.lineage, at: host.now)
+                subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: registrationFailures,
+                at: host.now)
         }
+        findings += orphans(tree)
         findings += disks(subjects, tree)
         findings += hooks(subjects, tree, [])
         findings += accounts(subjects, tree).findings
@@ -181,7 +185,8 @@ struct Subject: Sendable {
     }
 
     func findings(at now: Date) -> Findings {
-        var findings = LineageJudgement.findings(lineage, chain: chain, at: now)
+        var findings = LineageJudgement.findings(
+            lineage, chain: chain, failure: state?.acquisition.retry, at: now)
         if let problem = verificationProblem {
             findings.fail(
                 .optionInvalid, lineage.name, at: lineage.confPath, problem.message, .fileMalformed(lineage.confPath))

@@ -18,7 +18,7 @@ extension Diagnosis {
             let servers = found.byServer.sorted { $0.key < $1.key }
             for answer in await sideBySide(servers, { await probe.facts($0.key, accounts: $0.value) }) {
                 facts[answer.server] = answer
-                findings += CAJudgement.findings(answer)
+                findings += CAJudgement.findings(answer, failure: registrationFailures[answer.server])
             }
         } else {
             findings.skip(
@@ -38,6 +38,7 @@ extension Diagnosis {
         var findings = Findings()
         let store = AccountStore(configDirectory: tree.path)
         var accounts: [String: StoredAccount] = [:]
+        let failures = registrationFailures
         var read: [String: Result<StoredAccount?, AccountError>] = [:]
         var byServer: [String: [StoredAccount]] = [:]
         for subject in subjects where subject.lineage.reasonUnmanaged == nil {
@@ -48,7 +49,8 @@ extension Diagnosis {
                 read[key]
                 ?? Result { () throws(AccountError) in try store.account(for: options.server, id: options.account) }
             read[key] = result
-            findings += RenewalJudgement.account(result, of: subject.lineage, server: options.server)
+            findings += RenewalJudgement.account(
+                result, of: subject.lineage, server: options.server, failure: failures[options.server])
             byServer[options.server, default: []] += []
             guard case .success(let account?) = result else { continue }
             accounts[subject.lineage.name] = account
@@ -57,6 +59,11 @@ extension Diagnosis {
             }
         }
         return (findings, accounts, byServer)
+    }
+
+    /// Registrations that have failed of late, by the CA's directory URL.
+    var registrationFailures: [String: RegistrationFailure] {
+        StateStore(stateDirectory: host.stateDirectory).registrationFailures.filter { $0.value.isRecent(at: host.now) }
     }
 
     /// What this host has with the latest date in it.

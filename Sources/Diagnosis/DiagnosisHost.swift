@@ -2,6 +2,7 @@ import Challenges
 import Deployment
 import FoundationEssentials
 import Lineages
+import PKI
 import Renewal
 import Setup
 
@@ -26,6 +27,33 @@ extension Diagnosis {
         return findings
     }
 
+    /// Certificates whose renewal config is gone. One that certctl has renewed was not given up by hand: `certctl delete` would
+    /// have taken its state along.
+    func orphans(_ tree: Tree) -> Findings {
+        var findings = Findings()
+        // Of some certificates alone nothing is asked of the others.
+        guard let names = try? tree.lineageNames(), names.count == host.lineages.count,
+            let orphans = try? tree.orphanedFiles()
+        else { return findings }
+        let store = StateStore(stateDirectory: host.stateDirectory)
+        for orphan in orphans where orphan.certificate.notAfter > host.now {
+            let plan = try? tree.repairPlan(for: orphan.name, views: Mounts.views(of: tree.path), at: host.now)
+            let canRepair = plan.map { $0.refusal == nil && $0.hasChanges } ?? false
+            let subject = FaultSubject(
+                name: orphan.name, conf: orphan.confPath, live: "\(tree.path)/live/\(orphan.name)",
+                names: orphan.certificate.names)
+            let evidence =
+                "\(orphan.confPath) is missing, while live/\(orphan.name) has a certificate that is valid until \(orphan.certificate.notAfter.formatted(.iso8601)): nothing renews it"
+            let (fault, title) = (Fault.confMissing(subject, canRepair: canRepair), "the renewal config is missing")
+            if store.knowledge(of: orphan.name).state != nil {
+                findings.fail(.confUnreadable, orphan.name, at: orphan.confPath, evidence, fault, title: title)
+            } else {
+                findings.warn(.confUnreadable, orphan.name, at: orphan.confPath, evidence, fault, title: title)
+            }
+        }
+        return findings
+    }
+
     // MARK: Timer, lock, clock
 
     /// - Returns: whether systemd says that the clock is synchronized, beside what was found.
@@ -41,6 +69,11 @@ extension Diagnosis {
                     lineages, treePath: tree.path, statePath: host.stateDirectory, reports: host.settings.reports)
                 found.laterRun = laterRun(after: found.service.lastEnd, lineages)
                 found.outdatedDropIn = TimerFacts.OutdatedDropIn(wanted, on: SetupHost())
+                let sandbox = found.service.sandbox
+                found.closed = wanted.needed.sorted().compactMap { path in
+                    guard ((try? FileSystem.status(path)) ?? nil) != nil else { return nil }
+                    return sandbox.barrier(before: path).map { (path, $0) }
+                }
                 facts = .success(found)
             }
             findings += TimerJudgement.findings(
@@ -55,7 +88,9 @@ extension Diagnosis {
     func lock(_ tree: Tree) -> Findings {
         let path = "\(tree.path)/\(TreeLock.fileName)"
         return LockJudgement.findings(
-            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path, now: host.now)
+            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path,
+            service: host.settings.timer?.replacing(".timer", with: ".service"), hookTimeout: host.settings.hookTimeout,
+            now: host.now)
     }
 
     func clock(_ others: [ClockFacts.Other], isSynchronized: Bool?) -> Findings {

@@ -42,9 +42,24 @@ package struct DiagnosisReport: Sendable {
         let judged = DiagnosisReport.explained(ordered)
         checks = judged
         let roots = judged.filter { $0.verdict == .failure && $0.because == nil }
-        causes = DiagnosisReport.grouped(roots, in: judged).sorted { $0.urgency < $1.urgency }
+        causes = DiagnosisReport.orderable(
+            DiagnosisReport.grouped(roots, in: judged).sorted { $0.urgency < $1.urgency })
         warnings = DiagnosisReport.grouped(
             judged.filter { $0.verdict == .warning && $0.because == nil }, in: judged)
+    }
+
+    /// What spends from a CA's limits comes after what an order needs: without that it would fail, and be named again.
+    private static func orderable(_ causes: [Cause]) -> [Cause] {
+        var (ordered, left) = ([Cause](), causes[...])
+        while let first = left.popFirst() {
+            if (first.remedy?.cost ?? .free) > .free {
+                let needed = left.filter { $0.isNeeded(for: first) }
+                ordered += needed
+                left.removeAll { $0.isNeeded(for: first) }
+            }
+            ordered.append(first)
+        }
+        return ordered
     }
 
     /// Each fault with the one that explains it: the first on the way that nothing else explains.
@@ -113,8 +128,17 @@ package struct DiagnosisReport: Sendable {
 }
 
 extension DiagnosisReport.Cause {
-    /// What clients see now comes before what will go wrong; then the order of travel.
+    /// Whether an order for the other's certificate would fail for this fault.
+    fileprivate func isNeeded(for other: DiagnosisReport.Cause) -> Bool {
+        let lineages = Set(([check] + alike).map(\.lineage))
+        return check.isCause(of: .renewalFailed) && (remedy?.cost ?? .free) == .free
+            && (lineages.contains(nil) || other.check.lineage == nil || lineages.contains(other.check.lineage))
+    }
+
+    /// What clients see now comes before what will go wrong; then the order of travel. A lock that does not go away comes before
+    /// all: no certctl command helps before.
     fileprivate var urgency: (Int, Int) {
+        if check.id == .lockHeld { return (-1, 0) }
         let seen = ([check] + consequences).contains { DiagnosisReport.seenByClients.contains($0.id) }
         return (seen ? 0 : 1, check.id.place)
     }

@@ -26,7 +26,10 @@ extension Diagnosis {
         facts.docker = found
         // A hook that asks for Docker fails where there is none.
         if case .absent(let reason) = found, web.settings.needsDocker {
-            facts.docker = .unreachable("\(reason), which \(web.settings.path) needs")
+            facts.docker = .unreachable("\(reason), which \(web.settings.path) needs", isHung: false)
+        }
+        if case .unreachable(_, let isHung) = facts.docker {
+            facts.engine = await EngineFacts.look(at: facts.endpoint, isHung: isHung, Systemd(runner: runner), budget)
         }
         var running: Set<Int32> = []
         if case .present(let all) = found {
@@ -84,7 +87,9 @@ extension Diagnosis {
                 endpoint.origin == "DOCKER_HOST" ? VariableOrigin.place(of: "DOCKER_HOST", home: host.home) : nil
             let isAnswering = unsafe access(DockerEndpoint.defaultSocket, R_OK | W_OK) == 0
             let hasDefault = isAnswering && endpoint.address != .socket(DockerEndpoint.defaultSocket)
-            around.engineFault = endpoint.fault(setBy: origin, defaultAnswers: hasDefault)
+            around.engineFault = endpoint.fault(
+                setBy: origin, defaultAnswers: hasDefault, facts.engine?.state(at: host.now))
+            around.engineText = facts.engine?.text(at: host.now) ?? ""
         }
         let files = DockerJudgement.Files(
             tree: FileSystem.resolved(host.treePath),

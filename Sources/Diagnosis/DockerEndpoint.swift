@@ -79,13 +79,21 @@ struct DockerEndpoint: Equatable, Sendable {
     /// - Parameters:
     ///   - place: the file that sets the variable, where one was found.
     ///   - defaultAnswers: whether there is an engine at the default socket.
-    func fault(setBy place: String?, defaultAnswers: Bool) -> Fault {
-        switch source {
+    ///   - state: what is known of the engine, where it is at fault and not the setting.
+    func fault(setBy place: String?, defaultAnswers: Bool, _ state: EngineState?) -> Fault {
+        if let state { return .dockerSilent(state) }
+        return switch source {
         case .variable(let name): .dockerHostWrong(variable: name, origin: place, defaultAnswers: defaultAnswers)
         case .context(let name): .dockerContextWrong(name: name, defaultAnswers: defaultAnswers)
-        case nil: .dockerStopped
+        case nil: .dockerSilent(.inactive)
         }
     }
+
+    /// The path of its socket; nil for one of another kind.
+    var socket: String? { if case .socket(let path) = address { path } else { nil } }
+
+    /// Whether it is the socket of `docker.service`, whatever names it.
+    var isDefault: Bool { socket.map(FileSystem.resolved) == FileSystem.resolved(DockerEndpoint.defaultSocket) }
 
     var description: String {
         switch address {

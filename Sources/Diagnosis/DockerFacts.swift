@@ -6,8 +6,8 @@ enum DockerFacts: Sendable {
     case absent(String)
     /// It cannot be asked from here, which is no fault: why.
     case notAsked(String)
-    /// It should be there and does not answer: how.
-    case unreachable(String)
+    /// It should be there and does not answer: how. One that is hung takes connections, and says nothing.
+    case unreachable(String, isHung: Bool)
     case present([ContainerFacts])
 }
 

@@ -33,7 +33,9 @@ enum DockerJudgement {
         /// The ports at which the installed certificates are served, as far as was seen.
         var rightPorts: Set<Int> = []
         /// Why the engine does not answer, as a fault.
-        var engineFault = Fault.dockerStopped
+        var engineFault = Fault.dockerSilent(.inactive)
+        /// What systemd has of the engine, for people; empty where it does not answer for another reason.
+        var engineText = ""
     }
 
     static func findings(
@@ -42,9 +44,10 @@ enum DockerJudgement {
         var findings = Findings()
         switch facts {
         case .absent(let reason), .notAsked(let reason): findings.skip(ids, at: place, because: reason)
-        case .unreachable(let reason):
+        case .unreachable(let reason, let isHung):
             findings.fail(
-                .dockerUnreachable, at: place, "the Docker Engine does not answer: \(reason)", around.engineFault)
+                .dockerUnreachable, at: place, "the Docker Engine does not answer: \(reason)\(around.engineText)",
+                around.engineFault, title: isHung ? "Docker hangs" : nil)
             findings.skip(
                 ids.filter { $0 != .dockerUnreachable }, at: place, because: "the Docker Engine does not answer")
         case .present(let all):

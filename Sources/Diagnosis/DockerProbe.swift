@@ -30,7 +30,7 @@ struct DockerProbe: Sendable {
             if unsafe stat(path, &status) != 0 {
                 let cause = unsafe String(cString: strerror(errno))
                 guard let origin = endpoint.origin else { return .absent("there is no Docker here: \(path): \(cause)") }
-                return .unreachable("\(origin) says \(path): \(cause)")
+                return .unreachable("\(origin) says \(path): \(cause)", isHung: false)
             }
             if unsafe access(path, R_OK | W_OK) != 0 {
                 return .notAsked("\(path): \(unsafe String(cString: strerror(errno))): run it as root")
@@ -48,7 +48,11 @@ struct DockerProbe: Sendable {
             let facts = all.filter { !$0.isOfDoctor }
             return .present(await sideBySide(facts) { isCandidate($0) ? await completed($0) : $0 })
         } catch {
-            return .unreachable("\(endpoint.origin.map { "\($0): " } ?? "")\(error.description)")
+            let origin = endpoint.origin.map { "\($0): " } ?? ""
+            return .unreachable(
+                error.isTimeout
+                    ? "\(origin)\(endpoint.description) takes connections, and has said nothing for \(DockerProbe.timeout.components.seconds) s"
+                    : "\(origin)\(error.description)", isHung: error.isTimeout)
         }
     }
 

@@ -4,7 +4,10 @@ import HTTP
 /// Requests to the Docker Engine's API.
 extension DockerProbe {
     /// Why the engine did not do what it was asked: in its own words, or those of the transport.
-    struct Failure: Error { let description: String }
+    struct Failure: Error {
+        let description: String
+        var isTimeout = false
+    }
 
     func get<Value: Decodable>(_ path: String, _ type: Value.Type) async throws(Failure) -> Value {
         try decode(try await send(.get, path), type)
@@ -31,7 +34,8 @@ extension DockerProbe {
         do throws(HTTPError) {
             response = try await transport.send(request)
         } catch {
-            throw Failure(description: error.description)
+            let isTimeout = if case .timedOut = error.kind { true } else { false }
+            throw Failure(description: error.description, isTimeout: isTimeout)
         }
         guard (200..<300).contains(response.status) else {
             struct Message: Decodable { let message: String }

@@ -11,14 +11,21 @@ enum LineageJudgement {
     static let ids: [CheckID] =
         codes + [.mustStaple, .chainIncomplete, .chainExpired, .expired, .notYetValid]
 
-    static func findings(_ lineage: Lineage, chain: [Certificate]?, at now: Date) -> Findings {
+    /// - Parameter failure: that of the last order; nil where none has failed.
+    static func findings(
+        _ lineage: Lineage, chain: [Certificate]?, failure: Retry? = nil, at now: Date
+    ) -> Findings {
         var findings = Findings()
         let place = lineage.paths?.live ?? lineage.confPath
         for problem in lineage.problems {
             guard let id = CheckID(problem.code) else { continue }
-            let fault = Fault.lineage(problem.code, FaultSubject(lineage))
+            var (fault, evidence) = (Fault.lineage(problem.code, FaultSubject(lineage)), problem.message)
+            if let failure, fault.remedy?.cost == .order {
+                fault = .lineageReissued(problem.code, FaultSubject(lineage))
+                evidence += "; a new one was ordered since: \(failure.cause.message)"
+            }
             if problem.isFatal {
-                findings.fail(id, lineage.name, at: place, problem.message, fault)
+                findings.fail(id, lineage.name, at: place, evidence, fault)
             } else {
                 findings.warn(id, lineage.name, at: place, problem.message, fault)
             }

@@ -35,6 +35,10 @@ package struct LockHolder: Equatable, Sendable {
     package var since: Date?
     /// What it is doing; nil where it has not said.
     package var step: String?
+    /// What it was started with; nil where that is not told.
+    var command: String?
+    /// What keeps it from going on or from ending, as the kernel has it.
+    var state = ProcessState.running
 
     init(pid: Int32, program: String, unit: String? = nil, since: Date? = nil, step: String? = nil) {
         (self.pid, self.program, self.unit, self.since, self.step) = (pid, program, unit, since, step)
@@ -50,6 +54,7 @@ package struct LockHolder: Equatable, Sendable {
         self.init(
             pid: pid, program: ProcessName.of(pid) ?? "?", unit: PortOwner.unit(of: pid), since: since,
             step: isOwn == true ? note?.step : nil)
+        (command, state) = (ProcessName.commandLine(of: pid), ProcessState(of: pid))
     }
 
     /// Whether it is a run of certctl, which saves what it has begun when it is asked to stop (SIGTERM).
@@ -68,21 +73,47 @@ package struct LockHolder: Equatable, Sendable {
 enum LockJudgement {
     /// Longer than a run with a slow CA and slow hooks takes.
     static let long: TimeInterval = 3600
+    /// A run of certctl that is asked to stop waits for its hook; others end at once, or not at all.
+    static let patience: Duration = .seconds(30)
 
-    static func findings(_ facts: LockFacts, at path: String, now: Date) -> Findings {
+    /// - Parameters:
+    ///   - service: the service that renews; nil where something else does.
+    ///   - hookTimeout: how long a hook of a run may take.
+    static func findings(
+        _ facts: LockFacts, at path: String, service: String? = nil, hookTimeout: Duration = .zero, now: Date
+    ) -> Findings {
         var findings = Findings()
         switch facts {
         case .free: break
         case .unknown(let reason): findings.skip([.lockHeld], at: path, because: reason)
         case .held(let holder):
             let text = "\(path) is locked by \(holder.text(at: now))"
-            if let since = holder.since, now.timeIntervalSince(since) > long {
-                findings.fail(.lockHeld, at: path, text, .lockHung(pid: holder.pid))
-            } else {
-                findings.warn(.lockHeld, at: path, "\(text): a run is going on", .lockHeld(pid: holder.pid))
+            let age = holder.since.map { now.timeIntervalSince($0) } ?? 0
+            guard age > long || holder.state != .running else {
+                // As it should be: most of what is found meanwhile is of a moment.
+                findings.skip([.lockHeld], at: path, because: "a run is in progress: \(text)")
+                break
             }
+            let command = holder.command.map { "; its command line is \($0)" } ?? ""
+            let isOfUnit = holder.unit.map { $0 == service || isRenewal($0) } ?? false
+            let fault = Fault.lockHung(
+                pid: holder.pid, unit: isOfUnit ? holder.unit : nil, isUnending: holder.state == .unending,
+                patience: Int((patience + (holder.endsInGoodOrder ? hookTimeout : .zero)).components.seconds))
+            findings.fail(.lockHeld, at: path, text + holder.state.text + command, fault, title: title(holder, age))
         }
         findings.pass([.lockHeld], at: path)
         return findings
+    }
+
+    private static func title(_ holder: LockHolder, _ age: TimeInterval) -> String {
+        let process = "process \(holder.pid) (\(holder.program))"
+        return holder.state == .stopped
+            ? "\(process) is stopped, and locks the config directory"
+            : "\(process) has been running for \(Span.text(age)), and locks the config directory"
+    }
+
+    /// Whether a service does nothing but renew, so that it can be stopped: one that runs cron jobs is somebody else's, too.
+    private static func isRenewal(_ unit: String) -> Bool {
+        ["certctl", "certbot", "snap.certbot."].contains { unit.hasPrefix($0) }
     }
 }

@@ -12,28 +12,37 @@ enum RenewalJudgement {
     static let webrootIDs: [CheckID] = [.webrootMissing, .webrootNotWritable]
     static let pastIDs: [CheckID] = [.revoked, .namesOmitted, .renewalFailed, .rateLimited, .accountPaused]
 
-    static func account(_ result: Result<StoredAccount?, AccountError>, of lineage: Lineage, server: String) -> Findings
-    {
+    /// - Parameter failure: that an account was to be made since, in vain.
+    static func account(
+        _ result: Result<StoredAccount?, AccountError>, of lineage: Lineage, server: String,
+        failure: RegistrationFailure? = nil
+    ) -> Findings {
         var findings = Findings()
+        let (cause, since) = (failure.map { RecordedCause($0.cause) }, tried(failure))
         let place = "the account for \(server)"
         switch result {
         case .success(nil):
             findings.fail(
-                .accountMissing, lineage.name, at: place, "there is no account for \(server)",
-                .accountMissing(server: server))
+                .accountMissing, lineage.name, at: place, "there is no account for \(server)\(since)",
+                .accountMissing(server: server, failure: cause))
         case .success: break
         case .failure(let error):
             let (id, fault): (CheckID, Fault) =
                 switch error {
-                case .missing: (.accountMissing, .accountMissing(server: server))
+                case .missing: (.accountMissing, .accountMissing(server: server, failure: cause))
                 case .ambiguous(let ids, _): (.accountMissing, .accountAmbiguous(conf: lineage.confPath, ids: ids))
                 case .unusable(let path, _): (.accountUnusable, .accountUnusable(path: path, server: server))
                 case .badServer: (.accountUnusable, .serverInvalid(conf: lineage.confPath))
                 }
-            findings.fail(id, lineage.name, at: place, "\(error)", fault)
+            findings.fail(id, lineage.name, at: place, "\(error)\(since)", fault)
         }
         findings.pass(accountIDs, lineage.name, at: place)
         return findings
+    }
+
+    /// For the end of a sentence that an account is missing.
+    static func tried(_ failure: RegistrationFailure?) -> String {
+        failure.map { "; certctl account register has failed since: \($0.cause.message)" } ?? ""
     }
 
     /// What keeps a probe file out of a webroot.
@@ -99,7 +108,12 @@ enum RenewalJudgement {
     /// What the state says of the last renewal: what was recorded of it comes first, and only what fits that is behind it.
     ///
     /// - Parameter unreadable: why the state cannot be read; nil where it can, or knows nothing.
-    static func past(_ state: LineageState?, unreadable: String?, of lineage: Lineage, at now: Date) -> Findings {
+    ///
+    /// - Parameter failures: of registrations, by the CA's directory URL.
+    static func past(
+        _ state: LineageState?, unreadable: String?, of lineage: Lineage,
+        failures: [String: RegistrationFailure] = [:], at now: Date
+    ) -> Findings {
         var findings = Findings()
         let (name, place) = (lineage.name, "the state of \(lineage.name)")
         guard let state else {
@@ -118,7 +132,7 @@ enum RenewalJudgement {
                 explainedBy: causes(of: RecordedCause(omitted.cause)))
         }
         if let retry = state.acquisition.retry {
-            judge(retry, state, lineage, place, now, &findings)
+            judge(retry, state, lineage, place, failures, now, &findings)
         }
         if let held = state.host.quarantine {
             findings.fail(
@@ -131,13 +145,17 @@ enum RenewalJudgement {
     }
 
     private static func judge(
-        _ retry: Retry, _ state: LineageState, _ lineage: Lineage, _ place: String, _ now: Date,
-        _ findings: inout Findings
+        _ retry: Retry, _ state: LineageState, _ lineage: Lineage, _ place: String,
+        _ failures: [String: RegistrationFailure], _ now: Date, _ findings: inout Findings
     ) {
         let next = retry.nextAttempt.map { $0 > now ? "; the next try is at \($0.formatted(.iso8601))" : "" } ?? ""
         let times = retry.failures == 1 ? "the last renewal failed" : "the last \(retry.failures) renewals failed"
         let (cause, error) = (RecordedCause(retry.cause), retry.cause.message)
-        let fault = Fault.renewal(cause, FaultSubject(lineage), isRepeated: retry.failures > 1)
+        var (fault, since) = (Fault.renewal(cause, FaultSubject(lineage), isRepeated: retry.failures > 1), "")
+        if case .account(let server?) = cause, let failure = failures[server] {
+            fault = .accountRefused(server: server, failure: RecordedCause(failure.cause))
+            since = tried(failure)
+        }
         // One that was forced, and whose certificate is good for long: nothing has to be done about it.
         if case .wait(let date, _)? = decision(on: lineage, state, at: now), state.acquisition.order == nil,
             !state.acquisition.isIssued
@@ -154,7 +172,7 @@ enum RenewalJudgement {
             default: .renewalFailed
             }
         findings.fail(
-            id, lineage.name, at: place, "\(times): \(error)\(next)", fault,
+            id, lineage.name, at: place, "\(times): \(error)\(next)\(since)", fault,
             title: id == .renewalFailed ? title(of: cause) : nil, explainedBy: causes(of: cause))
     }
 
@@ -200,8 +218,9 @@ enum RenewalJudgement {
         case .server: return [.nginxConfigInvalid, .upstreamStopped]
         case .notValidated(let types): return challenge.union(types.contains("caa") ? [.caaForbids] : [])
         case .account: return [.accountMissing, .accountUnusable, .accountDeactivated]
-        case .webroot: return [.webrootMissing, .webrootNotWritable, .diskFull, .diskReadOnly]
-        case .file: return [.diskFull, .diskReadOnly, .webrootMissing, .webrootNotWritable, .unreadable]
+        case .webroot: return [.webrootMissing, .webrootNotWritable, .diskFull, .diskReadOnly, .sandboxOutdated]
+        case .file:
+            return [.diskFull, .diskReadOnly, .webrootMissing, .webrootNotWritable, .unreadable, .sandboxOutdated]
         case .hook: return [.hookMissing, .hookNotExecutable, .hookBadInterpreter, .hookSettingsWrong]
         case .lineage: return Set(LineageJudgement.ids).union([.webrootMissing, .accountMissing])
         // Nothing is known of it: whatever is found may be behind it.

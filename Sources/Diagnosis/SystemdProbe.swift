@@ -1,4 +1,5 @@
 import Deployment
+import Renewal
 import Setup
 
 /// Why there is no answer.
@@ -21,15 +22,56 @@ struct SystemdProbe: Sendable {
         let systemd = Systemd(runner: runner, systemctl: systemctl)
         do throws(Systemd.Absent) {
             let timer = try await systemd.state(of: unit)
-            let service = try await systemd.state(of: unit.replacing(".timer", with: ".service"))
+            let service = try await systemd.state(of: serviceName(unit))
             var certbot: [(unit: String, state: UnitState)] = []
             for name in ["certbot.timer", "snap.certbot.renew.timer"] {
                 certbot.append((name, try await systemd.state(of: name)))
             }
-            return .success(TimerFacts(timer: timer, service: service, certbot: certbot))
+            var facts = TimerFacts(timer: timer, service: service, certbot: certbot)
+            facts.lines = UnitLines(service.files)
+            for (name, state) in [(unit, timer), (serviceName(unit), service)] where state.isBroken {
+                (facts.complaint, facts.complaintFile) = await complaint(about: name, state.files)
+            }
+            if service.active == "failed" || !["", "success"].contains(service.result) {
+                facts.words = await words(of: serviceName(unit))
+            }
+            return .success(facts)
         } catch {
             return .failure(NotAsked(reason: error.description))
         }
+    }
+
+    private func serviceName(_ timer: String) -> String { timer.replacing(".timer", with: ".service") }
+
+    /// What systemd-analyze says of a unit's files, and the first of them that it names.
+    private func complaint(about unit: String, _ files: [String]) async -> (String?, UnitFile?) {
+        let outcome = await runner.run(
+            Command(
+                executable: "/usr/bin/systemd-analyze", arguments: ["verify", unit], environment: ["LC_ALL": "C.UTF-8"]),
+            timeout: SystemdProbe.timeout)
+        for line in outcome.output.split(separator: "\n") {
+            // FILE:LINE: what is wrong
+            for file in files where line.hasPrefix("\(file):") {
+                let rest = line.dropFirst(file.count + 1)
+                let number = rest.prefix { $0.isNumber }
+                return (String(line), UnitFile(place: number.isEmpty ? file : "\(file):\(number)", line: ""))
+            }
+        }
+        return (outcome.lastLine, nil)
+    }
+
+    /// The last error of a service in the journal: its own, else what systemd says of it.
+    private func words(of service: String) async -> String? {
+        let outcome = await runner.run(
+            Command(
+                executable: "/usr/bin/journalctl",
+                arguments: [
+                    "--unit=\(service)", "--priority=err", "--lines=20", "--output=cat", "--no-pager", "--quiet",
+                ],
+                environment: ["LC_ALL": "C.UTF-8"]), timeout: SystemdProbe.timeout)
+        guard outcome.succeeded else { return nil }
+        let lines = outcome.output.split(separator: "\n").map(String.init)
+        return (lines.last { !$0.hasPrefix("Failed to start ") } ?? lines.last).map { String($0.prefix(300)) }
     }
 
     /// Nil where it is not known.

@@ -14,6 +14,30 @@ struct TimerFacts: Sendable {
     var laterRun: LastRun?
     /// The drop-in that opens the service's sandbox, where it is not what the tree needs; nil where it is.
     var outdatedDropIn: OutdatedDropIn?
+    /// What renewals write to and the service cannot, and the setting that keeps it from that.
+    var closed: [(path: String, barrier: UnitSandbox.Barrier)] = []
+    /// The settings in the service's files.
+    var lines = UnitLines([])
+    /// What the service, or systemd of it, said last.
+    var words: String?
+    /// What systemd-analyze finds wrong with a unit that cannot be loaded, and where.
+    var complaint: String?
+    var complaintFile: UnitFile?
+
+    /// Whether setup's drop-in would open what is closed.
+    var setupOpens: Bool {
+        guard let outdatedDropIn else { return false }
+        return closed.allSatisfy { closed in
+            outdatedDropIn.paths.contains { FileSystem.resolved($0) == closed.path }
+        }
+    }
+
+    /// Whether the failed run was not the timer's: somebody, or the service's own `Restart=`, has started it again in vain.
+    var isStartedAgain: Bool {
+        if service.restarts > 0 { return true }
+        guard let start = service.mainStart else { return false }
+        return timer.lastStart.map { abs(start.timeIntervalSince($0)) > 60 } ?? true
+    }
 
     /// A drop-in that is missing, or of another time.
     struct OutdatedDropIn: Sendable {
@@ -63,6 +87,18 @@ enum TimerJudgement {
         } else if facts.timer.load == "masked" {
             findings.fail(
                 .timerDisabled, at: unit, "\(unit) is masked: nothing renews by itself", .timerMasked(unit))
+        } else if facts.timer.isBroken {
+            findings.fail(
+                .timerDisabled, at: unit, "systemd cannot load \(unit): \(facts.complaint ?? facts.timer.loadError)",
+                .unitBroken(
+                    facts.complaintFile ?? facts.timer.files.last.map { UnitFile(place: $0, line: "") }, unit: unit,
+                    service: nil),
+                title: "\(unit) cannot be loaded")
+        } else if !facts.timer.isActive, facts.timer.needsReload {
+            findings.fail(
+                .timerDisabled, at: unit,
+                "\(unit) is \(facts.timer.active), and its files have changed since systemd read them",
+                .unitOutdated)
         } else if !facts.timer.isActive {
             findings.fail(
                 .timerDisabled, at: unit,
@@ -73,31 +109,14 @@ enum TimerJudgement {
                 .timerDisabled, at: unit, "\(unit) runs, but is not enabled: it ends with the next boot", enable)
         }
         let service = unit.replacing(".timer", with: ".service")
-        if facts.service.isThere, facts.service.active == "failed" || !["", "success"].contains(facts.service.result) {
-            let code = facts.service.exitCode.map { " (exit code \($0))" } ?? ""
-            let evidence = "the last run of \(service) ended with \(facts.service.result)\(code)"
-            // systemctl start would not start one that waits for its restart any sooner.
-            let again =
-                facts.service.active == "failed"
-                ? "systemctl reset-failed \(service) && systemctl start \(service)" : "systemctl restart \(service)"
-            // 1 is certctl's own word for what a lineage or a hook lacked. Of a unit that cannot be started, or not with these
-            // settings, a run by hand says nothing.
-            if let later = facts.laterRun, facts.service.exitCode == 1 {
-                findings.warn(
-                    .timerFailing, at: unit,
-                    "\(evidence); certctl \(later.command) has ended well since, \(Span.ago(later.at, now))",
-                    .serviceFailedBefore(again: again))
-            } else {
-                findings.fail(.timerFailing, at: unit, evidence, .serviceFailed(service))
-            }
-        }
+        findings += ServiceJudgement.findings(facts, service, at: unit, now)
         if facts.timer.isActive, let certbot {
             findings.warn(
                 .certbotTimerActive, at: unit,
                 "\(certbot.unit) is active too: both renew, and certbot does not look whether its hooks worked",
                 .certbotTimer(certbot.unit))
         }
-        if facts.service.isThere, let dropIn = facts.outdatedDropIn {
+        if facts.service.isThere, facts.closed.isEmpty, let dropIn = facts.outdatedDropIn {
             let list = dropIn.paths.isEmpty ? "nothing" : dropIn.paths.joined(separator: ", ")
             // Without a drop-in the unit may be the operator's own, and have no sandbox.
             let found = dropIn.isThere ? "its drop-in is of another time" : "it has no drop-in"

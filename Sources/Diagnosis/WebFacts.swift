@@ -55,6 +55,8 @@ struct WebFacts: Sendable {
     let server: WebServer
     let endpoint: DockerEndpoint
     var docker = DockerFacts.absent("Docker was not asked")
+    /// What is known of an engine that does not answer; nil where the setting that names it may be wrong.
+    var engine: EngineFacts?
     var nginx: [NginxFacts] = []
 
     init(_ server: WebServer, _ endpoint: DockerEndpoint) { (self.server, self.endpoint) = (server, endpoint) }

@@ -22,8 +22,24 @@ package struct UnitState: Equatable, Sendable {
     package let restart: Date?
     /// When a timer last started its service; nil before the first time.
     package let lastStart: Date?
+    /// Since when it has been in its state; nil for one that has been in no other since the boot.
+    package let since: Date?
+    /// When a service's last run began; nil where none has.
+    package let mainStart: Date?
+    /// How often a service was started again by its own `Restart=` since something else has started it.
+    package let restarts: Int
+    /// Its own file and its drop-ins, in the order in which systemd reads them.
+    package let files: [String]
+    /// Why it could not be loaded; empty where it could.
+    package let loadError: String
+    /// Whether its files have changed since systemd read them.
+    package let needsReload: Bool
+    /// What a service may write to.
+    package let sandbox: UnitSandbox
 
     package var isThere: Bool { load != "not-found" }
+    /// Whether its files are such that systemd cannot work with them.
+    package var isBroken: Bool { ["error", "bad-setting"].contains(load) }
     package var isEnabled: Bool { file.hasPrefix("enabled") }
     package var isActive: Bool { active == "active" }
 
@@ -50,13 +66,21 @@ package struct UnitState: Equatable, Sendable {
         }
         // Of two ways in which a timer may elapse, the first one starts it.
         nextStart = [values["NextElapseUSecRealtime"].flatMap(UnitState.date), monotonic].compactMap(\.self).min()
-        let failed = values["StateChangeTimestamp"].flatMap(UnitState.date)
+        let since = values["StateChangeTimestamp"].flatMap(UnitState.date)
+        self.since = since
         restart =
             values["SubState"] == "auto-restart"
-            ? failed.flatMap { failed in
+            ? since.flatMap { failed in
                 values["RestartUSec"].flatMap(UnitState.span).map { failed.addingTimeInterval($0) }
             } : nil
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
+        mainStart = values["ExecMainStartTimestamp"].flatMap(UnitState.date)
+        restarts = values["NRestarts"].flatMap { Int($0) } ?? 0
+        let fragment = values["FragmentPath"].flatMap { $0.isEmpty ? nil : $0 }
+        files = [fragment].compactMap(\.self) + UnitSandbox.words(values["DropInPaths"] ?? "")
+        loadError = values["LoadError"] ?? ""
+        needsReload = values["NeedDaemonReload"] == "yes"
+        sandbox = UnitSandbox(values)
     }
 
     /// `@1764100000`, or `Wed 2026-11-25 21:14:54 UTC`, which systemd 252 writes for a timer's times whatever --timestamp says; a time
@@ -110,11 +134,13 @@ package struct Systemd: Sendable {
     /// How long systemctl may take: it answers in milliseconds, or the bus is stuck.
     static let timeout: Duration = .seconds(10)
 
-    private static let properties = [
-        "LoadState", "ActiveState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainExitTimestamp",
-        "NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec", "SubState", "RestartUSec",
-        "StateChangeTimestamp",
-    ]
+    private static let properties =
+        [
+            "LoadState", "ActiveState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainExitTimestamp",
+            "NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec", "SubState", "RestartUSec",
+            "StateChangeTimestamp", "FragmentPath", "DropInPaths", "LoadError", "NeedDaemonReload",
+            "ExecMainStartTimestamp", "NRestarts",
+        ] + UnitSandbox.properties
 
     package init(runner: any CommandRunner = SubprocessRunner(), systemctl: String = "/usr/bin/systemctl") {
         (self.runner, self.systemctl) = (runner, systemctl)

@@ -12,6 +12,8 @@ package struct WebrootDropIn: Equatable, Sendable {
 
     /// What the sandbox may write to, sorted, each once.
     package let paths: [String]
+    /// What a renewal writes to, whether or not the unit's own file opens it; with symlinks resolved.
+    package let needed: Set<String>
 
     private let treePath: String
     private let statePath: String
@@ -48,6 +50,7 @@ package struct WebrootDropIn: Equatable, Sendable {
         for part in ["live", "archive", "renewal", "accounts"] {
             paths.insert(FileSystem.resolved("\(treePath)/\(part)"))
         }
+        needed = Set(paths.subtracting([RenewalOptions.defaultWebroot]).union(webroots).map(FileSystem.resolved))
         // A file is replaced by another one, beside it at first. A file in / does not make the whole system writable.
         paths.formUnion(reports.compactMap(FileSystem.directory).filter { $0 != "/" })
         let real = paths.map { ($0, FileSystem.resolved($0)) }

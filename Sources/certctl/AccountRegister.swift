@@ -3,6 +3,7 @@ import ArgumentParser
 import FoundationEssentials
 import Lineages
 import PKI
+import Renewal
 import Text
 
 /// `certctl account register`: an account that the CA takes, whatever is there now.
@@ -35,7 +36,7 @@ struct AccountRegister: AsyncParsableCommand {
         let email = try AccountRegister.checked(email ?? place.tree.defaults.value("email"))
         try AccountRegister.makeTree(place.tree)
         let lock = try RunLock.take(place.tree, state: options.tree.statePath)
-        try await AccountPlace.asking {
+        try await AccountRegister.noting(place.server, StateStore(stateDirectory: options.tree.statePath)) {
             let ids = try place.store.ids(for: place.server)
             var (valid, deactivated): ([String], [String]) = ([], [])
             var unknown: [StoredAccount] = []
@@ -78,6 +79,19 @@ struct AccountRegister: AsyncParsableCommand {
             key: key, url: client.accountURL, server: place.server, creationDate: Date.now.formatted(.iso8601),
             host: HostName.current
         ).id
+    }
+
+    /// Notes how it ends, for doctor: the CA's refusal is not cured by the same command.
+    private static func noting(_ server: String, _ store: StateStore, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+            try? store.note(nil, ofRegistrationAt: server)
+        } catch {
+            if error is ACMEError {
+                try? store.note(RegistrationFailure(at: Date.now, Cause(error)), ofRegistrationAt: server)
+            }
+            try await AccountPlace.asking { throw error }
+        }
     }
 
     /// The terms are shown before anybody agrees to them.

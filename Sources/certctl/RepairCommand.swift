@@ -82,7 +82,7 @@ struct RepairCommand: AsyncParsableCommand {
             do throws(FileError) {
                 let barred = barred(name, tree)
                 var plan = try tree.repairPlan(for: name, views: views, barred: barred, at: Date.now)
-                if !plan.links.isEmpty || plan.refusal == .nothingFit {
+                if !plan.links.isEmpty || plan.move != nil || plan.refusal == .nothingFit {
                     let served = await RepairViews.served(name, tree, settings)
                     plan = try tree.repairPlan(for: name, views: views, served: served, barred: barred, at: Date.now)
                 }
@@ -91,7 +91,7 @@ struct RepairCommand: AsyncParsableCommand {
                     try Repair(stateDirectory: self.tree.statePath).apply(plan)
                     conclude(plan)
                 }
-                if !plan.edits.isEmpty { changed += 1 }
+                if plan.hasChanges { changed += 1 }
                 if let refusal = plan.refusal {
                     failed += 1
                     StandardError.write(
@@ -152,9 +152,9 @@ struct RepairCommand: AsyncParsableCommand {
     }
 
     private func conclude(_ plan: RepairPlan) {
-        guard !plan.edits.isEmpty else { return }
+        guard plan.hasChanges else { return }
         let word = plan.name.shellWord
-        let deploy = plan.links.isEmpty ? "" : "; next: certctl deploy \(word)"
+        let deploy = plan.links.isEmpty && plan.move == nil ? "" : "; next: certctl deploy \(word)"
         StandardStreams.print(line: "\(plan.name): repaired (certctl repair --undo \(word) puts it back)\(deploy)")
     }
 
@@ -168,6 +168,9 @@ struct RepairCommand: AsyncParsableCommand {
             for name in recorded where self.name == nil || self.name == name {
                 guard let record = try Repair(stateDirectory: state).undo(name) else { continue }
                 undone += 1
+                if let move = record.move {
+                    StandardStreams.print(line: "\(name): renamed \(move.to) back to \(move.from)")
+                }
                 for edit in record.edits { StandardStreams.print(line: "\(name): put back \(edit.path)") }
             }
             guard undone > 0 else {

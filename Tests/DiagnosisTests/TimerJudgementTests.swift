@@ -48,7 +48,57 @@ struct TimerJudgementTests {
             "LoadState=loaded\nActiveState=failed\nUnitFileState=static\nResult=exit-code\nExecMainStatus=75\nExecMainExitTimestamp=@1764090000"
         let check = judge(timer: Self.running, service: failed).first { $0.id == .timerFailing }
         #expect(check?.verdict == .failure && check?.evidence.contains("exit-code (exit code 75)") == true)
-        #expect(check?.remedy?.text.contains("journalctl -u certctl.service") == true && check?.remedy?.command == nil)
+        let again = "systemctl reset-failed certctl.service && systemctl restart certctl.service"
+        #expect(check?.remedy?.command == again)
+
+        // The timer has not started it: somebody has, or its own Restart=, and it did not help.
+        for more in ["ExecMainStartTimestamp=@1764089990", "NRestarts=2"] {
+            let repeated = judge(timer: Self.running, service: "\(failed)\n\(more)").first { $0.id == .timerFailing }
+            #expect(
+                repeated?.remedy?.line == "do: correct what journalctl -u certctl.service says, then: \(again)",
+                "\(more)")
+        }
+        let byTimer = judge(
+            timer: "\(Self.running)\nLastTriggerUSec=@1764089989",
+            service: "\(failed)\nExecMainStartTimestamp=@1764089990"
+        ).first { $0.id == .timerFailing }
+        #expect(byTimer?.remedy?.command == again)
+    }
+
+    @Test(arguments: [
+        ("203", "systemd cannot start certctl.service (EXEC)"),
+        ("226", "systemd cannot start certctl.service (NAMESPACE)"),
+        ("64", "certctl.service has a wrong command line"), ("78", "certctl.service cannot work with its settings"),
+    ])
+    func `an exit code that says what is wrong is the head of the paragraph`(code: String, title: String) {
+        let failed =
+            "LoadState=loaded\nActiveState=failed\nUnitFileState=static\nResult=exit-code\nExecMainStatus=\(code)\nExecMainExitTimestamp=@1764090000"
+        let check = judge(timer: Self.running, service: failed).first { $0.id == .timerFailing }
+        #expect(check?.title == title && check?.remedy?.command == nil)
+        // Another start with the old settings would fail again.
+        let changed = judge(timer: Self.running, service: "\(failed)\nNeedDaemonReload=yes")
+        #expect(changed.first { $0.id == .timerFailing }?.remedy?.command == "systemctl daemon-reload")
+    }
+
+    @Test func `what the sandbox closes is decided by the longest path`() {
+        func barrier(_ properties: String, _ path: String) -> String? {
+            UnitState(properties: "LoadState=loaded\n\(properties)").sandbox.barrier(before: path)?.key
+        }
+        let shipped =
+            "ProtectSystem=strict\nReadWritePaths=-/etc/letsencrypt \"-/srv/web root\" -/srv/a\\x20b\nStateDirectory=certctl\nProtectHome=tmpfs\nPrivateTmp=yes\nBindPaths=-/home/web:/home/web:rbind"
+        for path in [
+            "/etc/letsencrypt", "/etc/letsencrypt/live/a", "/srv/web root/x", "/srv/a b", "/var/lib/certctl/x",
+            "/home/web/html",
+        ] {
+            #expect(barrier(shipped, path) == nil, "\(path)")
+        }
+        #expect(barrier(shipped, "/etc/letsencrypt2") == "ProtectSystem")
+        #expect(barrier(shipped, "/home/other") == "ProtectHome" && barrier(shipped, "/tmp/x") == "PrivateTmp")
+        let closed = "\(shipped)\nReadOnlyPaths=/etc/letsencrypt/live"
+        #expect(barrier(closed, "/etc/letsencrypt/live/a") == "ReadOnlyPaths")
+        #expect(barrier("\(shipped)\nReadOnlyPaths=/etc/letsencrypt", "/etc/letsencrypt") == "ReadOnlyPaths")
+        #expect(barrier("ProtectSystem=full", "/etc/letsencrypt") == "ProtectSystem")
+        #expect(barrier("ProtectSystem=no", "/etc/letsencrypt") == nil && barrier("", "/etc") == nil)
     }
 
     @Test(arguments: [
@@ -63,7 +113,7 @@ struct TimerJudgementTests {
         let later = LastRun(at: .now - 180, by: .manual, command: "deploy", exitCode: 0)
         let check = judge(timer: Self.running, service: failed, laterRun: later).first { $0.id == .timerFailing }
         #expect(check?.verdict == verdict)
-        let again = "systemctl reset-failed certctl.service && systemctl start certctl.service"
+        let again = "systemctl reset-failed certctl.service && systemctl restart certctl.service"
         #expect(check?.remedy?.text.hasSuffix(again) == true)
         if verdict == .warning {
             #expect(check?.evidence.contains("certctl deploy has ended well since, 3 minutes ago") == true)
@@ -211,12 +261,38 @@ private struct NoTransport: HTTPTransport {
 struct LockAndClockJudgementTests {
     private let now = Date(timeIntervalSince1970: 1_764_100_000)
 
-    @Test(arguments: [(60.0, Check.Verdict.warning), (7200, .failure)])
+    @Test(arguments: [(60.0, Check.Verdict.skipped), (7200, .failure)])
     func `a lock is a failure only when it is held for long`(age: Double, verdict: Check.Verdict) {
         let facts = LockFacts.held(
             LockHolder(pid: 12, program: "certbot", since: now.addingTimeInterval(-age)))
         let check = LockJudgement.findings(facts, at: "/t/.certbot.lock", now: now).checks[0]
         #expect(check.verdict == verdict && check.evidence.contains("process 12 (certbot)"))
+    }
+
+    @Test func `a process that hangs is ended by its unit where that does nothing else, and once`() {
+        func check(_ unit: String?, _ state: ProcessState = .running, step: String? = nil) -> Check {
+            var holder = LockHolder(
+                pid: 12, program: "certctl", unit: unit, since: now.addingTimeInterval(-7200), step: step)
+            holder.state = state
+            return LockJudgement.findings(
+                .held(holder), at: "/t/.certbot.lock", service: "renew.service", hookTimeout: .seconds(600), now: now
+            ).checks[0]
+        }
+        for unit in ["renew.service", "certbot.service", "snap.certbot.renew.service"] {
+            #expect(check(unit).remedy?.command == "systemctl stop \(unit)")
+        }
+        #expect(
+            check("cron.service").remedy?.command?.contains("kill -TERM 12 && kill -CONT 12 && timeout 30 ") == true)
+        #expect(check(nil, step: "post hook").remedy?.command?.contains("timeout 630 ") == true)
+        #expect(check("renew.service", .unending).remedy?.line.hasPrefix("do: see dmesg") == true)
+        #expect(check(nil, .stopped).title == "process 12 (certctl) is stopped, and locks the config directory")
+
+        #expect(ProcessState(status: "State:\tT (stopped)\nSigPnd:\t0000000000000000\n") == .stopped)
+        let killed = "State:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n"
+        #expect(ProcessState(status: killed) == .unending)
+        #expect(ProcessState(status: killed.replacing("D (disk sleep)", with: "T (stopped)")) == .stopped)
+        #expect(ProcessState(status: killed.replacing("100", with: "000")) == .running)
+        #expect(ProcessState(status: "") == .running)
     }
 
     @Test func `the step of a run is believed of the process that holds the lock only`() async throws {

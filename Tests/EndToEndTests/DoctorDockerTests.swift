@@ -231,6 +231,14 @@ struct DoctorDockerTests {
                 let hung = try await host.certctl.doctor(["--resolver", host.stack.pebble.resolver])
                 #expect(hung.stdout.contains("[docker-unreachable]"), "\(hung.stdout)")
                 #expect(start.duration(to: .now) < .seconds(30))
+                let first = try await host.follow("Docker's socket takes connections and never answers") {
+                    try await check("rm", [path])
+                    try await check("ln", ["-s", String(real), path])
+                }
+                first.expectCause(
+                    "docker-unreachable", remedy: "restart python3 (process ", action: "operator",
+                    evidence: "takes connections, and has said nothing for 5 s")
+                #expect(first.lines[0].hasPrefix("FAILURE Docker hangs: "), "\(first.text)")
             }
 
             // The CLI's own settings: a context of a name.

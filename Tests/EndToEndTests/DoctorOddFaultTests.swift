@@ -222,7 +222,23 @@ struct DoctorOddFaultTests {
             try await check("rm", ["-r", "\(tree)/live/example.org"])
             try await host.follow("live/NAME is gone").expectCause("live-missing", remedy: "certctl repair example.org")
             try await check("mv", ["\(tree)/archive/example.org", "\(tree)/archive/moved"])
-            try await host.follow("archive/NAME has another name").expectCause("live-missing", action: "operator")
+            try await host.follow("archive/NAME has another name").expectCause(
+                "live-missing", remedy: "certctl repair example.org", action: "operator")
+            try await check("mv", ["\(tree)/live/example.org", "\(tree)/live/moved"])
+            try await host.follow("live/NAME has another name").expectCause(
+                "live-missing", remedy: "certctl repair example.org", action: "operator")
+            try await check("rm", ["-r", "\(tree)/live/moved"])
+
+            let conf = "\(tree)/renewal/example.org.conf"
+            try await check("mv", [conf, "\(conf).bak"])
+            try await host.follow("the renewal config has another name").expectCause(
+                "conf-unreadable", remedy: "certctl repair example.org", evidence: "\(conf) is missing")
+            try await check("mv", [conf, "\(host.stack.directory)/away.conf"])
+            try await check("rm", ["-f", "\(conf).bak"])
+            try await host.follow("the renewal config is gone") {
+                try await check("mv", ["\(host.stack.directory)/away.conf", conf])
+            }.expectCause(
+                "conf-unreadable", remedy: "restore \(conf) from a backup, or make it again: certctl issue --name")
             let state = "\(host.certctl.state)/lineages/example.org.json"
             try #require(FileManager.default.fileExists(atPath: state))
             try "{".write(toFile: state, atomically: false, encoding: .utf8)

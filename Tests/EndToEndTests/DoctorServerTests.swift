@@ -346,26 +346,6 @@ struct DoctorServerTests {
         }
     }
 
-    @Test func `a lock that is held is seen without being taken`() async throws {
-        try await DoctorHost.with { host in
-            let lock = "\(host.stack.tree)/.certbot.lock"
-            let hold =
-                "import fcntl,sys,time; f=open(sys.argv[1],'w'); fcntl.lockf(f, fcntl.LOCK_EX); open(sys.argv[2],'w'); time.sleep(600)"
-            let mark = "\(host.stack.directory)/held"
-            try await Daemon.with(
-                "python3", ["-c", hold, lock, mark], log: "\(host.stack.directory)/lock.log",
-                ready: .predicate { FileManager.default.fileExists(atPath: mark) }
-            ) { holder in
-                let held = try await host.diagnosed()
-                #expect(held.status == 0, "a run may well be going on: \(held.text)")
-                let check = held.checks("lock-held").first { $0.verdict == "warning" }
-                #expect(
-                    check?.evidence.contains("process \(holder.pid) (python3), running for") == true, "\(held.text)")
-            }
-            #expect(try await host.diagnosed().checks("lock-held").first?.verdict == "ok")
-        }
-    }
-
     @Test func `an interrupted doctor leaves nothing in the webroot, and one whose probes hang comes to an end`()
         async throws
     {

@@ -13,9 +13,6 @@ struct RobotOperator {
     /// Programs that stand in for the system's, by name: the bodies of shell scripts.
     var programs: [String: String] = [:]
 
-    /// Longer ways than this are no remedy for somebody whose site is down.
-    static let mostRounds = 6
-
     /// Follows doctor from a fault that has been made.
     ///
     /// - Parameters:
@@ -30,55 +27,20 @@ struct RobotOperator {
         _ fault: String, _ more: [String] = [], simulated: [String] = [], person: Bool = false,
         sourceLocation: SourceLocation = #_sourceLocation, fix: (() async throws -> Void)? = nil
     ) async throws -> Diagnosed {
-        var told: [String] = []
-        var log: [String] = []
-        var fix = fix
         var first: Diagnosed?
-        for round in 0...RobotOperator.mostRounds {
-            let seen = try await certctl.diagnosed(arguments + more)
-            if first == nil { first = seen }
-            let start = first ?? seen
-            guard seen.status != 0 else {
-                if round == 0 {
-                    Issue.record("\(fault): doctor sees no fault\n\(seen.text)", sourceLocation: sourceLocation)
-                }
-                try note(fault, start, "\(round)")
-                return start
-            }
-            let line = seen.lines.count > 1 ? seen.lines[1] : ""
-            let failures = seen.document.checks.filter { $0.verdict == "failure" }
-                .map { "\($0.id) \($0.lineage ?? "")" }
-            let signature = (Set(failures).sorted() + [line]).joined(separator: "\n")
-            log.append("\(seen.lines[0])\n\(line)")
-            if told.contains(signature) {
-                Issue.record(
-                    "\(fault): told the same twice\n\(log.joined(separator: "\n"))\n\(seen.text)",
-                    sourceLocation: sourceLocation)
-                return start
-            }
-            told.append(signature)
-            if line.hasPrefix("  run: "), case let command = String(line.dropFirst("  run: ".count)),
-                !simulated.contains(where: { command.hasPrefix($0) })
-            {
-                let output = try await run(command)
-                log.append("    exit \(output.status): \(output.stdout)\(output.stderr)")
-            } else if let step = fix {
-                try await step()
-                fix = nil
-            } else if person {
-                try note(fault, start, "a person's task")
-                return start
-            } else {
-                Issue.record(
-                    "\(fault): nothing left to do\n\(log.joined(separator: "\n"))\n\(seen.text)",
-                    sourceLocation: sourceLocation)
-                return start
-            }
-        }
-        Issue.record(
-            "\(fault): not green after \(RobotOperator.mostRounds) rounds\n\(log.joined(separator: "\n"))",
-            sourceLocation: sourceLocation)
+        let loop = RemedyLoop(
+            fault, simulated: simulated, endsWithPerson: person, sourceLocation: sourceLocation)
+        let end = try await loop.follow(
+            ask: {
+                let seen = try await certctl.diagnosed(arguments + more)
+                first = first ?? seen
+                let failures = seen.document.checks.filter { $0.verdict == "failure" }
+                return RemedyLoop.Answer(
+                    text: seen.text, status: seen.status,
+                    failures: Set(failures.map { "\($0.id) \($0.lineage ?? "")" }))
+            }, run: run, fix: fix)
         guard let first else { throw RigError(fault) }
+        if let end { try note(fault, first, end) }
         return first
     }
 

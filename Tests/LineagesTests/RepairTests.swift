@@ -42,7 +42,7 @@ struct RepairTests {
             let before = try await tree.digest()
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
             #expect(plan.refusal == nil, "\(String(describing: plan.refusal))")
-            #expect(!plan.edits.isEmpty)
+            #expect(plan.hasChanges)
             #expect(try await tree.digest() == before, "a plan writes nothing")
 
             let repair = Repair(stateDirectory: tree.state)
@@ -125,7 +125,7 @@ struct RepairTests {
             try #require(served.notBefore > leaves[1]?.notBefore ?? .distantFuture)
             let plan = try tree.tree().repairPlan(
                 for: "one", served: [RepairPlan.Served(endpoint: "127.0.0.1:443", leaf: served)], at: Date.now)
-            #expect(plan.edits.isEmpty)
+            #expect(!plan.hasChanges)
             #expect(plan.refusal == .olderThanServed(endpoint: "127.0.0.1:443"))
             #expect(plan.refusal?.remedy == .issue)
         }
@@ -153,7 +153,7 @@ struct RepairTests {
         try await Self.with(TreeDamage("moved", "sed -i \"s,$PWD,/nowhere/letsencrypt,\" renewal/one.conf")) {
             tree, _ in
             let plan = try tree.tree().repairPlan(for: "one", views: ["/nowhere/letsencrypt"], at: Date.now)
-            #expect(plan.edits.isEmpty)
+            #expect(!plan.hasChanges)
             #expect(plan.refusal == .seenElsewhere(place: "/nowhere/letsencrypt", tree: tree.path))
         }
     }
@@ -166,7 +166,7 @@ struct RepairTests {
             )
         ) { tree, _ in
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
-            #expect(plan.edits.isEmpty)
+            #expect(!plan.hasChanges)
             #expect(plan.refusal == .placeExists(place: "\(tree.directory)/old", tree: tree.path))
         }
     }
@@ -182,8 +182,39 @@ struct RepairTests {
     {
         try await Self.with(TreeDamage("refused", script)) { tree, _ in
             let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
-            #expect(plan.edits.isEmpty)
+            #expect(!plan.hasChanges)
             #expect(plan.refusal.map { "\($0)".contains(reason) } == true, "\(String(describing: plan.refusal))")
+        }
+    }
+
+    @Test func `of several directories that may be a renamed archive a person chooses`() async throws {
+        try await Self.with(TreeDamage("two", "mv $A archive/first; cp -a archive/first archive/second")) { tree, _ in
+            let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
+            #expect(!plan.hasChanges)
+            let both = ["first", "second"].map { "\(tree.path)/archive/\($0)" }
+            #expect(plan.refusal == .archiveUnknown(both, should: "\(tree.path)/archive/one"))
+            guard case .person = plan.refusal?.remedy else {
+                Issue.record("\(String(describing: plan.refusal?.remedy))")
+                return
+            }
+        }
+    }
+
+    @Test(arguments: ["mv $A archive/two-old; mv archive/two $A; mv archive/two-old archive/two", "rm -r $A"])
+    func `another certificate's archive is never taken for one that is missing`(script: String) async throws {
+        try await Self.with(TreeDamage("other", "\(script); rm -rf $A")) { tree, _ in
+            let plan = try tree.tree().repairPlan(for: "one", at: Date.now)
+            #expect(plan.move == nil && plan.refusal == .nothingFit, "\(plan.steps)")
+        }
+    }
+
+    @Test func `a renamed archive that somebody has renamed since is not renamed again`() async throws {
+        try await Self.with(TreeDamage("renamed", "mv $A archive/other")) { tree, _ in
+            let repair = Repair(stateDirectory: tree.state)
+            try repair.apply(try tree.tree().repairPlan(for: "one", at: Date.now))
+            try await tree.shell("cd letsencrypt/archive; cp -a one other")
+            #expect(throws: FileError.self) { try repair.undo("one") }
+            #expect(try tree.lineage("one").problems.isEmpty)
         }
     }
 

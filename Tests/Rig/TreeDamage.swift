@@ -61,6 +61,14 @@ package struct TreeDamage: Sendable, CustomTestStringConvertible {
             "its own files in another directory of the archive", version: 2, isOf: 2,
             "mkdir archive/one-0001; each 'mv $A/${k}2.pem archive/one-0001/${k}1.pem; ln -sfn ../../archive/one-0001/${k}1.pem $L/$k.pem'"
         ),
+        TreeDamage("a renamed directory of the archive", "mv $A archive/one-old"),
+        TreeDamage(
+            "a renamed directory of the archive, and an empty one in its place", "mv $A archive/one-old; mkdir $A"),
+        TreeDamage("a renamed directory of the archive, and no symlinks", "mv $A archive/one-old; rm $L/*.pem"),
+        TreeDamage("renamed directories of the archive and of live", "mv $A archive/one-old; mv $L live/one-old"),
+        TreeDamage("a renamed directory of live", "mv $L live/other"),
+        TreeDamage("a renamed renewal config", "mv renewal/one.conf renewal/one.conf.bak"),
+        TreeDamage("a renewal config with a date in its name", "mv renewal/one.conf renewal/one.conf.2026-11-01"),
         TreeDamage(
             "a complete set of previous symlinks", "each 'ln -s ../../archive/one/${k}1.pem $L/previous_$k.pem'"),
         TreeDamage("a dangling previous symlink", "ln -s ../../archive/one/cert9.pem $L/previous_cert.pem"),

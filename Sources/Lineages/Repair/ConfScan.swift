@@ -32,6 +32,14 @@ package struct ConfScan: Sendable {
     /// The endings of copies, with certbot's own first: `.conf.new` is the conf that it was about to rename into place.
     private static let endings = [".conf.new", ".conf~", ".conf.bak", ".conf.orig", ".conf.save", ".conf.old"]
 
+    /// Other files that are named after the conf, the last in the order of their names first: many have a date.
+    private static func others(_ tree: Tree, _ name: String) -> [String] {
+        let usual = Set(endings.map { name + $0 })
+        let files = (try? FileSystem.entries(of: "\(tree.path)/renewal")) ?? []
+        return files.filter { $0.hasPrefix("\(name).conf") && $0 != "\(name).conf" && !usual.contains($0) }
+            .sorted(by: >)
+    }
+
     /// Looks at a lineage's conf.
     ///
     /// - Parameter views: where other processes and containers see this tree, besides its own path.
@@ -41,8 +49,8 @@ package struct ConfScan: Sendable {
         path = FileSystem.resolved(tree.confPath(name))
         content = try PathContent(at: path)
         var spares: [Spare] = []
-        for ending in ConfScan.endings {
-            let path = "\(tree.path)/renewal/\(name)\(ending)"
+        for file in ConfScan.endings.map({ name + $0 }) + ConfScan.others(tree, name) {
+            let path = "\(tree.path)/renewal/\(file)"
             if let bytes = try? FileSystem.read(path) { spares.append(Spare(path: path, bytes: bytes)) }
         }
         self.spares = spares

@@ -26,7 +26,7 @@ extension Tree {
         } catch {
             return .person(error.isPermission ? "run it as root" : "look at \(error.path): \(error.cause)")
         }
-        guard let refusal = plan.refusal else { return plan.edits.isEmpty ? nil : .repair }
+        guard let refusal = plan.refusal else { return plan.hasChanges ? .repair : nil }
         return remedy(after: refusal, lineage)
     }
 

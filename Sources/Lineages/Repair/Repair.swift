@@ -12,7 +12,7 @@ package struct Repair: Sendable {
 
     /// Makes the plan's changes. Where it throws, what was changed is put back.
     package func apply(_ plan: RepairPlan) throws(FileError) {
-        guard !plan.edits.isEmpty else { return }
+        guard plan.hasChanges else { return }
         var record = RepairRecord(plan)
         try record.save(in: stateDirectory)
         do throws(FileError) {
@@ -26,6 +26,7 @@ package struct Repair: Sendable {
     }
 
     private func carryOut(_ plan: RepairPlan) throws(FileError) {
+        try plan.move?.run()
         for edit in plan.preparations { try edit.after.put(at: edit.path) }
         if let version = plan.version, !plan.links.isEmpty, let paths = plan.paths {
             try LiveSwitch(
@@ -59,6 +60,7 @@ package struct Repair: Sendable {
             try record.remove(in: stateDirectory)
             return .overtaken(at: path)
         }
+        try record.move?.run()
         for edit in record.edits where try !PathContent(at: edit.path).matches(edit.after) {
             try edit.after.put(at: edit.path)
         }
@@ -89,6 +91,7 @@ package struct Repair: Sendable {
 
     /// The first path with something else than what stood there before, or was to.
     private func overtaken(_ record: RepairRecord) throws(FileError) -> String? {
+        if let path = try record.move?.overtaken() { return path }
         for edit in record.edits {
             let now = try PathContent(at: edit.path)
             if !now.matches(edit.before), !now.matches(edit.after) { return edit.path }
@@ -109,6 +112,7 @@ package struct Repair: Sendable {
                 try edit.before.put(at: edit.path)
             }
         }
+        try record.move?.undo()
         try record.remove(in: stateDirectory)
     }
 }

@@ -10,6 +10,8 @@ package struct RepairPlan: Sendable {
     package let tree: String
     /// Where the files are, once the conf is right; nil where the conf does not say.
     package private(set) var paths: LineagePaths?
+    /// The archive gets its name back, before anything else.
+    package private(set) var move: RepairMove?
     /// Changes before the symlinks are set: the conf, new files of the archive.
     package private(set) var preparations: [RepairEdit] = []
     /// The symlinks of live/, which are set together.
@@ -31,10 +33,11 @@ package struct RepairPlan: Sendable {
         package init(endpoint: String, leaf: Certificate) { (self.endpoint, self.leaf) = (endpoint, leaf) }
     }
 
-    /// Every change, in order.
+    /// Every change but the move, in order.
     package var edits: [RepairEdit] { preparations + links + removals }
     /// Whether nothing is to be changed, and nothing is wrong that a repair could be for.
-    package var isEmpty: Bool { edits.isEmpty && refusal == nil }
+    package var isEmpty: Bool { !hasChanges && refusal == nil }
+    package var hasChanges: Bool { move != nil || !edits.isEmpty }
     /// What each symlink is to say.
     var texts: [PEMKind: String] {
         var texts: [PEMKind: String] = [:]
@@ -106,6 +109,10 @@ package struct RepairPlan: Sendable {
             number = (files.archive.keys.max() ?? 0) + 1
             takeIn(set, as: number, files)
             steps.append(.takenIn(version: number, from: target.place))
+        }
+        if let renamed = files.move {
+            move = renamed
+            steps.append(.archiveRenamed(from: renamed.from))
         }
         version = number
         link(number, files)
@@ -201,7 +208,9 @@ extension Tree {
         if let problem = problem(with: paths, of: name) { return .failure(.conf(problem)) }
         let names = conf.webrootNames.compactMap { SubjectName($0) }
         do throws(FileError) {
-            return .success(try RepairScan(paths, confNames: Set(names)))
+            let renamed = try ArchiveSearch(self, name, paths, confNames: Set(names)).found
+            if renamed.count > 1 { return .failure(.archiveUnknown(renamed, should: paths.archive)) }
+            return .success(try RepairScan(paths, confNames: Set(names), renamed: renamed.first))
         } catch {
             return .failure(.file(error))
         }

@@ -23,11 +23,13 @@ package struct RepairRecord: Hashable, Sendable, Codable {
     /// The config directory.
     package let tree: String
     package internal(set) var phase: Phase
+    /// What is made before them; nil for nothing.
+    package let move: RepairMove?
     /// In the order in which they are made.
     package let edits: [RepairEdit]
 
     init(_ plan: RepairPlan) {
-        (name, tree, phase, edits) = (plan.name, plan.tree, .applying, plan.edits)
+        (name, tree, phase, move, edits) = (plan.name, plan.tree, .applying, plan.move, plan.edits)
     }
 
     /// Where the copies are.

@@ -3,6 +3,8 @@ package import PKI
 /// What there is to see of a lineage's files: the entries of live/, the archive, and what they hold.
 package struct RepairScan: Sendable {
     package let paths: LineagePaths
+    /// Where its archive is, which somebody has renamed, and what stands where it should be; nil for one that has its name.
+    let move: RepairMove?
     /// What stands at each of the four paths.
     package let links: [PEMKind: PathContent]
     /// The version of this lineage's archive that each symlink leads to.
@@ -29,8 +31,15 @@ package struct RepairScan: Sendable {
     package let confNames: Set<SubjectName>
 
     /// Looks at the files of a lineage.
-    package init(_ paths: LineagePaths, confNames: Set<SubjectName>) throws(FileError) {
+    ///
+    /// - Parameter renamed: where its archive is now; nil for where it should be.
+    package init(_ paths: LineagePaths, confNames: Set<SubjectName>, renamed: String? = nil) throws(FileError) {
         (self.paths, self.confNames) = (paths, confNames)
+        let source = renamed ?? paths.archive
+        move =
+            if let renamed {
+                RepairMove(from: renamed, to: paths.archive, before: try PathContent(at: paths.archive))
+            } else { nil }
         var links: [PEMKind: PathContent] = [:]
         var shown: [PEMKind: Int] = [:]
         var files: [PEMKind: [UInt8]] = [:]
@@ -45,7 +54,7 @@ package struct RepairScan: Sendable {
             if case .link(let text) = content {
                 let part = FileSystem.directory(of: text) ?? "."
                 let target = text.hasPrefix("/") ? text : "\(FileSystem.directory(of: link) ?? ".")/\(text)"
-                if let parent = FileSystem.directory(of: target), try FileSystem.isSame(parent, paths.archive) {
+                if let parent = FileSystem.directory(of: target), try RepairScan.isArchive(parent, paths, renamed) {
                     directory = part
                     if let (found, number) = Archive.parse(FileSystem.name(of: target)), found == kind {
                         shown[kind] = number
@@ -59,14 +68,27 @@ package struct RepairScan: Sendable {
         (self.links, self.shown, self.linkDirectories) = (links, shown, linkDirectories)
         self.leadsElsewhere = leadsElsewhere
         live = RepairMaterial(.live, files)
-        (archive, versions) = try RepairScan.archive(paths.archive)
+        (archive, versions) = try RepairScan.archive(source)
         leftovers = try RepairScan.leftovers(paths)
-        (missingDirectories, obstacle) = try RepairScan.directories(paths, links)
+        let (missing, obstacle) = try RepairScan.directories(paths, links)
+        // The renamed one brings its own.
+        (missingDirectories, self.obstacle) = (missing.filter { renamed == nil || $0 != paths.archive }, obstacle)
         let keys =
-            [paths.link(.privkey)] + versions.keys.sorted(by: >).map { Archive.path(.privkey, $0, in: paths.archive) }
+            [paths.link(.privkey)] + versions.keys.sorted(by: >).map { Archive.path(.privkey, $0, in: source) }
         let rights = keys.lazy.compactMap { try? KeyRights(ofKeyAt: $0) }.first
         keyAccess = PathContent.Access(
             mode: rights?.mode ?? 0o600, owner: rights?.owner ?? .max, group: rights?.group ?? .max)
+    }
+
+    /// Whether a directory is the archive, or would be under the name that it had.
+    private static func isArchive(
+        _ directory: String, _ paths: LineagePaths, _ renamed: String?
+    ) throws(FileError) -> Bool {
+        if try FileSystem.isSame(directory, paths.archive) { return true }
+        guard renamed != nil, FileSystem.name(of: directory) == FileSystem.name(of: paths.archive),
+            let parent = FileSystem.directory(of: directory), let own = FileSystem.directory(of: paths.archive)
+        else { return false }
+        return try FileSystem.isSame(parent, own)
     }
 
     private static func archive(

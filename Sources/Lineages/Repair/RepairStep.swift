@@ -8,6 +8,8 @@ package enum RepairStep: Hashable, Sendable, CustomStringConvertible {
     case confRestored(from: String)
     /// Comments were in another encoding than UTF-8.
     case recoded
+    /// The archive was renamed, and gets its name back.
+    case archiveRenamed(from: String)
     /// Files that are in no version become the next one.
     case takenIn(version: Int, from: RepairMaterial.Place)
     /// The symlinks of `live/NAME` are set.
@@ -26,6 +28,7 @@ package enum RepairStep: Hashable, Sendable, CustomStringConvertible {
         case .pathsAdded(let keys): "the renewal config lacks \(keys.joined(separator: ", ")): add the usual paths"
         case .confRestored(let path): "the renewal config is lost: restore it from \(path)"
         case .recoded: "comments of the renewal config are not UTF-8: convert them from Latin-1"
+        case .archiveRenamed(let path): "the archive was renamed, and is \(path) now: rename it back"
         case .takenIn(let version, let place): "add \(place) to the archive as version \(version)"
         case .linked(let version): "set the symlinks in live/ to version \(version)"
         case .leftoversRemoved(let names): "remove what an interrupted certbot left: \(names.joined(separator: ", "))"
@@ -58,6 +61,8 @@ package enum RepairRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case notADirectory(path: String)
     /// No whole version is in the archive or in live/.
     case nothingFit
+    /// Its archive was renamed, and more than one directory may be it.
+    case archiveUnknown([String], should: String)
     /// A newer certificate than any on the disk is served: a reload would lose it.
     case olderThanServed(endpoint: String)
 
@@ -76,6 +81,8 @@ package enum RepairRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .file(let error): "\(error)"
         case .notADirectory(let path): "\(path) is not what belongs there, and is not touched"
         case .nothingFit: "no version with a certificate and its key is in the archive or in live/"
+        case .archiveUnknown(let found, let path):
+            "\(path) is missing, and each of \(found.joined(separator: ", ")) may be what it was before it was renamed"
         case .olderThanServed(let endpoint):
             "\(endpoint) serves a newer certificate than any on the disk, which a reload would lose"
         }
@@ -104,6 +111,8 @@ package enum RepairRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .seenElsewhere(let place, _):
             .person("run the renewals where the directory is at \(place), or mount it at \(place) on this host, too")
         case .confLeadsNowhere, .nothingFit, .olderThanServed: .issue
+        case .archiveUnknown(_, let path):
+            .person("rename the right one to \(path); openssl x509 -noout -dates -in cert1.pem shows how old one is")
         case .conf: .person("correct the renewal config")
         case .file(let error): .person(error.isPermission ? "run it as root" : "look at \(error.path)")
         case .notADirectory(let path): .person("move \(path) away, and run certctl repair again")

@@ -53,6 +53,11 @@ extension Fault {
 
     var certificate: Remedy? {
         switch self {
+        case .confMissing(let subject, canRepair: true): .run("certctl repair \(subject.name.shellWord)")
+        case .confMissing(let subject, canRepair: false):
+            .do(
+                "restore \(subject.conf) from a backup, or make it again: \(subject.issueCommand()); a certificate that is not needed: certctl delete \(subject.name.shellWord)",
+                cost: .order)
         case .mustStaple(let conf): .run("sed -i '/^must_staple/d' \(conf.shellWord)")
         case .chain(let name): .renew([name], isForced: true)
         case .expired(let name): .renew([name])

@@ -13,6 +13,9 @@ package enum Fault: Hashable, Sendable {
 
     // A certificate's files and settings.
     case lineage(LineageProblem.Code, FaultSubject)
+    /// The same, after a new certificate was to be issued for it, in vain.
+    case lineageReissued(LineageProblem.Code, FaultSubject)
+    case confMissing(FaultSubject, canRepair: Bool)
     case mustStaple(conf: String)
     case chain(name: String)
     case expired(name: String)
@@ -27,10 +30,11 @@ package enum Fault: Hashable, Sendable {
     case diskReadOnly(String)
     case immutable(String)
     case writeRefused(String)
-    case accountMissing(server: String)
+    /// - Parameter failure: why `certctl account register` has failed since; nil where it was not tried.
+    case accountMissing(server: String, failure: RecordedCause?)
     case accountAmbiguous(conf: String, ids: [String])
     case accountUnusable(path: String, server: String)
-    case accountRefused(server: String)
+    case accountRefused(server: String, failure: RecordedCause?)
     case serverInvalid(conf: String)
     case webrootMissing(String)
     case webrootNoDirectory(String)
@@ -46,7 +50,7 @@ package enum Fault: Hashable, Sendable {
     case caaForbids(owner: String, tag: String, identity: String)
 
     // Docker and nginx.
-    case dockerStopped
+    case dockerSilent(EngineState)
     case dockerHostWrong(variable: String, origin: String?, defaultAnswers: Bool)
     case dockerContextWrong(name: String, defaultAnswers: Bool)
     case portHeld(PortHolder, container: String)
@@ -103,15 +107,23 @@ package enum Fault: Hashable, Sendable {
 
     // What renews.
     case timerMissing
+    case unitOutdated
+    case unitBroken(UnitFile?, unit: String, service: String?)
     case timerMasked(String)
     case timerDisabled(String)
     case certbotRenews
-    case serviceFailed(String)
-    case serviceFailedBefore(again: String)
+    case serviceFailed(String, ServiceFailure)
+    case serviceMasked(String)
+    case serviceFailedBefore(String)
     case certbotTimer(String)
     case sandboxOutdated
-    case lockHung(pid: Int32)
-    case lockHeld(pid: Int32)
+    /// The sandbox keeps a renewal from its work: whether setup opens it, else the line that closes it.
+    case sandboxClosed(service: String, setupHelps: Bool, UnitFile?)
+    /// - Parameters:
+    ///   - unit: the service that it is of, where that does nothing but renew.
+    ///   - isUnending: whether it was killed already, in vain.
+    ///   - patience: the seconds that it gets to end in good order.
+    case lockHung(pid: Int32, unit: String?, isUnending: Bool, patience: Int)
 
     // The CA.
     case renewal(RecordedCause, FaultSubject, isRepeated: Bool)

@@ -10,7 +10,8 @@ extension Fault {
             .do(
                 "let root write to \(path): see the mount's options (findmnt -T \(path.shellWord)), SELinux and AppArmor"
             )
-        case .accountMissing(let server), .accountRefused(let server): Fault.register(server)
+        case .accountMissing(let server, let failure), .accountRefused(let server, let failure):
+            failure.map { Fault.register(server, after: $0) } ?? Fault.register(server)
         case .accountAmbiguous(let conf, let ids):
             .do("set account = ID under [renewalparams] in \(conf), one of \(ids.joined(separator: ", "))")
         case .accountUnusable(let path, let server):

@@ -5,7 +5,7 @@ import PKI
 extension Fault {
     var docker: Remedy? {
         switch self {
-        case .dockerStopped: .run("systemctl start docker")
+        case .dockerSilent(let state): state.remedy
         case .dockerHostWrong(let variable, let origin, let defaultAnswers):
             .do(
                 "correct or remove \(variable)"

@@ -11,14 +11,16 @@ extension Fault {
             .noCertificate:
             configDirectory
         case .lineage(let code, let subject): Fault.remedy(code, subject)
-        case .mustStaple, .chain, .expired, .notYetValid, .revoked, .namesOmitted, .clock: certificate
+        case .lineageReissued(_, let subject):
+            .do("correct what keeps it from being issued, as said below, then: \(subject.reissue().text)", cost: .order)
+        case .confMissing, .mustStaple, .chain, .expired, .notYetValid, .revoked, .namesOmitted, .clock: certificate
         case .diskFull, .diskReadOnly, .immutable, .writeRefused, .accountMissing, .accountAmbiguous, .accountUnusable,
             .accountRefused,
             .serverInvalid, .webrootMissing, .webrootNoDirectory, .webrootUnknown, .webrootObstructed,
             .webrootNotWritable:
             renewalNeeds
         case .nameUnresolved, .resolverSilent, .addressRefused, .wrongAddress, .caaForbids: names
-        case .dockerStopped, .dockerHostWrong, .dockerContextWrong, .portHeld, .containerNotThere, .containerMissing,
+        case .dockerSilent, .dockerHostWrong, .dockerContextWrong, .portHeld, .containerNotThere, .containerMissing,
             .containerStopped, .containerEnds, .containerRestarting, .containerUnhealthy, .containerSpare,
             .hookSettings:
             docker
@@ -36,8 +38,8 @@ extension Fault {
         case .served, .servedFile, .serverNameMissing, .handshakeBroken, .proxyProtocol,
             .proxyProtocolDirect, .tlsNotListening, .tlsElsewhere, .endpointUnknown:
             served
-        case .timerMissing, .timerMasked, .timerDisabled, .certbotRenews, .serviceFailed, .serviceFailedBefore,
-            .certbotTimer, .sandboxOutdated, .lockHung, .lockHeld:
+        case .timerMissing, .timerMasked, .timerDisabled, .certbotRenews, .unitOutdated, .unitBroken, .serviceMasked,
+            .serviceFailed, .serviceFailedBefore, .certbotTimer, .sandboxOutdated, .sandboxClosed, .lockHung:
             schedule
         case .renewal(let cause, let subject, let isRepeated): Fault.remedy(cause, subject, isRepeated: isRepeated)
         case .quarantined(let name): .deploy([name])
@@ -64,5 +66,24 @@ extension Fault {
             return .do("certctl account register --server with the CA's directory, then: certctl renew")
         }
         return .run("certctl account register --server \(server.shellWord) --agree-tos && certctl renew")
+    }
+
+    /// What is left where that has failed: its cause first.
+    static func register(_ server: String, after failure: RecordedCause) -> Remedy {
+        let command = "certctl account register --server \(server.shellWord) --agree-tos"
+        func then(_ text: String, by actor: Remedy.Actor = .root) -> Remedy {
+            .do("\(text), then: \(command) && certctl renew", by: actor)
+        }
+        switch failure {
+        case .unreachable:
+            return then("see that this host reaches \(server): a firewall, a proxy, the CA's status page")
+        case .notTrusted, .proxy: return then("correct what it said, as below")
+        case .refused(type: "rateLimited"): return then("wait until the CA takes new accounts from this host again")
+        case .refused(type: "externalAccountRequired"):
+            return .do(
+                "ask the CA for a key identifier and an HMAC key of external account binding, then: \(command) --eab-kid ID --eab-hmac-key-file FILE && certctl renew",
+                by: .person)
+        default: return then("settle with the CA what it said, as below", by: .person)
+        }
     }
 }

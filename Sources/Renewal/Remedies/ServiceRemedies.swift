@@ -67,15 +67,41 @@ extension Fault {
         case .timerMissing, .certbotRenews, .sandboxOutdated: .run("certctl setup")
         case .timerMasked(let unit): .run("systemctl unmask \(unit) && systemctl enable --now \(unit)")
         case .timerDisabled(let unit): .run("systemctl enable --now \(unit)")
-        case .serviceFailed(let service):
+        case .unitOutdated: .run("systemctl daemon-reload")
+        case .unitBroken(let file, let unit, let service):
             .do(
-                "correct what journalctl -u \(service) says, then: systemctl reset-failed \(service) && systemctl start \(service)"
+                "correct \(file?.text ?? "its files") until systemd-analyze verify \(unit) is silent, then: systemctl daemon-reload && "
+                    + (service.map(Fault.again) ?? "systemctl enable --now \(unit)"))
+        case .serviceMasked(let service): .run("systemctl unmask \(service) && \(Fault.again(service))")
+        case .serviceFailed(let service, .notStarted(let file)):
+            .do(
+                "correct \(file?.text ?? "what journalctl -u \(service) says of its settings"), then: systemctl daemon-reload && \(Fault.again(service))"
             )
-        case .serviceFailedBefore(let again): .run(again)
+        case .serviceFailed(let service, .run), .serviceFailedBefore(let service): .run(Fault.again(service))
+        case .serviceFailed(let service, .settings), .serviceFailed(let service, .repeated):
+            .do("correct what journalctl -u \(service) says, then: \(Fault.again(service))")
+        case .sandboxClosed(_, setupHelps: true, _): .run("certctl setup --yes")
+        case .sandboxClosed(let service, _, let file):
+            .do(
+                "correct \(file?.text ?? "the sandbox settings that systemctl cat \(service) shows"), then: systemctl daemon-reload && \(Fault.again(service))"
+            )
         case .certbotTimer(let unit): .run("systemctl disable --now \(unit)")
-        case .lockHung(let pid): .do("see what process \(pid) does; if it hangs: kill \(pid)")
-        case .lockHeld: .do("wait until the run has ended", by: .certctl)
+        case .lockHung(let pid, _, true, _):
+            .do(
+                "see dmesg for the device or file system that process \(pid) waits for; if it does not answer, restart the host"
+            )
+        case .lockHung(_, let unit?, _, _): .run("systemctl stop \(unit.shellWord)")
+        case .lockHung(let pid, nil, _, let patience):
+            // A stopped process gets the first signal with the second one. A zombie has ended.
+            .run(
+                "kill -TERM \(pid) && kill -CONT \(pid) && timeout \(patience) sh -c 'while grep -qs \"^State:.[^Z]\" /proc/\(pid)/status; do sleep 1; done' || kill -KILL \(pid)"
+            )
         default: nil
         }
+    }
+
+    /// Starts a service, also one whose start limit is reached. `start` would wait for one that waits for its own `Restart=`.
+    private static func again(_ service: String) -> String {
+        "systemctl reset-failed \(service) && systemctl restart \(service)"
     }
 }
