@@ -66,7 +66,7 @@ package struct Diagnosis: Sendable {
             return DiagnosisReport(findings.checks)
         }
         let subjects = host.lineages.map { Subject($0, host) }
-        for subject in subjects { findings += subject.findings(at: host.now) }
+        for subject in subjects { findings += subject.findings(registrationFailures, at: host.now) }
         async let web = webServer(subjects)
         async let looks = served(subjects)
         async let proofs = proofs(subjects)
@@ -118,7 +118,7 @@ extension Diagnosis {
         guard let tree = host.tree, host.treeFailure == nil else { return findings.checks }
         let subjects = host.lineages.map { Subject($0, host) }
         for subject in subjects {
-            findings += subject.findings(at: host.now)
+            findings += subject.findings(registrationFailures, at: host.now)
             findings += RenewalJudgement.past(
                 subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: registrationFailures,
                 at: host.now)
@@ -184,9 +184,11 @@ struct Subject: Sendable {
         return Set(verification.targets(for: certificate.names).map(\.target.endpoint).filter(\.isLoopback).map(\.port))
     }
 
-    func findings(at now: Date) -> Findings {
+    /// - Parameter failures: of registrations, by the CA's directory URL.
+    func findings(_ failures: [String: RegistrationFailure], at now: Date) -> Findings {
         var findings = LineageJudgement.findings(
-            lineage, chain: chain, failure: state?.acquisition.retry, at: now)
+            lineage, chain: chain,
+            failure: state?.acquisition.retry?.cause ?? lineage.options.flatMap { failures[$0.server]?.cause }, at: now)
         if let problem = verificationProblem {
             findings.fail(
                 .optionInvalid, lineage.name, at: lineage.confPath, problem.message, .fileMalformed(lineage.confPath))

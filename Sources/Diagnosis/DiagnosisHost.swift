@@ -61,9 +61,11 @@ extension Diagnosis {
         var findings = Findings()
         let systemd = SystemdProbe(runner: runner)
         async let isSynchronized = timed(budget.time(SystemdProbe.timeout)) { await systemd.isClockSynchronized() }
+        var mainProcess: Int32?
         if let unit = host.settings.timer {
             var facts = await timed(budget.time(.seconds(10))) { await systemd.timers(unit) }
             if case .success(var found)? = facts {
+                mainProcess = found.service.mainProcess
                 let lineages = (try? tree.lineages()) ?? []
                 let wanted = WebrootDropIn(
                     lineages, treePath: tree.path, statePath: host.stateDirectory, reports: host.settings.reports)
@@ -81,16 +83,21 @@ extension Diagnosis {
         } else {
             findings.skip(TimerJudgement.ids, at: "timer", because: "timer = none: something else runs certctl")
         }
-        findings += lock(tree)
+        findings += lock(tree, mainProcess: mainProcess)
         return (findings, await isSynchronized ?? nil)
     }
 
-    func lock(_ tree: Tree) -> Findings {
+    /// - Parameter mainProcess: the service's, as systemd has it: a host in a container may not see its own control groups.
+    func lock(_ tree: Tree, mainProcess: Int32? = nil) -> Findings {
         let path = "\(tree.path)/\(TreeLock.fileName)"
+        let service = host.settings.timer?.replacing(".timer", with: ".service")
+        var facts = LockFacts.look(at: path, stateDirectory: host.stateDirectory)
+        if case .held(var holder) = facts, holder.pid == mainProcess {
+            holder.unit = service
+            facts = .held(holder)
+        }
         return LockJudgement.findings(
-            LockFacts.look(at: path, stateDirectory: host.stateDirectory), at: path,
-            service: host.settings.timer?.replacing(".timer", with: ".service"), hookTimeout: host.settings.hookTimeout,
-            now: host.now)
+            facts, at: path, service: service, hookTimeout: host.settings.hookTimeout, now: host.now)
     }
 
     func clock(_ others: [ClockFacts.Other], isSynchronized: Bool?) -> Findings {

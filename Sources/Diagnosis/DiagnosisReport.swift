@@ -131,6 +131,8 @@ extension DiagnosisReport.Cause {
     /// Whether an order for the other's certificate would fail for this fault.
     fileprivate func isNeeded(for other: DiagnosisReport.Cause) -> Bool {
         let lineages = Set(([check] + alike).map(\.lineage))
+        // An order makes its account itself.
+        guard check.id != .accountMissing else { return false }
         return check.isCause(of: .renewalFailed) && (remedy?.cost ?? .free) == .free
             && (lineages.contains(nil) || other.check.lineage == nil || lineages.contains(other.check.lineage))
     }

@@ -13,7 +13,7 @@ enum LineageJudgement {
 
     /// - Parameter failure: that of the last order; nil where none has failed.
     static func findings(
-        _ lineage: Lineage, chain: [Certificate]?, failure: Retry? = nil, at now: Date
+        _ lineage: Lineage, chain: [Certificate]?, failure: Cause? = nil, at now: Date
     ) -> Findings {
         var findings = Findings()
         let place = lineage.paths?.live ?? lineage.confPath
@@ -22,7 +22,7 @@ enum LineageJudgement {
             var (fault, evidence) = (Fault.lineage(problem.code, FaultSubject(lineage)), problem.message)
             if let failure, fault.remedy?.cost == .order {
                 fault = .lineageReissued(problem.code, FaultSubject(lineage))
-                evidence += "; a new one was ordered since: \(failure.cause.message)"
+                evidence += "; a new one was ordered since: \(failure.message)"
             }
             if problem.isFatal {
                 findings.fail(id, lineage.name, at: place, evidence, fault)

@@ -42,7 +42,7 @@ enum RenewalJudgement {
 
     /// For the end of a sentence that an account is missing.
     static func tried(_ failure: RegistrationFailure?) -> String {
-        failure.map { "; certctl account register has failed since: \($0.cause.message)" } ?? ""
+        failure.map { "; to make one has failed since: \($0.cause.message)" } ?? ""
     }
 
     /// What keeps a probe file out of a webroot.

@@ -1,4 +1,5 @@
 import Deployment
+import FoundationEssentials
 import Renewal
 import Setup
 
@@ -33,7 +34,7 @@ struct SystemdProbe: Sendable {
                 (facts.complaint, facts.complaintFile) = await complaint(about: name, state.files)
             }
             if service.active == "failed" || !["", "success"].contains(service.result) {
-                facts.words = await words(of: serviceName(unit))
+                facts.words = await words(of: serviceName(unit), since: service.mainStart)
             }
             return .success(facts)
         } catch {
@@ -60,14 +61,15 @@ struct SystemdProbe: Sendable {
         return (outcome.lastLine, nil)
     }
 
-    /// The last error of a service in the journal: its own, else what systemd says of it.
-    private func words(of service: String) async -> String? {
+    /// The last error of a service's last run in the journal: its own, else what systemd says of it.
+    private func words(of service: String, since start: Date?) async -> String? {
+        let since = start.map { ["--since=@\(Int($0.timeIntervalSince1970))"] } ?? []
         let outcome = await runner.run(
             Command(
                 executable: "/usr/bin/journalctl",
                 arguments: [
                     "--unit=\(service)", "--priority=err", "--lines=20", "--output=cat", "--no-pager", "--quiet",
-                ],
+                ] + since,
                 environment: ["LC_ALL": "C.UTF-8"]), timeout: SystemdProbe.timeout)
         guard outcome.succeeded else { return nil }
         let lines = outcome.output.split(separator: "\n").map(String.init)

@@ -1,8 +1,8 @@
 package import FoundationEssentials
 package import Lineages
 
-/// That `certctl account register` has failed for a CA, and why: `STATE/registrations.json`. doctor does not name the same command
-/// again.
+/// That `certctl account register`, or the first step of `certctl issue`, has failed at a CA, and why: `STATE/registrations.json`.
+/// doctor does not name the same command again.
 package struct RegistrationFailure: Codable, Hashable, Sendable {
     package let at: Date
     package let cause: Cause

@@ -26,6 +26,8 @@ package struct UnitState: Equatable, Sendable {
     package let since: Date?
     /// When a service's last run began; nil where none has.
     package let mainStart: Date?
+    /// The process of a service that runs; nil where none does.
+    package let mainProcess: Int32?
     /// How often a service was started again by its own `Restart=` since something else has started it.
     package let restarts: Int
     /// Its own file and its drop-ins, in the order in which systemd reads them.
@@ -75,6 +77,7 @@ package struct UnitState: Equatable, Sendable {
             } : nil
         lastStart = values["LastTriggerUSec"].flatMap(UnitState.date)
         mainStart = values["ExecMainStartTimestamp"].flatMap(UnitState.date)
+        mainProcess = values["MainPID"].flatMap { Int32($0) }.flatMap { $0 > 0 ? $0 : nil }
         restarts = values["NRestarts"].flatMap { Int($0) } ?? 0
         let fragment = values["FragmentPath"].flatMap { $0.isEmpty ? nil : $0 }
         files = [fragment].compactMap(\.self) + UnitSandbox.words(values["DropInPaths"] ?? "")
@@ -139,7 +142,7 @@ package struct Systemd: Sendable {
             "LoadState", "ActiveState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainExitTimestamp",
             "NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec", "SubState", "RestartUSec",
             "StateChangeTimestamp", "FragmentPath", "DropInPaths", "LoadError", "NeedDaemonReload",
-            "ExecMainStartTimestamp", "NRestarts",
+            "ExecMainStartTimestamp", "NRestarts", "MainPID",
         ] + UnitSandbox.properties
 
     package init(runner: any CommandRunner = SubprocessRunner(), systemctl: String = "/usr/bin/systemctl") {

@@ -161,15 +161,20 @@ struct IssueCommand: AsyncParsableCommand {
     private func registered(
         _ target: IssueTarget, _ setup: borrowing RunSetup, agreesToTerms: Bool
     ) async throws -> (id: String, client: Client) {
+        let store = StateStore(stateDirectory: tree.statePath)
         do {
             let registration = try await setup.authorities.registration(
                 at: target.server, account: target.account, email: email ?? setup.tree.defaults.value("email"),
                 agreeToTerms: agreesToTerms, host: HostName.current)
+            if !dryRun { try? store.note(nil, ofRegistrationAt: target.server) }
             if registration.isNew { setup.printer.result("made an account at \(target.server): \(registration.id)") }
             return (registration.id, registration.client)
         } catch let error as AccountError {
             throw CommandFailure(.failed, "\(error)")
         } catch let error as ACMEError {
+            if !dryRun {
+                try? store.note(RegistrationFailure(at: Date.now, Cause(error)), ofRegistrationAt: target.server)
+            }
             throw CommandFailure(
                 error.isTemporary ? .tryLater : .failed, "\(error)",
                 next: NextStep.after(RenewalFailure(.preparation, Cause(error)), lineage: target.name))

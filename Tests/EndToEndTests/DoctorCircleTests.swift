@@ -25,7 +25,7 @@ struct DoctorCircleTests {
                     let after = try await certctl.diagnosed(["--resolver", host.stack.pebble.resolver])
                     after.expectCause(
                         "account-missing", remedy: words,
-                        evidence: "certctl account register has failed since: ")
+                        evidence: "to make one has failed since: ")
                     #expect(after.document.checks.first { $0.id == "account-missing" }?.command == nil)
                     try FileManager.default.removeItem(atPath: "\(certctl.state)/registrations.json")
                 }

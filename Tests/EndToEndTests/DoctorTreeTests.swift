@@ -109,7 +109,10 @@ struct DoctorTreeTests {
             // What keeps a renewal from its work comes before what it would mend.
             let alone = try await certctl.diagnosed("expired.example").checks("expired").first
             #expect(alone?.causedBy == "account-missing", "\(String(describing: alone))")
-            try await certctl.diagnosed("key-mismatch.example").expectCause("key-mismatch", action: "operator")
+            // So does what an order needs: without a webroot the new certificate could not be issued.
+            let mismatch = try await certctl.diagnosed("key-mismatch.example")
+            mismatch.expectCause("webroot-missing", remedy: "mkdir -p \(tree)-webroot", action: "operator")
+            #expect(mismatch.document.causes.contains("key-mismatch"), "\(mismatch.text)")
             // A certificate of the future is this host's clock's word against the CA's.
             let future = try await certctl.diagnosed("not-yet-valid.example")
             future.expectCause("clock-wrong", evidence: "is behind the certificate of not-yet-valid.example")

@@ -33,7 +33,7 @@ struct DoctorUnitTests {
             try await host.host.shell(
                 "sed -i 's/^authenticator = .*/authenticator = standalone/' /etc/letsencrypt/renewal/alone.example.test.conf"
             )
-            #expect(try await check("sandbox-outdated", "www.example.test", on: host).verdict == "warning")
+            #expect(try await check("sandbox-outdated", "www.example.test", on: host).verdict == "failure")
             try await host.host.shell("certctl setup --yes")
             for name in ["www.example.test", "alone.example.test"] {
                 #expect(try await check("sandbox-outdated", name, on: host).verdict == "ok", "\(name)")
@@ -56,7 +56,7 @@ struct DoctorUnitTests {
             #expect(try await check("timer-missing", on: host).verdict == "ok")
 
             let unknown = try await check("sandbox-outdated", on: host)
-            #expect(unknown.verdict == "warning" && unknown.evidence?.contains("/srv/web root") == true)
+            #expect(unknown.verdict == "failure" && unknown.evidence?.contains("/srv/web root") == true)
             try await host.host.shell("certctl setup --yes")
             #expect(try await check("sandbox-outdated", on: host).verdict == "ok")
 
