@@ -50,6 +50,8 @@ package enum ACMEError: Error, Sendable, CustomStringConvertible {
     package struct Refusal: Hashable, Sendable {
         package let name: String?
         package let problem: Problem?
+        /// Of the challenge that failed, such as `dns-01`; nil where the CA does not say.
+        package var challenge: String?
 
         fileprivate var text: String {
             (name.map { "\($0.line(atMost: 255)): " } ?? "") + (problem.map(\.description) ?? "no reason given")

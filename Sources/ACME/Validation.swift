@@ -197,9 +197,11 @@ extension PendingChallenge {
 
 extension ACMEError.Refusal {
     init(_ authorization: Authorization) {
-        let problem = authorization.challenges.lazy.compactMap(\.error).first
+        let failed = authorization.challenges.first { $0.error != nil }
         self.init(
             name: authorization.name,
-            problem: problem ?? Problem(type: nil, detail: "the authorization is \(authorization.status.rawValue)"))
+            problem: failed?.error
+                ?? Problem(type: nil, detail: "the authorization is \(authorization.status.rawValue)"),
+            challenge: failed?.type)
     }
 }

@@ -47,7 +47,7 @@ struct ValidationWatch {
         case .pending: break
         }
         let challenge = authorization.challenges.first { $0.url == url }
-        let refusal = ACMEError.Refusal(name: authorization.name, problem: challenge?.error)
+        let refusal = ACMEError.Refusal(name: authorization.name, problem: challenge?.error, challenge: challenge?.type)
         switch (challenge?.status ?? "pending", challenge?.error) {
         case ("invalid", _): return .failed(refusal)
         case ("pending", .some):

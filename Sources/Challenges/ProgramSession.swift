@@ -3,7 +3,7 @@ import Deployment
 
 /// A program between its start and its end, for one order: it speaks the line protocol of `docs/dns.md`.
 ///
-/// A request is a line, and so is its answer: `ok`, or `error` and why. A program that does not answer in time, or ends, is not
+/// A request is a line, and so is its answer: `ok`, perhaps with a warning, or `error` and why. A program that does not answer in time, or ends, is not
 /// asked again: the end of its input makes it clean up.
 actor ProgramSession {
     /// Why a request was not met.
@@ -66,7 +66,8 @@ actor ProgramSession {
             isBroken = true
             throw failure("\(program.title) \(error)")
         }
-        if answer == "ok" || answer.hasPrefix("ok ") { return }
+        if answer == "ok" { return }
+        if answer.hasPrefix("ok ") { return settings.report("\(program.title): \(answer.dropFirst("ok ".count))") }
         let words =
             answer.hasPrefix("error") ? answer.dropFirst("error".count).drop { $0 == " " } : "answered: \(answer)"
         throw failure("\(program.title): \(words.isEmpty ? "an error that it does not name" : words)")

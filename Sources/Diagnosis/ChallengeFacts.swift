@@ -60,6 +60,8 @@ struct ChallengeServer: Equatable, Sendable {
     let webroot: String
     /// The location that it chooses: as it is written, and where; nil where the server itself answers.
     let location: Location?
+    /// The location for challenges, whether it is chosen or another one goes before it.
+    let own: Location?
     /// A `limit_req` that holds there: as it is written, and where.
     let limit: Location?
     /// An `auth_basic` that holds there: as it is written, and where.
@@ -76,6 +78,8 @@ struct ChallengeServer: Equatable, Sendable {
         var refusal: String?
         /// Its `root` or `alias`.
         var root: String?
+        /// Whether it asks for a password itself.
+        var hasPassword = false
     }
 
     /// What has nginx end the connection without an answer; nil where nothing does.
@@ -94,13 +98,16 @@ struct ChallengeServer: Equatable, Sendable {
             let found = NginxConf.location(for: "\(ChallengeServer.path)token", in: server.directive)
             place = nginx.shown(server.directive)
             self.webroot = nginx.inside(FileSystem.resolved(webroot))
-            location = found.map { found in
+            func described(_ found: NginxConf.Directive) -> Location {
                 let refusal = ChallengeServer.refusal(in: found) ?? ChallengeServer.refusal(in: server.directive)
                 return Location(
                     text: found.text, place: nginx.shown(found),
-                    isForChallenges: found.arguments.last?.contains("well-known") ?? false, refusal: refusal,
-                    root: (found.first("root") ?? found.first("alias"))?.text)
+                    isForChallenges: ChallengeServer.isForChallenges(found),
+                    refusal: refusal, root: (found.first("root") ?? found.first("alias"))?.text,
+                    hasPassword: found.first("auth_basic") != nil)
             }
+            location = found.map(described)
+            own = server.directive.all("location").first(where: ChallengeServer.isForChallenges).map(described)
             let limits = found.map { $0.all("limit_req") } ?? []
             limit = (limits.isEmpty ? server.effective("limit_req") : limits).first.map {
                 Location(text: $0.text, place: nginx.shown($0))
@@ -115,6 +122,10 @@ struct ChallengeServer: Equatable, Sendable {
             return
         }
         return nil
+    }
+
+    private static func isForChallenges(_ location: NginxConf.Directive) -> Bool {
+        location.arguments.last?.contains("well-known") ?? false
     }
 
     /// The rewrite module's directives of a server run before a location is chosen.

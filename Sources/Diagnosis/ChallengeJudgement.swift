@@ -82,7 +82,7 @@ enum ChallengeJudgement {
             }
             findings.fail(
                 .challengeRedirected, facts.lineage, at: place, evidence,
-                facts.server?.ownReturn.map { fault($0, facts) }
+                facts.server?.ownReturn.map { fault($0, facts) } ?? facts.server?.own.map { replaced($0, facts) }
                     ?? .challengeRedirected(
                         webroot: facts.server?.webroot ?? facts.webroot, server: facts.server?.place))
             return
@@ -110,11 +110,12 @@ enum ChallengeJudgement {
             return
         }
         if status == 401, let password = facts.server?.password {
-            let own = facts.server?.location.flatMap { $0.isForChallenges ? $0.place : nil }
+            let own = facts.server?.location.flatMap { $0.isForChallenges ? $0 : nil }
             findings.fail(
                 .challengeDenied, facts.lineage, at: place,
                 "\(evidence): \(password.text) at \(password.place) asks for a password",
-                .challengePassword(location: own, webroot: webroot))
+                own.flatMap { $0.hasPassword ? replaced($0, facts) : nil }
+                    ?? .challengePassword(location: own?.place, webroot: webroot))
             return
         }
         if let own = facts.server?.ownReturn, own.text.contains("return \(status)") {
@@ -136,18 +137,30 @@ enum ChallengeJudgement {
                 "\(evidence): \(location.text) at \(location.place) says \(refusal)",
                 location.isForChallenges
                     ? .challengeLimited(directive: refusal, at: location.place)
-                    : .challengeDenied(
-                        directive: "\(location.text) { \(refusal); }", at: location.place, webroot: webroot))
+                    : facts.server?.own.map { replaced($0, facts) }
+                        ?? .challengeDenied(
+                            directive: "\(location.text) { \(refusal); }", at: location.place, webroot: webroot))
         } else if location.isForChallenges {
             findings.fail(
                 .challengeLocationMissing, facts.lineage, at: place,
                 "\(evidence): \(location.text) at \(location.place) has \(location.root ?? "no root")",
-                .challengeRoot(directive: location.root.map { "\($0);" }, at: location.place, webroot: webroot))
+                // With the right root, or none at all, something else in it answers: try_files, if, return, proxy_pass.
+                location.root.map { $0 == "root \(webroot)" } ?? true
+                    ? replaced(location, facts)
+                    : .challengeRoot(directive: location.root.map { "\($0);" }, at: location.place, webroot: webroot))
         } else {
             findings.fail(
                 .challengeLocationMissing, facts.lineage, at: place, evidence,
-                .challengeLocation(webroot: webroot, server: facts.server?.place))
+                facts.server?.own.map { replaced($0, facts) }
+                    ?? .challengeLocation(webroot: webroot, server: facts.server?.place))
         }
+    }
+
+    /// A location for challenges that does not serve them: nginx would refuse a second one.
+    private static func replaced(_ location: ChallengeServer.Location, _ facts: ChallengeFacts) -> Fault {
+        .challengeReplaced(
+            location: location.text, at: location.place, webroot: facts.server?.webroot ?? facts.webroot,
+            isOpen: location.hasPassword)
     }
 
     /// A `return` that has to make room for the challenge path.

@@ -10,7 +10,8 @@ import Setup
 extension Diagnosis {
     func disks(_ subjects: [Subject], _ tree: Tree) -> Findings {
         let files = subjects.compactMap(\.lineage.paths).flatMap { [$0.archive, $0.live] }
-        return DiskJudgement.findings([tree.path, "\(tree.path)/renewal"] + files + [host.stateDirectory])
+        return DiskJudgement.findings(
+            [tree.path, "\(tree.path)/renewal"] + files + [host.stateDirectory, "\(host.stateDirectory)/lineages"])
     }
 
     func hooks(_ subjects: [Subject], _ tree: Tree, _ reports: [ProbeReport??]) -> Findings {

@@ -34,8 +34,8 @@ struct NginxConf: Equatable, Sendable {
     /// Reads the output of `nginx -T`; nil where no configuration is in it.
     init?(dump: String) {
         var files: [(path: String, text: String)] = []
-        for line in dump.split(separator: "\n", omittingEmptySubsequences: false) {
-            let line = line.hasSuffix("\r") ? line.dropLast() : line
+        // A command in a container has a terminal, whose lines end in CR LF: one Character of Swift's.
+        for line in dump.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
             if line.hasPrefix("# configuration file /"), line.hasSuffix(":") {
                 files.append((String(line.dropFirst("# configuration file ".count).dropLast()), ""))
             } else if !files.isEmpty {

@@ -195,6 +195,7 @@ enum RenewalJudgement {
         case .notValidated: "the CA could not validate a name"
         case .account: "the CA does not take the account"
         case .profile: "the CA has no such profile"
+        case .notPresented: "the plugin or hook did not prove the name"
         case .webroot: "the webroot did not take the challenge"
         case .file: "a file could not be written"
         case .hook(let kind, _): "the \(kind) hook failed before the renewal"
@@ -218,6 +219,8 @@ enum RenewalJudgement {
         case .server: return [.nginxConfigInvalid, .upstreamStopped]
         case .notValidated(let types): return challenge.union(types.contains("caa") ? [.caaForbids] : [])
         case .account: return [.accountMissing, .accountUnusable, .accountDeactivated]
+        case .notPresented:
+            return [.credentialsMissing, .pluginUnusable, .standalonePortTaken, .hookMissing, .resolverSilent]
         case .webroot: return [.webrootMissing, .webrootNotWritable, .diskFull, .diskReadOnly, .sandboxOutdated]
         case .file:
             return [.diskFull, .diskReadOnly, .webrootMissing, .webrootNotWritable, .unreadable, .sandboxOutdated]

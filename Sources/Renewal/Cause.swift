@@ -158,7 +158,10 @@ extension Cause {
         case .redirected(_, let url, _): self.init(.redirected, text, subject: url)
         case .malformed: self.init(.malformed, text)
         case .authorizationFailed(let refusals):
-            self.init(.notValidated, text, subject: refusals.compactMap { $0.problem?.type }.joined(separator: " "))
+            self.init(
+                .notValidated, text,
+                subject: refusals.flatMap { [$0.problem?.type, $0.challenge].compactMap(\.self) }.joined(separator: " ")
+            )
         case .orderInvalid, .orderGone, .authorizationGone:
             self.init(.orderInvalid, text, isTemporary: error.isTemporary)
         case .stillPending: self.init(.stillPending, text, isTemporary: true)

@@ -60,8 +60,9 @@ extension LocalWorld {
                 key: PrivateKey(pem: FileSystem.read("\(directory)/privkey.pem")),
                 chain: FileSystem.read("\(directory)/fullchain.pem"), names: lineages[name]?.certificate?.names ?? [],
                 after: nil, now: now)
-            if let entry = store.revoked().reason(against: set.leaf) {
-                throw FileError("install", name, because: "the certificate is \(entry)")
+            let revoked = store.revoked()
+            if let reason = revoked.damage ?? revoked.reason(against: set.leaf).map({ "the certificate is \($0)" }) {
+                throw FileError("install", name, because: reason)
             }
             return set
         }

@@ -26,8 +26,19 @@ package struct RevokedCertificates: Codable, Equatable, Sendable {
 
     /// In the order in which they were revoked.
     package private(set) var certificates: [Entry] = []
+    /// What is wrong with the list; nil where it can be read. Nothing is installed again then, and no key used again.
+    package let damage: String?
 
-    package init() {}
+    private enum CodingKeys: String, CodingKey { case certificates }
+
+    package init() { damage = nil }
+
+    fileprivate init(damage: String) { self.damage = damage }
+
+    package init(from decoder: any Decoder) throws {
+        certificates = try decoder.container(keyedBy: CodingKeys.self).decode([Entry].self, forKey: .certificates)
+        damage = nil
+    }
 
     mutating func add(_ entry: Entry) {
         // The first reason stays, unless a later one says that somebody has the key.
@@ -48,10 +59,11 @@ package struct RevokedCertificates: Codable, Equatable, Sendable {
         }
     }
 
-    package func bars(_ certificate: Certificate) -> Bool { reason(against: certificate) != nil }
+    package func bars(_ certificate: Certificate) -> Bool { damage != nil || reason(against: certificate) != nil }
 
     /// Whether somebody else has the private key in a PEM file. One that cannot be read is not known.
     package func isCompromised(keyAt path: String) -> Bool {
+        if damage != nil { return true }
         let compromised = compromised
         guard !compromised.isEmpty, let pem = try? FileSystem.read(path) else { return false }
         return compromised.contains { (try? PrivateKey.fits(pem: pem, $0)) ?? false }
@@ -80,9 +92,17 @@ extension RevokedCertificates.Entry: CustomStringConvertible {
 extension StateStore {
     private var revokedPath: String { "\(root)/revoked.json" }
 
-    /// What was revoked. A file that cannot be read stops nothing.
+    /// What was revoked.
     package func revoked() -> RevokedCertificates {
-        read(RevokedCertificates.self, from: revokedPath) ?? RevokedCertificates()
+        do throws(FileError) {
+            let bytes = try FileSystem.read(revokedPath)
+            return (try? JSONDecoder.state.decode(RevokedCertificates.self, from: Data(bytes)))
+                ?? RevokedCertificates(damage: "\(revokedPath) is damaged")
+        } catch {
+            // Who may not read the state directory installs nothing either.
+            return error.isNotFound || error.isPermission
+                ? RevokedCertificates() : RevokedCertificates(damage: "\(error)")
+        }
     }
 
     /// Notes that a certificate is revoked: in the list, in the state of every lineage that shows it or has its compromised key, and in

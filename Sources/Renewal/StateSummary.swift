@@ -82,6 +82,8 @@ extension LineageState {
             what = "issued, not installed"
         } else if acquisition.order != nil {
             what = "ordered, not issued"
+        } else if case .failing(_, let retry) = acquisition, !host.isRolloutPending {
+            what = "not renewed: \(retry.cause)"
         } else if let rollout = host.live.rollout {
             if let trouble = rollout.trouble {
                 what = trouble.message

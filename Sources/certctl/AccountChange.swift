@@ -1,6 +1,7 @@
 import ACME
 import ArgumentParser
 import Lineages
+import Renewal
 import Text
 
 /// `certctl account update`: where the CA may write to.
@@ -70,10 +71,8 @@ struct AccountDeactivate: AsyncParsableCommand {
         }
         withExtendedLifetime(lock) {}
         if !using.isEmpty {
-            let next =
-                ids.count > 1
-                ? "set account = ID in their renewal configs, or run certctl account register"
-                : "run certctl account register"
+            let register = "run certctl account register --server \(place.server.shellWord)"
+            let next = ids.count > 1 ? "set account = ID in their renewal configs, or \(register)" : register
             StandardStreams.print(
                 line: "\(using.joined(separator: ", ")) cannot be renewed without an account: \(next)")
         }

@@ -94,7 +94,7 @@ struct AccountPlace {
         case let error as ACMEError:
             CommandFailure(
                 error.isTemporary ? .tryLater : .failed, "\(error)",
-                next: NextStep.after(RenewalFailure(.preparation, Cause(error)), lineage: "NAME"))
+                next: nil)
         default: CommandFailure(.failed, "\(error)")
         }
     }

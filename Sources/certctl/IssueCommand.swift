@@ -103,6 +103,10 @@ struct IssueCommand: AsyncParsableCommand {
         let certification = try target.certification(account: account.id, trust: trust, challenges) { path in
             newKey || revoked.isCompromised(keyAt: path)
         }
+        if let server, let ofDefaults = setup.tree.defaults.value("server"), ofDefaults != server {
+            setup.printer.warn(
+                "cli.ini sets server = \(ofDefaults), which renewals go by: take it out there to renew from \(server)")
+        }
         let run = setup.run(in: setup.world(target.existing.map { [$0] } ?? [], issuing: certification))
         let subject = target.subject(certification, host: setup.settings.conf)
         let code = await setup.carryOut("issue") { await run.run(.issue, [subject], isExplicit: true) }
@@ -177,7 +181,8 @@ struct IssueCommand: AsyncParsableCommand {
             }
             throw CommandFailure(
                 error.isTemporary ? .tryLater : .failed, "\(error)",
-                next: NextStep.after(RenewalFailure(.preparation, Cause(error)), lineage: target.name))
+                next: NextStep.after(
+                    RenewalFailure(.preparation, Cause(error)), lineage: target.name, isNew: target.existing == nil))
         } catch {
             throw CommandFailure(.failed, "\(error)")
         }

@@ -5,15 +5,17 @@ import Renewal
 
 /// What an operator does about a failure: the second line of an error, from the table of remedies.
 enum NextStep {
-    /// - Parameter lineage: as far as it is known.
-    static func after(_ failure: RenewalFailure, lineage: String) -> Remedy.Step? {
+    /// - Parameters:
+    ///   - lineage: as far as it is known.
+    ///   - isNew: whether it does not exist yet.
+    static func after(_ failure: RenewalFailure, lineage: String, isNew: Bool = false) -> Remedy.Step? {
         let cause = RecordedCause(failure.cause)
         // Its own words say all that is known.
         guard cause != .other else { return nil }
         if case .lineage(let code) = cause, let code = LineageProblem.Code(rawValue: code) {
             return after(LineageProblem(code, failure.cause.message), lineage: lineage)
         }
-        return Fault.renewal(cause, FaultSubject(name: lineage), isRepeated: true).remedy?.step
+        return Fault.renewal(cause, FaultSubject(name: lineage, isNew: isNew), isRepeated: true).remedy?.step
     }
 
     static func after(_ problem: LineageProblem, lineage: String) -> Remedy.Step? {

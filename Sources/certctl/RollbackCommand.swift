@@ -58,12 +58,25 @@ struct RollbackCommand: AsyncParsableCommand {
             let complete = archive.versions.filter { $0.value.count == PEMKind.allCases.count }.keys.sorted()
             let list = complete.map(String.init).joined(separator: ", ")
             let revoked = StateStore(stateDirectory: tree.statePath).revoked()
+            if let damage = revoked.damage {
+                throw CommandFailure(
+                    .failed, "no version is installed again: \(damage), and \(name) may have revoked ones",
+                    next: "restore that file from a backup; or remove it, if nothing was revoked here")
+            }
             func bar(_ version: Int) -> RevokedCertificates.Entry? {
                 leaf(archive, version).flatMap { revoked.reason(against: $0) }
             }
-            let earlier = complete.filter { $0 < lineage.version ?? .max && (to != nil || bar($0) == nil) }
+            // A copy of what is installed is no way back.
+            let installed = lineage.certificate
+            let others = complete.filter { $0 < lineage.version ?? .max && leaf(archive, $0) != installed }
+            let earlier = others.filter { to != nil || bar($0) == nil }
             // An expired one is ignored if another has not expired.
             let valid = force ? nil : earlier.last { isValid(archive, $0) }
+            if to == nil, earlier.isEmpty, let last = others.last, let entry = bar(last) {
+                throw CommandFailure(
+                    .failed, "every earlier version of \(name) is \(entry): none is installed again",
+                    next: .run("certctl renew --force \(name.shellWord)"))
+            }
             guard let version = to ?? valid ?? earlier.last, complete.contains(version) else {
                 throw CommandFailure(
                     .usage,

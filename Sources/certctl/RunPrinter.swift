@@ -28,6 +28,8 @@ final class RunPrinter: Sendable {
     private let summary = Mutex(RunSummary())
     private let proof: Mutex<RunProof>
     private let host: ConfFile
+    /// The certificates that exist.
+    private let known = Mutex<Set<String>>([])
 
     /// - Parameter host: the host's settings.
     init(_ options: OutputOptions, _ proof: RunProof, host: ConfFile) {
@@ -42,7 +44,12 @@ final class RunPrinter: Sendable {
     }
 
     /// Notes what a run starts with.
-    func begin(_ lineages: [Lineage]) { proof.withLock { $0.begin(lineages) } }
+    func begin(_ lineages: [Lineage]) {
+        known.withLock { $0 = Set(lineages.map(\.name)) }
+        proof.withLock { $0.begin(lineages) }
+    }
+
+    private func isNew(_ name: String) -> Bool { known.withLock { !$0.contains(name) } }
 
     func print(_ event: RenewalEvent) {
         summary.withLock { $0.note(event) }
@@ -88,7 +95,7 @@ final class RunPrinter: Sendable {
         case .hook(let event): print(event)
         case .failed(let name, let failure):
             live?.end(name)
-            fault("\(name): \(failure)", next: NextStep.after(failure, lineage: name))
+            fault("\(name): \(failure)", next: NextStep.after(failure, lineage: name, isNew: isNew(name)))
         case .exchange(let exchange):
             if let target = exchange.redirect {
                 warn("\(exchange.url) redirects to \(target): set server to that before the redirect goes away")
@@ -140,7 +147,12 @@ final class RunPrinter: Sendable {
         if live != nil {
             for line in summary.withLock({ $0.lines(report, on: .error) }) { StandardError.write(line + "\n") }
         }
-        if report.wasInterrupted { fault("interrupted: the next run continues what is not done", next: nil) }
+        if report.wasInterrupted {
+            let isFirst = report.outcomes.contains { isNew($0.name) }
+            fault(
+                isFirst ? "interrupted" : "interrupted: the next run continues what is not done",
+                next: isFirst ? "the same certctl issue continues it" : nil)
+        }
         let waiting = report.outcomes.compactMap { entry -> (name: String, date: Date)? in
             if case .notDue(let date, _) = entry.outcome { (entry.name, date) } else { nil }
         }
@@ -151,7 +163,9 @@ final class RunPrinter: Sendable {
             "\(others == 0 && exitCode == 0 ? "nothing is due: " : "not due: ")\(count), the first is \(first.name) on "
                 + LocalTime.text(first.date))
         if exitCode != 0, !options.quiet, !report.troubles.isEmpty {
-            fault("this run is not finished: \(report.troubles.joined(separator: ", "))", next: "certctl doctor")
+            fault(
+                "this run is not finished: \(report.troubles.joined(separator: ", "))",
+                next: report.debtsUnknown ? .run("certctl deploy") : .run("certctl doctor"))
         }
     }
 

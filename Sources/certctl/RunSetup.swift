@@ -233,6 +233,9 @@ struct RunSetup: ~Copyable {
     func world(_ lineages: [Lineage], issuing: Certification? = nil, rotatesKeys: Bool = false) -> LocalWorld {
         let units = units
         printer.begin(lineages)
+        if let damage = StateStore(stateDirectory: statePath).revoked().damage {
+            printer.warn("\(damage): no earlier version is installed again, and every renewal gets a new key")
+        }
         return LocalWorld(
             lineages, issuing: issuing, authorities: authorities, stateDirectory: statePath, hostConf: settings.conf,
             caBundle: caBundle, rotatesKeys: rotatesKeys, challenges: challenges,
@@ -271,6 +274,8 @@ struct RunSetup: ~Copyable {
         let isComplete = RunSetup.completeSwitches(statePath, printer)
         let code = isComplete && self.isComplete ? report.exitCode : ExitStatus.failed.rawValue
         printer.finish(report, exitCode: code)
+        // A dry run leaves no trace.
+        if command.hasSuffix("--dry-run") { return code }
         let lastRun = LastRun(at: Date.now, by: RunSetup.initiator, command: command, exitCode: code)
         await reports.leave(
             lastRun, known: StatusReport.known(lineages, report), isProbing: !report.wasInterrupted)

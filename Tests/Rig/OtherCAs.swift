@@ -94,7 +94,9 @@ package struct Caddy: Sendable {
         }
         """.write(toFile: file, atomically: false, encoding: .utf8)
         return try await Daemon.with(
-            "\(OtherCAs.directory)/caddy", ["run", "--config", file, "--adapter", "caddyfile"],
+            // Without a PATH it finds nothing that would take its root into this host's trust store.
+            "env",
+            ["PATH=/nonexistent", "\(OtherCAs.directory)/caddy", "run", "--config", file, "--adapter", "caddyfile"],
             environment: ["HOME": directory, "XDG_DATA_HOME": directory, "XDG_CONFIG_HOME": directory],
             log: "\(directory)/caddy.log", ready: .ports([port])
         ) { daemon in

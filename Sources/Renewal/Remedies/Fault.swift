@@ -82,6 +82,7 @@ package enum Fault: Hashable, Sendable {
     case challengeReturned(directive: String, at: String, webroot: String)
     case challengeDenied(directive: String, at: String, webroot: String)
     case challengeLimited(directive: String, at: String)
+    case challengeReplaced(location: String, at: String, webroot: String, isOpen: Bool)
     case challengeRoot(directive: String?, at: String, webroot: String)
 
     // Hooks.

@@ -15,6 +15,8 @@ package struct FaultSubject: Hashable, Sendable {
     package let isProvable: Bool
     /// What helps with its files, from what is on the disk; nil where nothing is to be repaired.
     package let repair: LineageRemedy?
+    /// Whether it does not exist yet: `certctl issue` has failed.
+    package var isNew = false
 
     package init(
         name: String, conf: String, live: String, names: [SubjectName], isProvable: Bool = false,
@@ -33,7 +35,19 @@ package struct FaultSubject: Hashable, Sendable {
     }
 
     /// A certificate of which only the name is known.
-    package init(name: String) { self.init(name: name, conf: "renewal/\(name).conf", live: "live/\(name)", names: []) }
+    ///
+    /// - Parameter isNew: whether it does not exist yet.
+    package init(name: String, isNew: Bool = false) {
+        self.init(name: name, conf: "renewal/\(name).conf", live: "live/\(name)", names: [])
+        self.isNew = isNew
+    }
+
+    /// What tries again what has failed.
+    var again: String { isNew ? "the same certctl issue again" : "certctl renew \(name.shellWord)" }
+
+    func retry(cost: Remedy.Cost) -> Remedy {
+        isNew ? .do("run the same certctl issue again", cost: cost) : .renew([name], cost: cost)
+    }
 
     /// A name for which `certctl issue` has to be given a DNS plugin or a hook.
     private var wildcard: SubjectName? { isProvable ? nil : names.first(where: \.isWildcard) }

@@ -35,7 +35,8 @@ extension Fault {
             .do("correct what docker logs --tail 20 \(name.shellWord) shows; Docker starts it again by itself")
         case .containerUnhealthy(let name):
             .do("correct what the health check of \(name) finds, or the check: docker inspect \(name.shellWord)")
-        case .containerSpare(let name): .run("docker rm \(name.shellWord)")
+        case .containerSpare(let name):
+            .do("if nothing needs it any more: docker rm \(name.shellWord); else correct what keeps it from running")
         case .hookSettings(let path): .do("correct the line in \(path): the hook stops at it")
         default: nil
         }
@@ -94,6 +95,12 @@ extension Fault {
             )
         case .challengeDenied(let directive, let place, let webroot):
             .do("\(place) has \"\(directive)\", which eats the path: put before it \(Fault.location(webroot))")
+        case .challengeReplaced(let location, let place, let webroot, let isOpen):
+            .do(
+                "at \(place), replace the whole block of \"\(location)\" by: "
+                    + (isOpen
+                        ? "location ^~ /.well-known/acme-challenge/ { auth_basic off; root \(webroot); }"
+                        : Fault.location(webroot)))
         case .challengeRoot(let directive?, let place, let webroot):
             .do("at \(place), in place of \"\(directive)\" write \"root \(webroot);\"")
         case .challengeRoot(nil, let place, let webroot): .do("give the location at \(place): root \(webroot);")

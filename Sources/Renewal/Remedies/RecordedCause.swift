@@ -14,12 +14,14 @@ package enum RecordedCause: Hashable, Sendable {
     case paused(url: String?)
     /// The CA's terms have changed (RFC 8555 §7.3.3): where to read and agree.
     case termsChanged(url: String?)
-    /// The CA could not validate a name: the problem types.
+    /// The CA could not validate a name: the problem types, and those of the challenges.
     case notValidated(types: [String])
     /// The tree has no account that the CA takes.
     case account(server: String?)
     /// The CA has no such profile.
     case profile(String)
+    /// A plugin or a hook could not make what proves a name.
+    case notPresented
     /// Something in the webroot is in the way.
     case webroot(path: String?)
     /// A file operation failed: its path and `errno`, 0 for certctl's own refusal.
@@ -50,7 +52,8 @@ package enum RecordedCause: Hashable, Sendable {
             self = .notValidated(types: cause.subject?.split(separator: " ").map(String.init) ?? [])
         case .account: self = .account(server: cause.subject)
         case .profile: self = .profile(cause.subject ?? "")
-        case .webroot, .notPresented: self = .webroot(path: cause.subject)
+        case .notPresented: self = .notPresented
+        case .webroot: self = .webroot(path: cause.subject)
         case .file: self = .file(path: cause.subject ?? "", code: 0)
         case .hook, .checkFailed: self = .hook(kind: "pre", identity: cause.subject ?? "")
         case .lineage, .setting: self = .lineage(code: cause.subject ?? "")

@@ -117,7 +117,8 @@ extension Remedy {
         guard steps.allSatisfy({ $0.remedy.command == "\(verb) \($0.name.shellWord)" }) else { return nil }
         // Without a name these are for all that need it.
         let mayBeAll = verb.hasSuffix("certctl deploy") || verb.hasSuffix("certctl renew")
-        let names = mayBeAll && steps.count > mostNames ? [] : steps.map(\.name.shellWord)
+        let takesOne = verb.hasSuffix("certctl repair")
+        let names = takesOne || mayBeAll && steps.count > mostNames ? [] : steps.map(\.name.shellWord)
         return Remedy(
             .run(([String(verb)] + names).joined(separator: " ")), by: .root, cost: first.cost, action: first.action)
     }

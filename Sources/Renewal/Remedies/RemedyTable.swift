@@ -30,7 +30,7 @@ extension Fault {
             nginx
         case .httpSilent, .httpNotListening, .familyNotListening, .challengeRedirected, .webrootUnreadable,
             .challengeLocation, .challengePassword, .challengeReturned, .challengeDenied, .challengeLimited,
-            .challengeRoot:
+            .challengeReplaced, .challengeRoot:
             challenge
         case .noReload, .hooksUnreadable, .hookDangling, .hookGone, .hookNotExecutable, .hookNoScript, .hookInterpreter,
             .hookFailed:
@@ -63,7 +63,7 @@ extension Fault {
     /// Makes an account, lets every certificate of the CA use it, and renews what is due.
     static func register(_ server: String?) -> Remedy {
         guard let server else {
-            return .do("certctl account register --server with the CA's directory, then: certctl renew")
+            return .do("certctl account register --server URL, with the CA's directory URL; then: certctl renew")
         }
         return .run("certctl account register --server \(server.shellWord) --agree-tos && certctl renew")
     }

@@ -57,7 +57,8 @@ extension Fault {
             .do(
                 "give nginx: listen \(endpoint) ssl; or name with verify the endpoint that ss -ltn 'sport = :\(endpoint.port)' shows"
             )
-        case .endpointUnknown: .do("set verify in certctl.conf: the endpoint that serves it, or none")
+        case .endpointUnknown:
+            .do("in its renewal config, below a line [certctl], set verify to the endpoint that serves it, or to none")
         default: nil
         }
     }
