@@ -66,7 +66,7 @@ struct RollbackCommand: AsyncParsableCommand {
             func bar(_ version: Int) -> RevokedCertificates.Entry? {
                 leaf(archive, version).flatMap { revoked.reason(against: $0) }
             }
-            // A copy of what is installed is no way back.
+            // A copy of what is installed changes nothing.
             let installed = lineage.certificate
             let others = complete.filter { $0 < lineage.version ?? .max && leaf(archive, $0) != installed }
             let earlier = others.filter { to != nil || bar($0) == nil }
