@@ -37,7 +37,7 @@ struct DoctorTreeTests {
             try write("no key and no section\n", "\(tree)/renewal/conf-malformed.example.conf")
             try write("version = 2.1.0\n", "\(tree)/renewal/conf-incomplete.example.conf")
             try forge.conf("option-invalid.example", "autorenew = maybe")
-            try forge.conf("option-ignored.example", "deploy_hook = true\nrenew_hook = true")
+            try forge.conf("option-ignored.example", "deploy_hook = true")
             try write(
                 "renew_before_expiry = soon\n" + string("\(tree)/renewal/renew-before-expiry.example.conf"),
                 "\(tree)/renewal/renew-before-expiry.example.conf")
