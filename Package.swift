@@ -57,7 +57,7 @@ let package = Package(
         .target(
             name: "Diagnosis",
             dependencies: [
-                "ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Setup", "CLinux",
+                "ACME", "Challenges", "Deployment", "HTTP", "Lineages", "PKI", "Renewal", "Setup", "CLinux", "Text",
             ],
             // The link leads to docs/doctor.md, of which `explain` prints a section.
             resources: [.embedInCode("Resources")],

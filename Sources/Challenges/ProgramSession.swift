@@ -3,8 +3,8 @@ import Deployment
 
 /// A program between its start and its end, for one order: it speaks the line protocol of `docs/dns.md`.
 ///
-/// A request is a line, and so is its answer: `ok`, perhaps with a warning, or `error` and why. A program that does not answer in time, or ends, is not
-/// asked again: the end of its input makes it clean up.
+/// A request is a line, and so is its answer: `ok`, perhaps with a warning, or `error` and why. A program that does not answer in
+/// time, or ends, is not asked again: the end of its input makes it clean up.
 actor ProgramSession {
     /// Why a request was not met.
     struct Failure: Error, Sendable, CustomStringConvertible {

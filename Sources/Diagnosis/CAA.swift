@@ -1,4 +1,5 @@
 import Challenges
+import Text
 
 /// Which CAs may issue for a name, as its CAA records have it (RFC 8659, RFC 8657).
 struct CAAPolicy: Equatable, Sendable {
@@ -57,7 +58,7 @@ struct CAAPolicy: Equatable, Sendable {
         guard !issue.isEmpty else { return nil }
         var reasons: [String] = []
         for property in issue {
-            let parts = property.value.split(separator: ";", omittingEmptySubsequences: false).map(CAAPolicy.trimmed)
+            let parts = property.value.split(separator: ";", omittingEmptySubsequences: false).map(\.trimmed)
             guard let domain = parts.first, identities.contains(domain.lowercased()) else {
                 reasons.append("\(property.tag) \"\(property.value)\"")
                 continue
@@ -72,24 +73,17 @@ struct CAAPolicy: Equatable, Sendable {
     /// What a property's parameters object to (RFC 8657 §3, §4).
     private static func obstacle(in parameters: ArraySlice<String>, _ account: String?, _ method: String) -> String? {
         for parameter in parameters {
-            let pair = parameter.split(separator: "=", maxSplits: 1).map(trimmed)
+            let pair = parameter.split(separator: "=", maxSplits: 1).map(\.trimmed)
             guard pair.count == 2 else { continue }
             switch pair[0].lowercased() {
             case "accounturi":
                 if let account, pair[1] != account { return "it is for another account than \(account)" }
             case "validationmethods":
-                let methods = pair[1].split(separator: ",").map(trimmed)
+                let methods = pair[1].split(separator: ",").map(\.trimmed)
                 if !methods.contains(method) { return "it does not allow \(method)" }
             default: break
             }
         }
         return nil
-    }
-
-    private static func trimmed(_ text: some StringProtocol) -> String {
-        var part = Substring(text)
-        while let first = part.first, first.isWhitespace { part.removeFirst() }
-        while let last = part.last, last.isWhitespace { part.removeLast() }
-        return String(part)
     }
 }

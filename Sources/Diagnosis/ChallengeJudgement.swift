@@ -82,7 +82,7 @@ enum ChallengeJudgement {
             }
             findings.fail(
                 .challengeRedirected, facts.lineage, at: place, evidence,
-                facts.server?.ownReturn.map { fault($0, facts) } ?? facts.server?.own.map { replaced($0, facts) }
+                facts.server?.ownReturn.map { fault($0, facts) } ?? replacedOwn(facts)
                     ?? .challengeRedirected(
                         webroot: facts.server?.webroot ?? facts.webroot, server: facts.server?.place))
             return
@@ -137,7 +137,7 @@ enum ChallengeJudgement {
                 "\(evidence): \(location.text) at \(location.place) says \(refusal)",
                 location.isForChallenges
                     ? .challengeLimited(directive: refusal, at: location.place)
-                    : facts.server?.own.map { replaced($0, facts) }
+                    : replacedOwn(facts)
                         ?? .challengeDenied(
                             directive: "\(location.text) { \(refusal); }", at: location.place, webroot: webroot))
         } else if location.isForChallenges {
@@ -151,7 +151,7 @@ enum ChallengeJudgement {
         } else {
             findings.fail(
                 .challengeLocationMissing, facts.lineage, at: place, evidence,
-                facts.server?.own.map { replaced($0, facts) }
+                replacedOwn(facts)
                     ?? .challengeLocation(webroot: webroot, server: facts.server?.place))
         }
     }
@@ -162,6 +162,8 @@ enum ChallengeJudgement {
             location: location.text, at: location.place, webroot: facts.server?.webroot ?? facts.webroot,
             isOpen: location.hasPassword)
     }
+
+    private static func replacedOwn(_ facts: ChallengeFacts) -> Fault? { facts.server?.own.map { replaced($0, facts) } }
 
     /// A `return` that has to make room for the challenge path.
     private static func fault(_ directive: ChallengeServer.Location, _ facts: ChallengeFacts) -> Fault {

@@ -1,4 +1,5 @@
 import Renewal
+import Setup
 
 /// What docs/doctor.md says about a check: its cause and its fix. The program carries the page.
 package struct CheckPage: Sendable {
@@ -55,7 +56,7 @@ package struct CheckPage: Sendable {
     private static func filled(_ text: String, _ host: Host) -> String {
         var text = text.replacing("/etc/letsencrypt", with: host.tree)
         if let timer = host.timer {
-            let service = timer.replacing(".timer", with: ".service")
+            let service = Systemd.service(of: timer)
             text = text.replacing("certctl.timer", with: timer).replacing("certctl.service", with: service)
         }
         if let name = host.name { text = text.replacing("NAME", with: name.shellWord) }

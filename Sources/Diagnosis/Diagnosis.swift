@@ -66,7 +66,8 @@ package struct Diagnosis: Sendable {
             return DiagnosisReport(findings.checks)
         }
         let subjects = host.lineages.map { Subject($0, host) }
-        for subject in subjects { findings += subject.findings(registrationFailures, at: host.now) }
+        let failures = registrationFailures
+        for subject in subjects { findings += subject.findings(failures, at: host.now) }
         async let web = webServer(subjects)
         async let looks = served(subjects)
         async let proofs = proofs(subjects)
@@ -76,7 +77,7 @@ package struct Diagnosis: Sendable {
         findings += disks(subjects, tree)
         for subject in subjects {
             findings += RenewalJudgement.past(
-                subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: registrationFailures,
+                subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: failures,
                 at: host.now)
         }
         let (facts, webFindings) = await web
@@ -117,10 +118,11 @@ extension Diagnosis {
         var findings = TreeJudgement.findings(host.treeFailure, path: host.treePath, lineages: host.lineages)
         guard let tree = host.tree, host.treeFailure == nil else { return findings.checks }
         let subjects = host.lineages.map { Subject($0, host) }
+        let failures = registrationFailures
         for subject in subjects {
-            findings += subject.findings(registrationFailures, at: host.now)
+            findings += subject.findings(failures, at: host.now)
             findings += RenewalJudgement.past(
-                subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: registrationFailures,
+                subject.state, unreadable: subject.unreadableState, of: subject.lineage, failures: failures,
                 at: host.now)
         }
         findings += orphans(tree)

@@ -16,9 +16,10 @@ extension Diagnosis {
         if host.asksCA {
             let probe = CAProbe(transport: host.transport, budget: budget)
             let servers = found.byServer.sorted { $0.key < $1.key }
+            let failures = registrationFailures
             for answer in await sideBySide(servers, { await probe.facts($0.key, accounts: $0.value) }) {
                 facts[answer.server] = answer
-                findings += CAJudgement.findings(answer, failure: registrationFailures[answer.server])
+                findings += CAJudgement.findings(answer, failure: failures[answer.server])
             }
         } else {
             findings.skip(

@@ -91,7 +91,7 @@ extension Diagnosis {
     /// - Parameter mainProcess: the service's, as systemd has it: a host in a container may not see its own control groups.
     func lock(_ tree: Tree, mainProcess: Int32? = nil) -> Findings {
         let path = "\(tree.path)/\(TreeLock.fileName)"
-        let service = host.settings.timer?.replacing(".timer", with: ".service")
+        let service = host.settings.timer.map(Systemd.service)
         var facts = LockFacts.look(at: path, stateDirectory: host.stateDirectory)
         if case .held(var holder) = facts, holder.pid == mainProcess {
             holder.unit = service

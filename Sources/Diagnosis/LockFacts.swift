@@ -35,7 +35,7 @@ package struct LockHolder: Equatable, Sendable {
     package var since: Date?
     /// What it is doing; nil where it has not said.
     package var step: String?
-    /// What it was started with; nil where that is not told.
+    /// What it was started with; nil where that is not known.
     var command: String?
     /// What keeps it from going on or from ending, as the kernel has it.
     var state = ProcessState.running

@@ -8,7 +8,7 @@ enum ProcessState: Equatable, Sendable {
     /// It was killed, and is still there: the kernel waits for a device or a file system on its behalf.
     case unending
 
-    /// What the kernel says of a process; one that is not told of runs.
+    /// What the kernel says of a process; where it says nothing, it runs.
     init(of pid: Int32) {
         let status = (try? FileSystem.readAll("/proc/\(pid)/status")).map { String(decoding: $0, as: UTF8.self) }
         self.init(status: status ?? "")

@@ -1,4 +1,5 @@
 import Lineages
+import Text
 
 /// The settings of the shipped reload-nginx hook, as far as they say which container nginx is in.
 struct ReloadSettings: Equatable, Sendable {
@@ -84,12 +85,10 @@ struct ReloadSettings: Equatable, Sendable {
     }
 
     private static func trimmed(_ text: Substring) -> String {
-        var text = text
-        while let first = text.first, first.isWhitespace { text.removeFirst() }
-        while let last = text.last, last.isWhitespace { text.removeLast() }
+        let text = text.trimmed
         for quote in ["\"", "'"] where text.count > 1 && text.hasPrefix(quote) && text.hasSuffix(quote) {
             return String(text.dropFirst().dropLast())
         }
-        return String(text)
+        return text
     }
 }

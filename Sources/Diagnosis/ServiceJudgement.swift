@@ -16,9 +16,7 @@ enum ServiceJudgement {
         } else if state.isBroken {
             findings.fail(
                 .timerFailing, at: place, "systemd cannot load \(service): \(facts.complaint ?? state.loadError)",
-                .unitBroken(
-                    facts.complaintFile ?? state.files.last.map { UnitFile(place: $0, line: "") }, unit: service,
-                    service: service),
+                .unitBroken(facts.brokenFile(of: state), unit: service, service: service),
                 title: "\(service) cannot be loaded")
         } else {
             judgeSandbox(facts, service, &findings)
@@ -31,7 +29,7 @@ enum ServiceJudgement {
         _ facts: TimerFacts, _ service: String, _ place: String, _ now: Date, _ findings: inout Findings
     ) {
         let state = facts.service
-        guard state.active == "failed" || !["", "success"].contains(state.result) else { return }
+        guard state.hasFailed else { return }
         let code = state.exitCode.map { " (exit code \($0))" } ?? ""
         let words = facts.words.map { ": \($0)" } ?? ""
         let evidence = "the last run of \(service) ended with \(state.result)\(code)\(words)"

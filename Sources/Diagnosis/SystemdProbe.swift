@@ -22,27 +22,26 @@ struct SystemdProbe: Sendable {
     func timers(_ unit: String) async -> Result<TimerFacts, NotAsked> {
         let systemd = Systemd(runner: runner, systemctl: systemctl)
         do throws(Systemd.Absent) {
+            let serviceName = Systemd.service(of: unit)
             let timer = try await systemd.state(of: unit)
-            let service = try await systemd.state(of: serviceName(unit))
+            let service = try await systemd.state(of: serviceName)
             var certbot: [(unit: String, state: UnitState)] = []
             for name in ["certbot.timer", "snap.certbot.renew.timer"] {
                 certbot.append((name, try await systemd.state(of: name)))
             }
             var facts = TimerFacts(timer: timer, service: service, certbot: certbot)
             facts.lines = UnitLines(service.files)
-            for (name, state) in [(unit, timer), (serviceName(unit), service)] where state.isBroken {
+            for (name, state) in [(unit, timer), (serviceName, service)] where state.isBroken {
                 (facts.complaint, facts.complaintFile) = await complaint(about: name, state.files)
             }
-            if service.active == "failed" || !["", "success"].contains(service.result) {
-                facts.words = await words(of: serviceName(unit), since: service.mainStart)
+            if service.hasFailed {
+                facts.words = await words(of: serviceName, since: service.mainStart)
             }
             return .success(facts)
         } catch {
             return .failure(NotAsked(reason: error.description))
         }
     }
-
-    private func serviceName(_ timer: String) -> String { timer.replacing(".timer", with: ".service") }
 
     /// What systemd-analyze says of a unit's files, and the first of them that it names.
     private func complaint(about unit: String, _ files: [String]) async -> (String?, UnitFile?) {

@@ -24,6 +24,11 @@ struct TimerFacts: Sendable {
     var complaint: String?
     var complaintFile: UnitFile?
 
+    /// The file that keeps a unit from being loaded, as far as is known: else the last one that systemd reads.
+    func brokenFile(of unit: UnitState) -> UnitFile? {
+        complaintFile ?? unit.files.last.map { UnitFile(place: $0, line: "") }
+    }
+
     /// Whether setup's drop-in would open what is closed.
     var setupOpens: Bool {
         guard let outdatedDropIn else { return false }
@@ -90,9 +95,7 @@ enum TimerJudgement {
         } else if facts.timer.isBroken {
             findings.fail(
                 .timerDisabled, at: unit, "systemd cannot load \(unit): \(facts.complaint ?? facts.timer.loadError)",
-                .unitBroken(
-                    facts.complaintFile ?? facts.timer.files.last.map { UnitFile(place: $0, line: "") }, unit: unit,
-                    service: nil),
+                .unitBroken(facts.brokenFile(of: facts.timer), unit: unit, service: nil),
                 title: "\(unit) cannot be loaded")
         } else if !facts.timer.isActive, facts.timer.needsReload {
             findings.fail(
@@ -108,7 +111,7 @@ enum TimerJudgement {
             findings.warn(
                 .timerDisabled, at: unit, "\(unit) runs, but is not enabled: it ends with the next boot", enable)
         }
-        let service = unit.replacing(".timer", with: ".service")
+        let service = Systemd.service(of: unit)
         findings += ServiceJudgement.findings(facts, service, at: unit, now)
         if facts.timer.isActive, let certbot {
             findings.warn(

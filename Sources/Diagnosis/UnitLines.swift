@@ -1,5 +1,6 @@
 import Lineages
 import Renewal
+import Text
 
 /// The settings in a unit's file and in its drop-ins, each with its place, in the order in which systemd reads them.
 struct UnitLines: Sendable {
@@ -20,13 +21,9 @@ struct UnitLines: Sendable {
                 guard let first = line.first, first != "#", first != ";", let mark = line.firstIndex(of: "=") else {
                     return nil
                 }
-                func trimmed(_ part: Substring) -> String {
-                    let part = part.drop(while: \.isWhitespace)
-                    return String(part.prefix(part.count - part.reversed().prefix(while: \.isWhitespace).count))
-                }
                 return Line(
-                    file: file, number: index + 1, key: trimmed(line[..<mark]),
-                    value: trimmed(line[line.index(after: mark)...]))
+                    file: file, number: index + 1, key: line[..<mark].trimmed,
+                    value: line[line.index(after: mark)...].trimmed)
             }
         }
     }

@@ -6,7 +6,7 @@ import PKI
 /// than none (`allow_subset_of_names`). They are ordered again with each renewal.
 package struct OmittedNames: Codable, Equatable, Sendable, CustomStringConvertible {
     /// Sorted.
-    package let names: [String]
+    package private(set) var names: [String]
     /// The names that the certificate is for.
     package let besides: [String]
     /// Why, in the CA's words.
@@ -29,11 +29,9 @@ package struct OmittedNames: Codable, Equatable, Sendable, CustomStringConvertib
 
     /// What is left of it without some of the names; nil where nothing is.
     func without(_ unwanted: [String]) -> OmittedNames? {
-        let left = names.filter { !unwanted.contains($0) }
-        guard !left.isEmpty else { return nil }
-        var rest = OmittedNames(names: left, besides: besides, cause: cause)
-        rest.sha256 = sha256
-        return rest
+        var rest = self
+        rest.names.removeAll(where: unwanted.contains)
+        return rest.names.isEmpty ? nil : rest
     }
 
     /// Whether a certificate that somebody else has installed goes without them as well: it may have them, or be for other names
@@ -81,9 +79,7 @@ extension OrderRequest {
     /// The same as an order that an earlier run has placed has it; nil where that is for other names altogether.
     func like(_ order: SavedOrder) -> OrderRequest? {
         if order.names == names.sorted(), order.omitted == nil { return self }
-        guard allowsSubset, let omitted = order.omitted, Set(order.names + omitted.names) == Set(names) else {
-            return nil
-        }
+        guard allowsSubset, let omitted = order.omitted, order.wantedNames == Set(names) else { return nil }
         return leaving(names.filter(order.names.contains), omitted)
     }
 

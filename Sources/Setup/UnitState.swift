@@ -42,6 +42,8 @@ package struct UnitState: Equatable, Sendable {
     package var isThere: Bool { load != "not-found" }
     /// Whether its files are such that systemd cannot work with them.
     package var isBroken: Bool { ["error", "bad-setting"].contains(load) }
+    /// Whether its last run has failed.
+    package var hasFailed: Bool { active == "failed" || !["", "success"].contains(result) }
     package var isEnabled: Bool { file.hasPrefix("enabled") }
     package var isActive: Bool { active == "active" }
 
@@ -144,6 +146,9 @@ package struct Systemd: Sendable {
             "StateChangeTimestamp", "FragmentPath", "DropInPaths", "LoadError", "NeedDaemonReload",
             "ExecMainStartTimestamp", "NRestarts", "MainPID",
         ] + UnitSandbox.properties
+
+    /// The service that a timer starts, where the timer's file does not say otherwise (systemd.timer(5)).
+    package static func service(of timer: String) -> String { timer.replacing(".timer", with: ".service") }
 
     package init(runner: any CommandRunner = SubprocessRunner(), systemctl: String = "/usr/bin/systemctl") {
         (self.runner, self.systemctl) = (runner, systemctl)

@@ -92,9 +92,7 @@ struct AccountPlace {
         case let failure as CommandFailure: failure
         case let failure as Tree.Failure: CommandFailure(failure)
         case let error as ACMEError:
-            CommandFailure(
-                error.isTemporary ? .tryLater : .failed, "\(error)",
-                next: nil)
+            CommandFailure(error.isTemporary ? .tryLater : .failed, "\(error)")
         default: CommandFailure(.failed, "\(error)")
         }
     }

@@ -64,12 +64,3 @@ enum DomainArgument {
         return String(text[..<colon])
     }
 }
-
-extension Substring {
-    fileprivate var trimmed: String {
-        var text = self
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
-    }
-}

@@ -100,9 +100,11 @@ struct IssueTarget {
         let store = StateStore(stateDirectory: command.tree.statePath)
         let wanted = Set(names.map(\.description))
         let same = lineages.filter { lineage in
-            let missing = store.state(of: lineage, at: Date.now)?.liveOmitted?.names ?? []
-            return lineage.original == nil
-                && Set((lineage.certificate?.names ?? []).map(\.description) + missing) == wanted
+            let own = Set((lineage.certificate?.names ?? []).map(\.description))
+            guard lineage.original == nil, own.isSubset(of: wanted) else { return false }
+            // Only of the few that may be meant is the state read.
+            return own == wanted
+                || own.union(store.state(of: lineage, at: Date.now)?.liveOmitted?.names ?? []) == wanted
         }
         let taken = lineages.first { $0.name == lineageName(names[0]) }
         // Of several, the one without a -0001.

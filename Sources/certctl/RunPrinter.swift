@@ -28,8 +28,6 @@ final class RunPrinter: Sendable {
     private let summary = Mutex(RunSummary())
     private let proof: Mutex<RunProof>
     private let host: ConfFile
-    /// The certificates that exist.
-    private let known = Mutex<Set<String>>([])
 
     /// - Parameter host: the host's settings.
     init(_ options: OutputOptions, _ proof: RunProof, host: ConfFile) {
@@ -44,12 +42,10 @@ final class RunPrinter: Sendable {
     }
 
     /// Notes what a run starts with.
-    func begin(_ lineages: [Lineage]) {
-        known.withLock { $0 = Set(lineages.map(\.name)) }
-        proof.withLock { $0.begin(lineages) }
-    }
+    func begin(_ lineages: [Lineage]) { proof.withLock { $0.begin(lineages) } }
 
-    private func isNew(_ name: String) -> Bool { known.withLock { !$0.contains(name) } }
+    /// Whether a certificate does not exist yet.
+    private func isNew(_ name: String) -> Bool { proof.withLock { !$0.knows(name) } }
 
     func print(_ event: RenewalEvent) {
         summary.withLock { $0.note(event) }

@@ -26,6 +26,8 @@ struct RunProof {
     /// Notes what a run starts with.
     mutating func begin(_ lineages: [Lineage]) { for lineage in lineages { known[lineage.name] = lineage } }
 
+    func knows(_ name: String) -> Bool { known[name] != nil }
+
     mutating func note(_ event: RenewalEvent) {
         switch event {
         case .installed(let name, _, let new):

@@ -54,12 +54,8 @@ struct DoctorAuthorityTests {
 
     @Test func `a rate limit, a paused name and a wrong clock are named`() async throws {
         try await DoctorHost.with { host in
-            let identity = try await ServerIdentity.make(in: host.stack.directory, prefix: "scripted")
-            try await ScriptedAuthority.with(in: "\(host.stack.directory)/scripted", identity: identity) { ca in
-                // The lineage moves there, with its account.
-                let conf = "\(host.stack.tree)/renewal/example.org.conf"
-                try string(conf).replacing(host.stack.pebble.directoryURL, with: ca.url)
-                    .write(toFile: conf, atomically: false, encoding: .utf8)
+            try await host.withScriptedAuthority { ca, certctl in
+                // The account moves there, too.
                 let accounts = "\(host.stack.tree)/accounts"
                 let own = try #require(try FileManager.default.contentsOfDirectory(atPath: accounts).first)
                 let place = String(ca.url.dropFirst("https://".count).prefix { $0 != "/" })
@@ -70,8 +66,6 @@ struct DoctorAuthorityTests {
                 try "{\"body\": {}, \"uri\": \"\(ca.url.replacing("/dir", with: "/account/1"))\"}"
                     .write(toFile: account, atomically: false, encoding: .utf8)
 
-                var certctl = Certctl(tree: host.certctl.tree, state: host.certctl.state, caBundle: identity.root)
-                (certctl.settings, certctl.environment) = (host.certctl.settings, host.certctl.environment)
                 let resolver = ["--resolver", host.stack.pebble.resolver]
                 let fine = try await certctl.diagnosed(resolver + ["--ca"])
                 fine.expectWell()

@@ -7,13 +7,7 @@ import Testing
 struct DoctorCircleTests {
     @Test func `an account that the CA does not make`() async throws {
         try await DoctorHost.with { host in
-            let identity = try await ServerIdentity.make(in: host.stack.directory, prefix: "scripted")
-            try await ScriptedAuthority.with(in: "\(host.stack.directory)/scripted", identity: identity) { ca in
-                let conf = "\(host.stack.tree)/renewal/example.org.conf"
-                try string(conf).replacing(host.stack.pebble.directoryURL, with: ca.url)
-                    .write(toFile: conf, atomically: false, encoding: .utf8)
-                var certctl = Certctl(tree: host.certctl.tree, state: host.certctl.state, caBundle: identity.root)
-                (certctl.settings, certctl.environment) = (host.certctl.settings, host.certctl.environment)
+            try await host.withScriptedAuthority { ca, certctl in
                 let robot = RobotOperator(certctl: certctl, arguments: ["--resolver", host.stack.pebble.resolver])
                 for (type, words) in [
                     ("externalAccountRequired", "ask the CA for a key identifier"),

@@ -164,3 +164,18 @@ struct ScriptedAuthority {
 
         """
 }
+
+extension DoctorHost {
+    /// Has a scripted CA take the place of the certificate's own in its renewal config.
+    func withScriptedAuthority(_ body: (ScriptedAuthority, Certctl) async throws -> Void) async throws {
+        let identity = try await ServerIdentity.make(in: stack.directory, prefix: "scripted")
+        try await ScriptedAuthority.with(in: "\(stack.directory)/scripted", identity: identity) { ca in
+            let conf = "\(stack.tree)/renewal/example.org.conf"
+            try string(conf).replacing(stack.pebble.directoryURL, with: ca.url)
+                .write(toFile: conf, atomically: false, encoding: .utf8)
+            var moved = Certctl(tree: certctl.tree, state: certctl.state, caBundle: identity.root)
+            (moved.settings, moved.environment) = (certctl.settings, certctl.environment)
+            try await body(ca, moved)
+        }
+    }
+}

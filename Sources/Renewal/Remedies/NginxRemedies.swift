@@ -74,8 +74,9 @@ extension Fault {
         }
     }
 
-    static func location(_ webroot: String) -> String {
-        "location ^~ /.well-known/acme-challenge/ { root \(webroot); }"
+    /// - Parameter isOpen: whether it says that no password is asked for.
+    static func location(_ webroot: String, isOpen: Bool = false) -> String {
+        "location ^~ /.well-known/acme-challenge/ { \(isOpen ? "auth_basic off; " : "")root \(webroot); }"
     }
 
     var challenge: Remedy? {
@@ -88,7 +89,7 @@ extension Fault {
         case .webrootUnreadable(let path): .run("chmod o+x \(path.shellWord)")
         case .challengePassword(let place?, _): .do("give the location at \(place): auth_basic off;")
         case .challengePassword(nil, let webroot):
-            .do("give nginx: location ^~ /.well-known/acme-challenge/ { auth_basic off; root \(webroot); }")
+            .do("give nginx: \(Fault.location(webroot, isOpen: true))")
         case .challengeReturned(let directive, let place, let webroot):
             .do(
                 "at \(place), in place of \"\(directive)\" write \"location / { \(directive) }\" and \"\(Fault.location(webroot))\""
@@ -97,10 +98,8 @@ extension Fault {
             .do("\(place) has \"\(directive)\", which eats the path: put before it \(Fault.location(webroot))")
         case .challengeReplaced(let location, let place, let webroot, let isOpen):
             .do(
-                "at \(place), replace the whole block of \"\(location)\" by: "
-                    + (isOpen
-                        ? "location ^~ /.well-known/acme-challenge/ { auth_basic off; root \(webroot); }"
-                        : Fault.location(webroot)))
+                "at \(place), replace the whole block of \"\(location)\" by: \(Fault.location(webroot, isOpen: isOpen))"
+            )
         case .challengeRoot(let directive?, let place, let webroot):
             .do("at \(place), in place of \"\(directive)\" write \"root \(webroot);\"")
         case .challengeRoot(nil, let place, let webroot): .do("give the location at \(place): root \(webroot);")
